@@ -1,0 +1,48 @@
+# Everything a fresh machine needs is Python 3.10 or newer and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format render servers matrix clean
+
+help: ## Say what the targets do.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group test --group lint --editable '.[cli,views]'
+	@touch $@
+
+demo: $(STAMP) ## Run a simulated cluster that serves all 64 metrics on localhost:9464.
+	$(BIN)/butterfly-otel demo $(ARGS)
+
+test: $(STAMP) ## Run every test this machine can run.
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## Check style, types, layers and rendered files.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/butterfly-otel render --check
+
+format: $(STAMP) ## Format the code.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+render: $(STAMP) ## Render everything that comes from the catalogue.
+	$(BIN)/butterfly-otel render
+
+servers: ## Build the real Prometheus and Collector that the end-to-end tests use (needs Go).
+	$(PYTHON) scripts/servers.py build
+
+matrix: $(STAMP) ## Run the unit tests on every CPython from 3.10 on that this machine has.
+	$(BIN)/python scripts/matrix.py
+
+clean: ## Remove what the other targets made inside the repository.
+	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,78 @@
+"""butterfly-otel: the metrics SDK of Butterfly, built on OpenTelemetry.
+
+::
+
+    import butterfly_otel
+    from butterfly_otel import metrics
+
+    butterfly_otel.configure(node_id="compute-node-1", node_role="compute")
+    metrics.requests_total.add(1, method="inference", status="success")
+
+Handles in :mod:`butterfly_otel.metrics` measure nothing until :func:`configure` is called,
+so a library may be instrumented without deciding anything for its application.
+
+Everything here is imported on first use: importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from butterfly_otel import metrics
+    from butterfly_otel.errors import (
+        ButterflyOtelError,
+        CatalogError,
+        ConfigurationError,
+        LabelError,
+        MeasurementError,
+        ViewError,
+    )
+    from butterfly_otel.instruments import node_pair
+    from butterfly_otel.runtime import Runtime, configure, force_flush, shutdown
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ButterflyOtelError",
+    "CatalogError",
+    "ConfigurationError",
+    "LabelError",
+    "MeasurementError",
+    "Runtime",
+    "ViewError",
+    "__version__",
+    "configure",
+    "force_flush",
+    "metrics",
+    "node_pair",
+    "shutdown",
+]
+
+_HOMES = {
+    "Runtime": "runtime",
+    "configure": "runtime",
+    "force_flush": "runtime",
+    "node_pair": "instruments",
+    "shutdown": "runtime",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for (PEP 562)."""
+    from importlib import import_module  # noqa: PLC0415 - the point is to import late
+
+    if name == "metrics":
+        return import_module("butterfly_otel.metrics")
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    home = import_module(f"butterfly_otel.{_HOMES.get(name, 'errors')}")
+    value: object = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted(__all__)

@@ -1,0 +1,258 @@
+"""Wiring: from settings to readers, a provider, an enforced meter and handles that measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.resources import Resource
+
+import butterfly_otel
+from butterfly_otel import catalog, metrics
+from butterfly_otel.catalog import telemetry
+from butterfly_otel.enforcement.guard import Identity, LabelGuard
+from butterfly_otel.enforcement.guarded import Gate, GuardedObservable
+from butterfly_otel.enforcement.meter import GuardedMeter
+from butterfly_otel.enforcement.violations import Violations
+from butterfly_otel.engine import MeterProvider
+from butterfly_otel.engine.sdk_internals import remove_series
+from butterfly_otel.exporters.push import PushMetricReader
+from butterfly_otel.instruments import ObservableHandle, SynchronousHandle
+from butterfly_otel.streams import default_streams
+from butterfly_otel.views import apply_overlay, compile_views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.metrics import Counter, Meter
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
+    from prometheus_client import CollectorRegistry
+
+    from butterfly_otel.catalog.model import Label
+    from butterfly_otel.config import Config, ExporterName
+    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
+    from butterfly_otel.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What ``configure()`` has built.
+
+    Attributes:
+        provider: The meter provider.
+        readers: Every reader, ours and the caller's.
+        prometheus: The pull reader, where pull is configured.
+        streams: What is exported of each metric.
+    """
+
+    provider: MeterProvider
+    readers: tuple[MetricReader, ...]
+    prometheus: PrometheusMetricReader | None
+    streams: tuple[Stream, ...]
+
+
+class SelfTelemetry:
+    """The SDK's own counters, which bypass enforcement: their labels are ours.
+
+    Thread-safe. What is counted before :meth:`attach` is counted nowhere.
+    """
+
+    def __init__(self) -> None:
+        self._counters: dict[str, Counter] = {}
+
+    def attach(self, meter: Meter) -> None:
+        """Count on the SDK's meter from now on."""
+        self._counters = {
+            metric.name: meter.create_counter(metric.name, metric.unit, metric.help)
+            for metric in telemetry.METRICS
+        }
+
+    def count(self, name: str, labels: Mapping[str, str]) -> None:
+        """Add one to the counter ``name``."""
+        counter = self._counters.get(name)
+        if counter is not None:
+            counter.add(1, dict(labels))
+
+
+def assemble(
+    config: Config,
+    registry: CollectorRegistry | None,
+    extra_readers: Sequence[MetricReader],
+) -> Pipeline:
+    """Build everything ``config`` asks for, and attach the handles to it.
+
+    Raises:
+        ConfigurationError: When an overlay or a TLS file is wrong.
+    """
+    streams = default_streams()
+    for path in config.views:
+        streams = apply_overlay(streams, path)
+    own = SelfTelemetry()
+    prometheus = _prometheus_reader(config, registry) if "prometheus" in config.exporters else None
+    pushed = [_push_reader(name, config, own) for name in config.exporters if name != "prometheus"]
+    readers = (*([prometheus] if prometheus else []), *pushed, *extra_readers)
+    provider = MeterProvider(
+        metric_readers=readers,
+        resource=_resource(config),
+        views=compile_views(streams),
+        shutdown_on_exit=False,
+    )
+    violations = Violations(strict=config.strict, count=own.count)
+
+    def guard_meter(inner: Meter) -> GuardedMeter:
+        own.attach(inner)
+        return _guarded_meter(inner, streams, config, violations, provider)
+
+    provider.gate(catalog.METER_NAME, guard_meter, butterfly_otel.__version__)
+    _attach_handles(provider, streams)
+    if config.zero_init:
+        _start_at_zero(streams, config)
+    return Pipeline(provider, readers, prometheus, streams)
+
+
+def detach_handles() -> None:
+    """Turn every handle back into a no-op."""
+    for handle in metrics.ALL:
+        if isinstance(handle, SynchronousHandle):
+            handle.attach(None)
+
+
+def _resource(config: Config) -> Resource:
+    attributes = {
+        **dict(config.resource_attributes),
+        "service.namespace": "butterfly",
+        "service.name": config.service_name,
+        "service.instance.id": config.node_id,
+    }
+    if config.service_version is not None:
+        attributes["service.version"] = config.service_version
+    return Resource.create(attributes)
+
+
+def _prometheus_reader(
+    config: Config, registry: CollectorRegistry | None
+) -> PrometheusMetricReader:
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - only where pull is configured
+
+    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader  # noqa: PLC0415
+
+    settings = config.prometheus
+    return PrometheusMetricReader(
+        disable_target_info=not settings.target_info,
+        scope_info_enabled=settings.scope_labels,
+        registry=REGISTRY if registry is None else registry,
+        verbatim=_is_ours,
+        translation_strategy=settings.translation_strategy,
+    )
+
+
+def _is_ours(scope: str, name: str) -> bool:
+    """Tell whether a metric is the catalogue's and keeps its exact name."""
+    return scope == catalog.METER_NAME and name in catalog.BY_NAME
+
+
+def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> PushMetricReader:
+    def count(succeeded: bool) -> None:  # noqa: FBT001 - a callback's only argument
+        status = "success" if succeeded else "error"
+        own.count("butterfly_otel_exports_total", {"exporter": name, "status": status})
+
+    return PushMetricReader(
+        _push_exporter(name, config),
+        name=name,
+        interval=config.export_interval,
+        timeout=config.export_timeout,
+        on_export=count,
+    )
+
+
+def _push_exporter(name: ExporterName, config: Config) -> MetricExporter:
+    if name == "otlp":
+        from butterfly_otel.exporters.otlp import build_otlp_exporter  # noqa: PLC0415
+
+        return build_otlp_exporter(config.otlp)
+    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter  # noqa: PLC0415
+
+    return ConsoleMetricExporter()
+
+
+def _guarded_meter(
+    inner: Meter,
+    streams: Sequence[Stream],
+    config: Config,
+    violations: Violations,
+    provider: MeterProvider,
+) -> GuardedMeter:
+    identity = Identity(config.node_id, config.node_role)
+
+    def remove(instrument: object, attributes: Mapping[str, str]) -> None:
+        doomed = attributes.items()
+        remove_series(provider, instrument, lambda series: doomed <= series.items())
+
+    gates = {
+        stream.metric.name: Gate(
+            stream=stream,
+            guard=LabelGuard(stream, identity, violations, _evict(stream, provider)),
+            violations=violations,
+            remove_series=remove,
+        )
+        for stream in streams
+        if stream.metric.category != "telemetry"
+    }
+    return GuardedMeter(inner, gates)
+
+
+def _evict(stream: Stream, provider: MeterProvider) -> Callable[[str, str], None]:
+    """Return what ends the series of a label value that has lost its place."""
+    name = stream.metric.name
+
+    def evict(key: str, value: str) -> None:
+        meter = provider.get_meter(catalog.METER_NAME)
+        if isinstance(meter, GuardedMeter):
+            meter.guarded(name).remove_matching({key: value})
+        handle = getattr(metrics, stream.metric.handle_name)
+        if isinstance(handle, SynchronousHandle):
+            handle.invalidate()
+
+    return evict
+
+
+def _attach_handles(provider: MeterProvider, streams: Sequence[Stream]) -> None:
+    meter = provider.get_meter(catalog.METER_NAME)
+    if not isinstance(meter, GuardedMeter):  # OTEL_SDK_DISABLED
+        return
+    dropped = {stream.metric.name for stream in streams if stream.dropped}
+    for handle in metrics.ALL:
+        if handle.metric.name in dropped:
+            continue
+        guarded = meter.guarded(handle.metric.name)
+        if isinstance(guarded, GuardedObservable):
+            if isinstance(handle, ObservableHandle):
+                guarded.listen(handle.callbacks)
+        elif isinstance(handle, SynchronousHandle):
+            handle.attach(guarded)
+
+
+def _start_at_zero(streams: Sequence[Stream], config: Config) -> None:
+    """Create the series whose labels are all known beforehand (decisions, section 2).
+
+    Counters and up-down counters only: a counter born at 1 never shows in ``rate()``.
+    """
+    for stream in streams:
+        metric = stream.metric
+        handle = getattr(metrics, metric.handle_name, None)
+        if stream.dropped or metric.instrument not in {"counter", "up_down_counter"}:
+            continue
+        known = [_known_values(label, config) for label in metric.labels]
+        if isinstance(handle, SynchronousHandle) and all(known):
+            for values in product(*known):
+                handle.record_values(values, 0)
+
+
+def _known_values(label: Label, config: Config) -> tuple[str | None, ...]:
+    """Return the values a label will have on this node; none where they can't be known."""
+    if label.default == "node_role":
+        return (None,) if config.node_role in label.values else ()
+    if label.default is not None:
+        return (None,)
+    return label.values if label.kind == "closed" else ()

@@ -1,0 +1,49 @@
+"""The contract as data: 64 metrics in 8 categories, and the SDK's own few.
+
+Adding a metric is one entry in one of these modules and one ``butterfly-otel render``.
+Source: the Butterfly metrics specification as resolved by ``docs/contract.md``.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from butterfly_otel.catalog import (
+    byzantine,
+    checkpoint,
+    communication,
+    computation,
+    consensus,
+    coordination,
+    requests,
+    resources,
+    telemetry,
+)
+from butterfly_otel.catalog.model import Label, Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The metrics of the specification, in its order.
+CONTRACT: tuple[Metric, ...] = (
+    *requests.METRICS,
+    *consensus.METRICS,
+    *computation.METRICS,
+    *communication.METRICS,
+    *resources.METRICS,
+    *checkpoint.METRICS,
+    *coordination.METRICS,
+    *byzantine.METRICS,
+)
+#: The SDK's own metrics, all named ``butterfly_otel_…``.
+EXTENSIONS: tuple[Metric, ...] = telemetry.METRICS
+#: Everything our meter may measure.
+ALL: tuple[Metric, ...] = (*CONTRACT, *EXTENSIONS)
+#: Name to metric, read-only.
+BY_NAME: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in ALL})
+
+#: Name of the OTel meter on which the contract is enforced.
+METER_NAME = "butterfly_otel"
+
+__all__ = ["ALL", "BY_NAME", "CONTRACT", "EXTENSIONS", "METER_NAME", "Label", "Metric"]

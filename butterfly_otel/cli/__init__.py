@@ -1,0 +1,55 @@
+"""The ``butterfly-otel`` command: the only place that prints or exits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from butterfly_otel import __version__
+from butterfly_otel.cli import catalog, check, demo, render
+from butterfly_otel.errors import ButterflyOtelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Exit codes: done; done and found something; could not be done.
+OK, FOUND, FAILED = 0, 1, 2
+
+_DESCRIPTION = """\
+The Butterfly metrics contract on the command line.
+
+exit codes: 0 all is well, 1 something was found, 2 it could not be done."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    parser = argparse.ArgumentParser(
+        prog="butterfly-otel",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (catalog, check, demo, render):
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; a user's mistake is one sentence."""
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except ButterflyOtelError as error:
+        print(f"butterfly-otel: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # The reader of a pipe has gone, as `| head` does: nothing is wrong.
+        sys.stdout = None  # or the interpreter flushes it again
+        return OK
+    except KeyboardInterrupt:
+        return 130
+    else:
+        return code

@@ -1,0 +1,109 @@
+"""``butterfly-otel catalog``: the contract as a table, JSON or Markdown."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, get_args
+
+from butterfly_otel import catalog
+from butterfly_otel.catalog.model import Category, PrometheusType
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from butterfly_otel.catalog.model import Metric
+
+_EPILOG = """\
+examples:
+  butterfly-otel catalog                             every metric of the contract
+  butterfly-otel catalog --category consensus
+  butterfly-otel catalog --type histogram --json
+  butterfly-otel catalog 'butterfly_gpu_*' --format markdown
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
+
+    parser = commands.add_parser(
+        "catalog",
+        help="show the metrics of the contract",
+        description="Show the metrics of the contract.",
+        epilog=_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "pattern", nargs="?", default="*", help="only metrics whose name matches, such as '*gpu*'"
+    )
+    parser.add_argument("--category", choices=get_args(Category), help="only this category")
+    parser.add_argument("--type", choices=get_args(PrometheusType), help="only this type")
+    parser.add_argument("--label", help="only metrics that have this label")
+    parser.add_argument(
+        "--extensions", action="store_true", help="also the SDK's own metrics (butterfly_otel_...)"
+    )
+    parser.add_argument(
+        "--format", choices=("table", "json", "markdown"), default="table", help="default: table"
+    )
+    parser.add_argument(
+        "--json", action="store_const", const="json", dest="format", help="same as --format json"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was asked for; exit code 1 where nothing matches."""
+    metrics = catalog.ALL if args.extensions or args.category == "telemetry" else catalog.CONTRACT
+    chosen = [metric for metric in metrics if _chosen(metric, args)]
+    if args.format == "json":
+        print(json.dumps([as_json(metric) for metric in chosen], indent=2))
+    elif args.format == "markdown":
+        print("\n".join(_markdown(chosen)))
+    else:
+        print("\n".join(_table(chosen)))
+    return 0 if chosen else 1
+
+
+def as_json(metric: Metric) -> dict[str, Any]:
+    """Return a metric as plain data, with the limit that applies."""
+    data = asdict(metric)
+    data["limit"] = metric.stream_limit
+    return data
+
+
+def _chosen(metric: Metric, args: argparse.Namespace) -> bool:
+    return (
+        fnmatchcase(metric.name, args.pattern)
+        and args.category in (None, metric.category)
+        and args.type in (None, metric.type)
+        and (args.label is None or args.label in metric.label_keys)
+    )
+
+
+def _table(metrics: Sequence[Metric]) -> Iterator[str]:
+    rows = [(m.name, m.type, m.unit, ", ".join(m.label_keys)) for m in metrics]
+    heads = ("NAME", "TYPE", "UNIT", "LABELS")
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(3)]
+    # A terminal would break long lines; a pipe gets all of them.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for row in (heads, *rows):
+        line = (
+            "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=False))
+            + "  "
+            + row[3]
+        )
+        yield line.rstrip() if len(line) <= width else line[: width - 1] + "…"
+    yield f"{len(rows)} metrics"
+
+
+def _markdown(metrics: Sequence[Metric]) -> Iterator[str]:
+    yield "| Name | Type | Unit | Labels | Help |"
+    yield "|---|---|---|---|---|"
+    for metric in metrics:
+        labels = ", ".join(f"`{key}`" for key in metric.label_keys)
+        yield f"| `{metric.name}` | {metric.type} | `{metric.unit}` | {labels} | {metric.help} |"

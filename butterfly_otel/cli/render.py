@@ -1,0 +1,51 @@
+"""``butterfly-otel render``: bring what comes from the catalogue up to date."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.render import ARTEFACTS, stale, write
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "render",
+        help="write the files that are rendered from the catalogue",
+        description="Write the files of the source tree that are rendered from the catalogue: "
+        + ", ".join(each.path for each in ARTEFACTS),
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a file is out of date"
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path(__file__).parents[2],
+        help="root of the source tree (default: the one this package was installed from)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write or check; exit code 1 where a check finds stale files."""
+    root: Path = args.root
+    if not (root / "butterfly_otel" / "catalog").is_dir():
+        msg = f"{root} is no source tree of butterfly-otel; pass its root by --root"
+        raise ConfigurationError(msg)
+    if not args.check:
+        changed = write(root)
+        print("\n".join(f"rendered {each.path}" for each in changed) or "all up to date")
+        return 0
+    outdated = stale(root)
+    for each in outdated:
+        print(f"{each.path} is out of date: run `butterfly-otel render`", file=sys.stderr)
+    if not outdated:
+        print(f"{len(ARTEFACTS)} files are up to date")
+    return 1 if outdated else 0

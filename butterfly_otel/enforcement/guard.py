@@ -1,0 +1,200 @@
+"""Label enforcement: vocabularies, budgets, defaults (decisions, section 2)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from butterfly_otel.catalog.model import OTHER
+from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from butterfly_otel.catalog.model import Label, Metric
+    from butterfly_otel.enforcement.violations import Violations
+    from butterfly_otel.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The node this process is: the default of the labels that name it."""
+
+    node_id: str
+    node_role: str
+
+
+class LabelGuard:
+    """Turns what a caller passes for one metric's labels into what may be exported.
+
+    The result always has exactly the stream's label keys, in the contract's order.
+    Thread-safe. Memory is bounded by the labels' budgets, whatever is passed.
+
+    Args:
+        stream: The metric and the labels that are kept of it.
+        identity: Where defaults come from.
+        violations: Told of everything that had to be changed; raises in strict mode.
+        on_evict: Called with a label key and a value whose place was taken by a newer one
+            (labels with ``keep="latest"``), so that its series can be removed.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        identity: Identity,
+        violations: Violations,
+        on_evict: Callable[[str, str], None] = lambda _key, _value: None,
+    ) -> None:
+        self._metric = stream.metric
+        self._keys = stream.metric.label_keys
+        self._known = frozenset(self._keys)
+        self._violations = violations
+        kept = set(stream.labels)
+        self._rules = tuple(
+            _Rule(label, stream.metric, identity, violations, on_evict) if label in kept else None
+            for label in stream.metric.labels
+        )
+
+    def admit(self, values: Sequence[object]) -> tuple[dict[str, str], bool]:
+        """Return the attributes for label values in the contract's order.
+
+        ``None`` means that the caller gave no value. The flag tells whether the values
+        were admitted unchanged, defaults aside; only then may the result be cached.
+
+        Raises:
+            LabelError: In strict mode, when a value breaks the contract.
+        """
+        attributes: dict[str, str] = {}
+        clean = True
+        for rule, value in zip(self._rules, values, strict=True):
+            if rule is not None:
+                text, unchanged = rule.admit(value)
+                attributes[rule.key] = text
+                clean = clean and unchanged
+        return attributes, clean
+
+    def admit_mapping(self, attributes: Mapping[str, object] | None) -> dict[str, str]:
+        """Return the attributes for a mapping, as OpenTelemetry's own API passes it.
+
+        Raises:
+            LabelError: In strict mode, when a key or value breaks the contract.
+        """
+        given = attributes or {}
+        for key in given:
+            if key not in self._known:
+                self._violations.label(
+                    self._metric,
+                    label_text(key)[0],
+                    "unknown_label",
+                    f"{self._metric.name} has no label {key!r}; it has"
+                    f" {', '.join(self._keys) or 'none'}.",
+                )
+        return self.admit([given.get(key) for key in self._keys])[0]
+
+
+class _Rule:
+    """One label of one metric."""
+
+    __slots__ = (
+        "_default",
+        "_evict",
+        "_label",
+        "_lock",
+        "_metric",
+        "_seen",
+        "_violations",
+        "_vocabulary",
+        "key",
+    )
+
+    def __init__(
+        self,
+        label: Label,
+        metric: Metric,
+        identity: Identity,
+        violations: Violations,
+        on_evict: Callable[[str, str], None],
+    ) -> None:
+        self.key = label.key
+        self._label = label
+        self._metric = metric
+        self._violations = violations
+        self._evict = on_evict
+        self._default = _default(label, identity)
+        self._vocabulary = frozenset(label.values) if label.kind == "closed" else None
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._lock = Lock()
+
+    def admit(self, value: object) -> tuple[str, bool]:
+        """Return the value to export, and whether it is the caller's own."""
+        if value is None:
+            if self._default is None:
+                self._report("missing", "was left out and has no default")
+                return "", False
+            value = self._default
+            if not value:
+                return "", True
+        text, problem = label_text(value)
+        if problem is not None:
+            self._report(problem, _PROBLEMS[problem].format(value=_show(text)))
+        admitted = self._in_vocabulary(text) if self._vocabulary is not None else self._seat(text)
+        # Only strings are cached: 1, True and 1.0 are one dictionary key.
+        return admitted, problem is None and admitted == text and isinstance(value, str)
+
+    def _in_vocabulary(self, text: str) -> str:
+        assert self._vocabulary is not None  # noqa: S101 - for the type checker
+        if text in self._vocabulary:
+            return text
+        allowed = ", ".join(self._label.values)
+        self._report("unknown_value", f"has the value {_show(text)}, which is none of {allowed}")
+        return OTHER
+
+    def _seat(self, text: str) -> str:
+        """Return ``text`` if the label's budget has or finds a place for it."""
+        if text in self._seen or (not text and self._label.default == "empty"):
+            return text
+        with self._lock:
+            seated, evicted = self._take_seat(text)
+        if evicted is not None:
+            self._evict(self.key, evicted)
+        if not seated:
+            budget = self._label.budget
+            self._report("over_budget", f"has {_show(text)} beyond its budget of {budget} values")
+            return OTHER
+        return text
+
+    def _take_seat(self, text: str) -> tuple[bool, str | None]:
+        """Return whether ``text`` has a seat, and whose seat it took. Needs the lock."""
+        if text in self._seen:
+            return True, None
+        evicted: str | None = None
+        if len(self._seen) >= self._label.budget:
+            if self._label.keep == "first":
+                return False, None
+            evicted = self._seen.popitem(last=False)[0]
+        self._seen[text] = None
+        return True, evicted
+
+    def _report(self, reason: str, what: str) -> None:
+        message = f"{self._metric.name}: the label {self.key} {what}."
+        self._violations.label(self._metric, self.key, reason, message)
+
+
+_PROBLEMS = {
+    "too_long": f"is longer than {MAX_LENGTH} characters and was cut to {{value}}",
+    "invalid_text": "is not valid text and was changed to {value}",
+}
+
+
+def _default(label: Label, identity: Identity) -> str | None:
+    if label.default == "node_id":
+        return identity.node_id
+    if label.default == "node_role":
+        return identity.node_role
+    return "" if label.default == "empty" else None
+
+
+def _show(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")  # noqa: PLR2004 - a line's width

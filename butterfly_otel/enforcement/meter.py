@@ -1,0 +1,160 @@
+"""The meter on which the contract is enforced, for handles and raw OpenTelemetry calls alike."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.metrics import Meter, NoOpMeter
+
+from butterfly_otel.enforcement.guarded import (
+    GuardedCounter,
+    GuardedGauge,
+    GuardedHistogram,
+    GuardedObservable,
+    GuardedObservableCounter,
+    GuardedObservableGauge,
+    GuardedObservableUpDownCounter,
+    GuardedUpDownCounter,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from opentelemetry.metrics import CallbackT
+
+    from butterfly_otel.catalog.model import InstrumentKind
+    from butterfly_otel.enforcement.guarded import Gate, Guarded
+
+_logger = logging.getLogger("butterfly_otel")
+_NOTHING = NoOpMeter("butterfly_otel")
+
+
+class GuardedMeter(Meter):
+    """An OpenTelemetry meter that creates the catalogue's instruments and no others.
+
+    Asking twice for an instrument gives the same one, with the callbacks of both calls.
+    A name outside the catalogue, or another kind than the catalogue's, gives an instrument
+    that measures nothing, and one warning. Thread-safe.
+
+    Args:
+        meter: The SDK's meter behind the gate.
+        gates: What is enforced, by metric name.
+    """
+
+    def __init__(self, meter: Meter, gates: dict[str, Gate]) -> None:
+        super().__init__(meter.name, meter.version, meter.schema_url)
+        self._guarded: dict[str, Guarded] = {
+            name: _MAKERS[gate.stream.metric.instrument](meter, gate)
+            for name, gate in gates.items()
+        }
+        self._warned: set[tuple[str, str]] = set()
+        self._lock = Lock()
+
+    def guarded(self, name: str) -> Guarded:
+        """Return the instrument of a catalogue metric.
+
+        Raises:
+            KeyError: When the catalogue has no such metric.
+        """
+        return self._guarded[name]
+
+    def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
+        """Return the catalogue's counter of that name; its unit and description stand."""
+        return self._find(name, "counter") or _NOTHING.create_counter(name, unit, description)
+
+    def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
+        """Return the catalogue's up-down counter of that name."""
+        found = self._find(name, "up_down_counter")
+        return found or _NOTHING.create_up_down_counter(name, unit, description)
+
+    def create_gauge(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
+        """Return the catalogue's gauge of that name."""
+        return self._find(name, "gauge") or _NOTHING.create_gauge(name, unit, description)
+
+    def create_histogram(
+        self,
+        name: str,
+        unit: str = "",
+        description: str = "",
+        *,
+        explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
+    ) -> Any:  # noqa: ANN401
+        """Return the catalogue's histogram of that name; its boundaries stand."""
+        del explicit_bucket_boundaries_advisory
+        return self._find(name, "histogram") or _NOTHING.create_histogram(name, unit, description)
+
+    def create_observable_counter(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> Any:  # noqa: ANN401
+        """Return the catalogue's observable counter of that name, with these callbacks too."""
+        found = self._observable(name, "observable_counter", callbacks)
+        return found or _NOTHING.create_observable_counter(name, callbacks, unit, description)
+
+    def create_observable_up_down_counter(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> Any:  # noqa: ANN401
+        """Return the catalogue's observable up-down counter, with these callbacks too."""
+        found = self._observable(name, "observable_up_down_counter", callbacks)
+        return found or _NOTHING.create_observable_up_down_counter(
+            name, callbacks, unit, description
+        )
+
+    def create_observable_gauge(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> Any:  # noqa: ANN401
+        """Return the catalogue's observable gauge of that name, with these callbacks too."""
+        found = self._observable(name, "observable_gauge", callbacks)
+        return found or _NOTHING.create_observable_gauge(name, callbacks, unit, description)
+
+    def _observable(
+        self, name: str, kind: InstrumentKind, callbacks: Sequence[CallbackT] | None
+    ) -> Guarded | None:
+        found = self._find(name, kind)
+        if isinstance(found, GuardedObservable):
+            for callback in callbacks or ():
+                found.add_callback(callback)
+        return found
+
+    def _find(self, name: str, kind: InstrumentKind) -> Guarded | None:
+        found = self._guarded.get(name.lower())
+        if found is not None and found.stream.metric.instrument == kind:
+            return found
+        expected = f"it is a {found.stream.metric.instrument}" if found else "there is no such name"
+        with self._lock:
+            new = (name, kind) not in self._warned
+            self._warned.add((name, kind))
+        if new:
+            _logger.warning(
+                "%r was asked for as a %s on the meter %r, but %s in the contract: it measures"
+                " nothing. Metrics outside the contract belong on a meter of your own.",
+                name,
+                kind,
+                self.name,
+                expected,
+            )
+        return None
+
+
+_MAKERS: dict[InstrumentKind, Callable[[Meter, Gate], Guarded]] = {
+    "counter": GuardedCounter,
+    "up_down_counter": GuardedUpDownCounter,
+    "gauge": GuardedGauge,
+    "histogram": GuardedHistogram,
+    "observable_counter": GuardedObservableCounter,
+    "observable_up_down_counter": GuardedObservableUpDownCounter,
+    "observable_gauge": GuardedObservableGauge,
+}

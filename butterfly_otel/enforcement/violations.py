@@ -1,0 +1,114 @@
+"""What happens when a measurement breaks the contract: raise, or count and log once."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from butterfly_otel.errors import LabelError, MeasurementError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from butterfly_otel.catalog.model import Metric
+
+_logger = logging.getLogger("butterfly_otel")
+
+#: Distinct unknown label keys a process reports by name; the rest are counted as ``other``.
+_NAMED_LABELS = 100
+
+
+class Violations:
+    """The one place where broken measurements end up.
+
+    Thread-safe. ``count(metric_name, labels)`` is called once for each violation in
+    production mode; it must not go through label enforcement again.
+
+    Args:
+        strict: Raise instead of counting.
+        count: Adds one to the SDK's own counter of that name.
+    """
+
+    def __init__(self, *, strict: bool, count: Callable[[str, Mapping[str, str]], None]) -> None:
+        self._strict = strict
+        self._count = count
+        self._seen: set[tuple[str, str, str]] = set()
+        self._labels: set[str] = set()
+        self._lock = Lock()
+
+    @property
+    def strict(self) -> bool:
+        """Whether violations raise."""
+        return self._strict
+
+    def label(self, metric: Metric, label: str, reason: str, message: str) -> None:
+        """Report a label that breaks the contract.
+
+        Raises:
+            LabelError: In strict mode, with ``message``.
+        """
+        if self._strict:
+            raise LabelError(message)
+        known = any(label == key for key in metric.label_keys)
+        attributes = {
+            "metric": metric.name,
+            "label": label if known else self._bounded(label),
+            "reason": reason,
+        }
+        self._count("butterfly_otel_label_violations_total", attributes)
+        self._log_once((metric.name, attributes["label"], reason), message)
+
+    def value(self, metric: Metric, reason: str, value: object) -> None:
+        """Report a value that no metric can hold.
+
+        Raises:
+            MeasurementError: In strict mode.
+        """
+        message = f"{metric.name}: the value {_short(value)} was ignored: {_REASONS[reason]}."
+        if self._strict:
+            raise MeasurementError(message)
+        self._count(
+            "butterfly_otel_invalid_measurements_total", {"metric": metric.name, "reason": reason}
+        )
+        self._log_once((metric.name, "", reason), message)
+
+    def callback(self, metric: Metric, error: BaseException) -> None:
+        """Report an observation callback that raised; never raises itself."""
+        self._count("butterfly_otel_callback_errors_total", {"metric": metric.name})
+        self._log_once(
+            (metric.name, "", "callback"),
+            f"{metric.name}: an observation callback raised {error!r}; its observations are"
+            " left out. Further failures are counted in butterfly_otel_callback_errors_total.",
+        )
+
+    def _bounded(self, label: str) -> str:
+        with self._lock:
+            if label in self._labels:
+                return label
+            if len(self._labels) >= _NAMED_LABELS:
+                return "other"
+            self._labels.add(label)
+            return label
+
+    def _log_once(self, key: tuple[str, str, str], message: str) -> None:
+        with self._lock:
+            if key in self._seen:
+                return
+            self._seen.add(key)
+        _logger.warning("%s (logged once; counted from now on)", message)
+
+
+_REASONS = {
+    "not_a_number": "it is not a number",
+    "not_finite": "it is not finite",
+    "negative": "this metric only takes values of 0 and more",
+}
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a value's own __repr__ may do anything
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a line's width

@@ -1,0 +1,7 @@
+"""Aggregation behind the OpenTelemetry API: the provider, and what we need of the SDK's inside."""
+
+from __future__ import annotations
+
+from butterfly_otel.engine.provider import MeterProvider
+
+__all__ = ["MeterProvider"]

@@ -1,0 +1,1 @@
+"""Exporters: how measured streams leave the process."""

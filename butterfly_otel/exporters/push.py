@@ -1,0 +1,161 @@
+"""The periodic reader behind every push exporter.
+
+Unlike the SDK's, it survives whatever an export raises, keeps the deadlines it is given even
+when the exporter doesn't, reports failure, and may be shut down twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from threading import Condition, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import (
+    _SUPPRESS_INSTRUMENTATION_KEY,  # pyright: ignore[reportPrivateUsage] - the SDK's own way
+    attach,
+    detach,
+    set_value,
+)
+from opentelemetry.sdk.metrics.export import MetricExportResult, MetricReader
+
+from butterfly_otel.engine.sdk_internals import exporter_preferences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
+
+_logger = logging.getLogger("butterfly_otel")
+
+
+class PushMetricReader(MetricReader):
+    """Collects and exports every ``interval`` seconds, and when flushed.
+
+    All exporting happens on one background thread, so exports never run at once, and a
+    caller that flushes waits for no longer than it said. Thread-safe; survives ``fork``.
+
+    Args:
+        exporter: Any SDK exporter; its temporality and aggregation preferences are kept.
+        name: What the exporter is called in logs and in ``butterfly_otel_exports_total``.
+        interval: Seconds between exports.
+        timeout: Seconds one collection may take.
+        on_export: Called after each export with whether it succeeded.
+    """
+
+    def __init__(
+        self,
+        exporter: MetricExporter,
+        *,
+        name: str,
+        interval: float,
+        timeout: float,
+        on_export: Callable[[bool], None] = lambda _succeeded: None,
+    ) -> None:
+        temporality, aggregation = exporter_preferences(exporter)
+        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
+        self._exporter = exporter
+        self._name = name
+        self._interval = interval
+        self._timeout = timeout
+        self._on_export = on_export
+        self._failing = False
+        self._start()
+        if hasattr(os, "register_at_fork"):
+            restart = weakref.WeakMethod(self._start)
+            os.register_at_fork(after_in_child=lambda: (start := restart()) and start())
+
+    def _start(self) -> None:
+        self._state = Condition()
+        self._asked = 0  # flushes asked for so far
+        self._done = 0  # of these, how many a finished export has served
+        self._succeeded = True  # whether the last export did
+        self._stopping = False
+        self._thread = Thread(target=self._run, name=f"butterfly-otel-{self._name}", daemon=True)
+        self._thread.start()
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Export now; return whether that succeeded within ``timeout_millis``."""
+        with self._state:
+            if self._stopping:
+                return False
+            self._asked += 1
+            ticket = self._asked
+            self._state.notify_all()
+            served = self._state.wait_for(lambda: self._done >= ticket, timeout_millis / 1000)
+            return served and self._succeeded
+
+    def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:  # noqa: ANN401
+        """Export what is left and stop, within ``timeout_millis``; harmless when done twice."""
+        deadline = monotonic() + timeout_millis / 1000
+        with self._state:
+            if self._stopping:
+                return
+            self._stopping = True
+            self._state.notify_all()
+        self._thread.join(max(0.0, deadline - monotonic()))
+        if self._thread.is_alive():
+            _logger.warning(
+                "the last export by %s did not end within %.1f s and was given up",
+                self._name,
+                timeout_millis / 1000,
+            )
+        # Also wakes an exporter that sleeps between retries.
+        left = max(0.0, deadline - monotonic())
+        self._exporter.shutdown(timeout_millis=left * 1000)
+
+    def _run(self) -> None:
+        state, due = self._state, monotonic() + self._interval
+        while True:
+            with state:
+                state.wait_for(
+                    lambda: self._stopping or self._asked > self._done,
+                    max(0.0, due - monotonic()),
+                )
+                stopping, asked = self._stopping, self._asked
+            succeeded = self._export_once()
+            with state:
+                # The last export serves whoever asked while it ran: there is no other.
+                self._succeeded, self._done = succeeded, self._asked if stopping else asked
+                state.notify_all()
+            if stopping:
+                return
+            due = max(due + self._interval, monotonic()) if monotonic() >= due else due
+
+    def _export_once(self) -> bool:
+        """Collect and export; return whether that succeeded. Never raises."""
+        self._result: MetricExportResult | None = MetricExportResult.SUCCESS
+        try:
+            self.collect(timeout_millis=self._timeout * 1000)
+        except Exception as error:  # noqa: BLE001 - the thread must live on
+            return self._note(succeeded=False, reason=repr(error))
+        succeeded = self._result is MetricExportResult.SUCCESS
+        return self._note(succeeded=succeeded, reason="the exporter reported failure")
+
+    def _receive_metrics(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,
+        **_kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003
+        try:
+            self._result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
+        finally:
+            detach(token)
+
+    def _note(self, *, succeeded: bool, reason: str) -> bool:
+        self._on_export(succeeded)
+        if not succeeded and not self._failing:
+            _logger.warning(
+                "exporting metrics by %s failed: %s; further failures are only counted until"
+                " an export succeeds",
+                self._name,
+                reason,
+            )
+        elif succeeded and self._failing:
+            _logger.warning("exporting metrics by %s works again", self._name)
+        self._failing = not succeeded
+        return succeeded

@@ -1,0 +1,64 @@
+"""Everything that is rendered from the catalogue and checked in.
+
+One module an artefact, each a pure function from the catalogue to text; writing and
+comparing happen here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from butterfly_otel.render.handles import render_handles
+from butterfly_otel.render.reference import render_reference
+from butterfly_otel.render.views_yaml import render_views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A checked-in file and the function that renders it.
+
+    Attributes:
+        path: Where it stands, relative to the root of the source tree.
+        render: Returns its whole text.
+    """
+
+    path: str
+    render: Callable[[], str]
+
+
+ARTEFACTS: tuple[Artefact, ...] = (
+    Artefact("butterfly_otel/metrics.py", render_handles),
+    Artefact("views/default.yaml", render_views),
+    Artefact("docs/reference/metrics.md", render_reference),
+)
+
+
+def stale(root: Path) -> list[Artefact]:
+    """Return the artefacts below ``root`` that differ from what would be rendered now."""
+    return [each for each in ARTEFACTS if _read(root / each.path) != each.render()]
+
+
+def write(root: Path) -> list[Artefact]:
+    """Render everything below ``root``; return the artefacts that changed.
+
+    Raises:
+        OSError: When a file can't be written.
+    """
+    changed = stale(root)
+    for each in changed:
+        path = root / each.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(each.render(), encoding="utf-8", newline="\n")
+    return changed
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

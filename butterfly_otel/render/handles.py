@@ -1,0 +1,241 @@
+"""Renders ``butterfly_otel/metrics.py``: a typed class and a handle for each metric."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from butterfly_otel import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from butterfly_otel.catalog.model import Label, Metric
+
+_HEADER = '''\
+# Rendered from butterfly_otel/catalog by `butterfly-otel render`: edit the catalogue, not this.
+"""The contract's metrics as typed handles: one class and one handle each.
+
+Labels are keyword-only and typed, so a wrong one is an error in the editor. Labels that name
+this process (``node_id``, ``node_role``, the local end of a connection) may be left out: their
+value comes from :func:`butterfly_otel.configure`, before which every handle measures nothing.
+
+Every method is thread-safe. In production mode none raises because of what it is passed; with
+``configure(strict=True)`` they raise :class:`~butterfly_otel.LabelError` and
+:class:`~butterfly_otel.MeasurementError`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from butterfly_otel.instruments import (
+    BoundCounter,
+    BoundGauge,
+    BoundHistogram,
+    BoundUpDownCounter,
+    CounterHandle,
+    GaugeHandle,
+    HistogramHandle,
+    ObservableHandle,
+    Timer,
+    UpDownCounterHandle,
+    int_text,
+    negated,
+)
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from opentelemetry.metrics import Observation
+'''
+
+_BASES = {
+    "counter": "CounterHandle",
+    "up_down_counter": "UpDownCounterHandle",
+    "gauge": "GaugeHandle",
+    "histogram": "HistogramHandle",
+    "observable_counter": "ObservableHandle",
+    "observable_up_down_counter": "ObservableHandle",
+    "observable_gauge": "ObservableHandle",
+}
+_BOUND = {
+    "counter": "BoundCounter",
+    "up_down_counter": "BoundUpDownCounter",
+    "gauge": "BoundGauge",
+    "histogram": "BoundHistogram",
+}
+#: Method name, its value parameter, its body, its docstring.
+_Method = tuple[str, str, str, str, str]
+_RECORD = "self._recorder({values})({value})"
+_METHODS: dict[str, tuple[_Method, ...]] = {
+    "counter": (
+        ("add", "amount: float", "None", _RECORD.replace("{value}", "amount"),
+         "Add ``amount``, 0 or more."),
+        ("inc", "", "None", _RECORD.replace("{value}", "1"), "Add one."),
+    ),
+    "up_down_counter": (
+        ("add", "amount: float", "None", _RECORD.replace("{value}", "amount"),
+         "Add ``amount``, which may be negative."),
+        ("inc", "amount: float = 1", "None", _RECORD.replace("{value}", "amount"),
+         "Add ``amount``, by default one."),
+        ("dec", "amount: float = 1", "None", _RECORD.replace("{value}", "negated(amount)"),
+         "Subtract ``amount``, by default one."),
+        ("track", "", "AbstractContextManager[None]",
+         "return BoundUpDownCounter(self, {values}).track()",
+         "Count one more for as long as a ``with`` block runs, however it ends."),
+    ),
+    "gauge": (
+        ("set", "value: float", "None", _RECORD.replace("{value}", "value"),
+         "Set the current value."),
+    ),
+    "histogram": (
+        ("record", "value: float", "None", _RECORD.replace("{value}", "value"),
+         "Record one value, 0 or more."),
+        ("time", "", "Timer", "return BoundHistogram(self, {values}).time()",
+         "Time a ``with`` block, or every call of a decorated function, in seconds."),
+    ),
+    "observable": (
+        ("observation", "value: float", "Observation",
+         "return self._observation(value, {values})",
+         "Return what a callback reports for one series."),
+    ),
+}  # fmt: skip
+#: Labels whose values are naturally integers.
+_INTEGERS = frozenset({"layer_id", "gpu_id", "core"})
+
+
+def render_handles() -> str:
+    """Return the text of ``butterfly_otel/metrics.py``."""
+    parts = [_HEADER]
+    parts.extend("\n".join(_class(metric)) for metric in catalog.CONTRACT)
+    parts.append("\n".join(_all()))
+    return "\n\n\n".join(parts) + "\n"
+
+
+def class_name(metric: Metric) -> str:
+    """Return the name of a metric's handle class."""
+    return "".join(word.capitalize() for word in metric.handle_name.split("_"))
+
+
+def _class(metric: Metric) -> Iterator[str]:
+    name = class_name(metric)
+    yield f"class {name}({_BASES[metric.instrument]}):"
+    yield from _docstring(metric)
+    yield ""
+    yield "    __slots__ = ()"
+    kind = "observable" if metric.observable else metric.instrument
+    for method, value, result, body, doc in _METHODS[kind]:
+        if method == "time" and metric.unit != "s":
+            continue
+        yield ""
+        yield from _method(metric, method, value, result, body, doc)
+    if not metric.observable:
+        bound = _BOUND[metric.instrument]
+        yield ""
+        yield from _method(
+            metric, "bind", "", bound, f"return {bound}(self, {{values}})",
+            "Return this metric with these labels given, for hot paths.",
+        )  # fmt: skip
+        yield ""
+        yield from _method(
+            metric, "remove", "", "None", "self._remove({values})",
+            "End the series with these labels; measuring it again begins a new one.",
+        )  # fmt: skip
+    yield ""
+    yield ""
+    yield f'{metric.handle_name} = {name}("{metric.name}")'
+
+
+def _method(
+    metric: Metric, name: str, value: str, result: str, body: str, doc: str
+) -> Iterator[str]:
+    yield f"    def {name}("
+    yield "        self,"
+    if value:
+        yield f"        {value},"
+    if metric.labels:
+        yield "        *,"
+    for label in metric.labels:
+        yield f"        {label.key}: {_annotation(label)},"
+    yield f"    ) -> {result}:"
+    yield f'        """{doc}"""'
+    yield f"        {body.format(values=_values(metric))}"
+
+
+def _annotation(label: Label) -> str:
+    if label.kind == "closed":
+        kind = f"Literal[{', '.join(map(_quote, label.values))}]"
+    else:
+        kind = "str | int" if label.key in _INTEGERS else "str"
+    return kind if label.default is None else f"{kind} | None = None"
+
+
+def _values(metric: Metric) -> str:
+    if not metric.labels:
+        return "()"
+    values = ", ".join(map(_value, metric.labels))
+    return f"({values},)" if len(metric.labels) == 1 else f"({values})"
+
+
+def _value(label: Label) -> str:
+    if label.key in _INTEGERS:
+        return f"{label.key} if {label.key}.__class__ is str else int_text({label.key})"
+    return label.key
+
+
+def _docstring(metric: Metric) -> Iterator[str]:
+    yield f'    """{metric.help}'
+    yield ""
+    yield f"    ``{metric.name}``, {metric.type}, unit ``{metric.unit}``."
+    yield from _indented(metric.why)
+    if metric.labels:
+        yield ""
+        yield "    Labels:"
+    for label in metric.labels:
+        yield from _hanging(f"{label.key}: {label.help}{_vocabulary(label)}")
+    if metric.buckets:
+        yield ""
+        yield from _indented(f"Buckets: {', '.join(map(_bound, metric.buckets))}.")
+    yield ""
+    yield "    Example query::"
+    yield ""
+    yield f"        {metric.query}"
+    yield '    """'
+
+
+def _vocabulary(label: Label) -> str:
+    if label.kind == "closed":
+        return f" One of {', '.join(label.values)}."
+    known = f" Such as {', '.join(label.values)}." if label.values else ""
+    return f"{known} At most {label.budget} distinct values."
+
+
+def _bound(value: float) -> str:
+    return repr(value)
+
+
+def _indented(text: str) -> Iterable[str]:
+    return wrap(text, 100, initial_indent="    ", subsequent_indent="    ")
+
+
+def _hanging(text: str) -> Iterable[str]:
+    return wrap(text, 100, initial_indent=" " * 8, subsequent_indent=" " * 12)
+
+
+def _quote(text: str) -> str:
+    return f'"{text}"'
+
+
+def _all() -> Iterator[str]:
+    yield "#: Every handle of the contract, in the specification's order."
+    yield "ALL = ("
+    yield from (f"    {metric.handle_name}," for metric in catalog.CONTRACT)
+    yield ")"
+    yield ""
+    yield "__all__ = ["
+    names = [
+        name for metric in catalog.CONTRACT for name in (metric.handle_name, class_name(metric))
+    ]
+    yield from (f"    {_quote(name)}," for name in sorted(["ALL", *names]))
+    yield "]"

@@ -1,0 +1,98 @@
+"""Renders ``docs/reference/metrics.md``: every metric, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from butterfly_otel import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from butterfly_otel.catalog.model import Label, Metric
+
+_TITLES = {
+    "requests": "Requests",
+    "consensus": "Consensus",
+    "computation": "Computation",
+    "communication": "Communication",
+    "resources": "Resource utilisation",
+    "checkpoint": "Checkpoints and recovery",
+    "coordination": "Coordination",
+    "byzantine": "Byzantine faults",
+    "telemetry": "The SDK's own metrics",
+}
+_HEADER = """\
+<!-- Rendered from the catalogue by `butterfly-otel render`: edit the catalogue, not this. -->
+# Metrics reference
+
+Every metric of the Butterfly contract under its exact name, which is the same by Prometheus
+text, OpenMetrics and OTLP. Where the specification contradicts itself,
+[the contract](../contract.md) says what was decided.
+
+*Limit* is the number of series one process exports of a metric; beyond it, OpenTelemetry's
+overflow point (`otel_metric_overflow="true"`) takes what comes. A label's *budget* is the number
+of distinct values one process may use; what is beyond it, and what is outside a vocabulary,
+becomes `other` and is counted in `butterfly_otel_label_violations_total`.
+
+`task_id`, `checkpoint_id` and `barrier_id` name things without end. In production, use the
+overlay `views/low-cardinality.yaml`, which drops them.
+"""
+
+
+def render_reference() -> str:
+    """Return the text of ``docs/reference/metrics.md``."""
+    lines = [_HEADER]
+    category = None
+    for metric in catalog.ALL:
+        if metric.category != category:
+            category = metric.category
+            lines += [f"## {_TITLES[category]}", ""]
+        lines += _metric(metric)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _metric(metric: Metric) -> Iterator[str]:
+    yield f"### `{metric.name}`"
+    yield ""
+    yield metric.help
+    yield ""
+    kind = metric.instrument.replace("_", " ")
+    yield (
+        f"**Type** {metric.type} · **Unit** `{metric.unit}` · **Instrument** {kind}"
+        f" · **Limit** {metric.stream_limit} series"
+    )
+    yield ""
+    yield f"{metric.why}"
+    yield ""
+    if metric.labels:
+        yield "| Label | What it names | Values |"
+        yield "|---|---|---|"
+        yield from (
+            f"| `{label.key}` | {label.help} | {_values(label)} |" for label in metric.labels
+        )
+        yield ""
+    if metric.buckets:
+        yield f"**Buckets** {', '.join(f'`{bound}`' for bound in metric.buckets)}, `+Inf`"
+        yield ""
+    yield "```promql"
+    yield metric.query
+    yield "```"
+    yield ""
+
+
+def _values(label: Label) -> str:
+    if label.kind == "closed":
+        text = ", ".join(f"`{value}`" for value in label.values)
+    else:
+        known = ", ".join(f"`{value}`" for value in label.values)
+        kept = ", the latest" if label.keep == "latest" else ""
+        text = f"{known + '; ' if known else ''}budget {label.budget}{kept}"
+    return text + (_DEFAULTS[label.default] if label.default else "")
+
+
+_DEFAULTS = {
+    "node_id": "; by default this node's id",
+    "node_role": "; by default this node's role",
+    "empty": "; by default empty",
+}

@@ -1,0 +1,180 @@
+"""Reading single settings from arguments and environment, and saying what is wrong with one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote, urlsplit
+
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_LAST_PORT = 65_535
+
+
+class Source:
+    """Arguments and environment, read a setting at a time.
+
+    Every method takes an argument's name and an environment variable's name (either may be
+    None), prefers the argument, treats an empty variable as unset, as OpenTelemetry does,
+    and raises ConfigurationError where the value is wrong.
+    """
+
+    def __init__(self, arguments: Mapping[str, object], environ: Mapping[str, str]) -> None:
+        self._arguments = arguments
+        self._environ = environ
+
+    def argument(self, name: str) -> object:
+        """Return what was passed, None where nothing was."""
+        return self._arguments.get(name)
+
+    def text(self, argument: str | None, variable: str | None) -> str | None:
+        """Return a non-empty text."""
+        given = self._arguments.get(argument) if argument else None
+        if given is not None:
+            if not isinstance(given, (str, Path)) or not str(given).strip():
+                msg = f"{argument} is {given!r}; pass a text that is not empty"
+                raise ConfigurationError(msg)
+            return str(given).strip()
+        return (self._environ.get(variable) or "").strip() or None if variable else None
+
+    def flag(self, argument: str | None, variable: str, *, default: bool) -> bool:
+        """Return a boolean."""
+        given = self._arguments.get(argument) if argument else None
+        if isinstance(given, bool):
+            return given
+        if given is not None:
+            raise ConfigurationError(f"{argument} is {given!r}; pass True or False")
+        text = (self._environ.get(variable) or "").strip().lower()
+        if text in _TRUE:
+            return True
+        if text in _FALSE:
+            return False
+        if text:
+            raise ConfigurationError(f"{variable} is {text!r}; set it to true or false")
+        return default
+
+    def one_of(self, value: str, allowed: Sequence[str], argument: str, variable: str) -> str:
+        """Return ``value`` if it is allowed."""
+        if value in allowed:
+            return value
+        choices = ", ".join(allowed[:-1]) + f" or {allowed[-1]}"
+        msg = f"{self._place(argument, variable)} is {value!r}; it must be {choices}"
+        raise ConfigurationError(msg)
+
+    def port(self, argument: str, variable: str, default: int) -> int:
+        """Return a TCP port; 0 means any free one."""
+        given = self._arguments.get(argument)
+        value = given if given is not None else self._environ.get(variable) or default
+        try:
+            port = int(str(value))
+        except ValueError:
+            port = -1
+        if not 0 <= port <= _LAST_PORT:
+            place = self._place(argument, variable)
+            raise ConfigurationError(f"{place} is {value!r}; it must be a port from 0 to 65535")
+        return port
+
+    def milliseconds(self, argument: str, variable: str, *, default: float) -> float:
+        """Return a duration in seconds: an argument is in seconds, a variable in milliseconds."""
+        given = self._arguments.get(argument)
+        value = given if given is not None else self._environ.get(variable) or default * 1000
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = math.nan
+        if not number > 0 or math.isinf(number):
+            unit = "seconds" if given is not None else "milliseconds"
+            place = self._place(argument, variable)
+            raise ConfigurationError(f"{place} is {value!r}; it must be {unit} above 0")
+        return number if given is not None else number / 1000
+
+    def url(self, argument: str | None, variable: str, *, grpc: bool) -> str | None:
+        """Return an HTTP(S) URL; for gRPC ``host:port`` is one as well."""
+        value = self.text(argument, variable)
+        if value is None:
+            return None
+        if grpc and "://" not in value:
+            value = f"http://{value}"
+        try:
+            parts = urlsplit(value)
+            valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            valid = False
+        if not valid:
+            place = self._place(argument, variable)
+            raise ConfigurationError(
+                f"{place} is {value!r}; it must be a URL such as http://collector:4318"
+            )
+        return value
+
+    def otlp_text(self, argument: str, suffix: str) -> str | None:
+        """Return a text of the OTLP exporter; the variable for metrics beats the shared one."""
+        return self.text(argument, self.otlp_variable(suffix))
+
+    def otlp_variable(self, suffix: str) -> str:
+        """Return the variable that decides: the one for metrics where it is set."""
+        own = f"OTEL_EXPORTER_OTLP_METRICS_{suffix}"
+        return own if self._environ.get(own) else f"OTEL_EXPORTER_OTLP_{suffix}"
+
+    def otlp_file(self, argument: str, suffix: str) -> Path | None:
+        """Return the path of a file that can be read."""
+        value = self.otlp_text(argument, suffix)
+        if value is None:
+            return None
+        path = Path(value)
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            place = self._place(argument, self.otlp_variable(suffix))
+            msg = f"{place} is {value!r}, which can't be read: {error.strerror}"
+            raise ConfigurationError(msg) from error
+        return path
+
+    def otlp_timeout(self, *, default: float) -> float:
+        """Return the seconds one export may take."""
+        return self.milliseconds("otlp_timeout", self.otlp_variable("TIMEOUT"), default=default)
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Return the OTLP headers, lower-cased and sorted."""
+        given = self._arguments.get("otlp_headers")
+        if given is None:
+            variable = self.otlp_variable("HEADERS")
+            pairs = unquote_pairs(self._environ.get(variable) or "", variable)
+        elif isinstance(given, dict):
+            pairs = strings(cast("object", given))
+        else:
+            raise ConfigurationError(f"otlp_headers is {given!r}; pass a dict of strings")
+        return tuple(sorted((key.lower(), value) for key, value in pairs.items()))
+
+    def _place(self, argument: str | None, variable: str) -> str:
+        """Return the name the user set, so that the message can be acted upon."""
+        given = argument is not None and self._arguments.get(argument) is not None
+        return f"{argument}" if given else variable
+
+
+def strings(given: object) -> dict[str, str]:
+    """Return a mapping with its keys and values as strings."""
+    return {str(key): str(value) for key, value in cast("dict[object, object]", given).items()}
+
+
+def unquote_pairs(text: str, variable: str) -> dict[str, str]:
+    """Parse ``key=value,key=value`` with percent-encoded values (W3C Baggage, as OTel says).
+
+    Raises:
+        ConfigurationError: When a part has no ``=`` or no key.
+    """
+    pairs: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key, separator, value = part.partition("=")
+        if not separator or not key.strip():
+            msg = f"{variable} has the part {part!r}; it must be key=value,key=value"
+            raise ConfigurationError(msg)
+        pairs[unquote(key.strip())] = unquote(value.strip())
+    return pairs

@@ -1,0 +1,78 @@
+"""Flushing when the process is asked to end by a signal.
+
+A handler may interrupt the very code that holds a lock the flush needs, so nothing is flushed
+*in* it: a thread does that, while the interrupted code goes on. Where the signal's disposition
+was the default, the thread then sends it again under the default, so the process ends as it
+would have; where the application had a handler, that is called at once, as before.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class SignalFlush:
+    """Installed handlers for SIGTERM and SIGINT, and the way back.
+
+    SIGINT under Python's own handler raises KeyboardInterrupt, which leads to a normal exit,
+    so it is left alone. Only the main thread may install handlers; elsewhere nothing is done.
+
+    Args:
+        flush: Exports what is measured; must keep its own deadline.
+        shutdown: The same, for a process that is about to end.
+    """
+
+    def __init__(self, flush: Callable[[], object], shutdown: Callable[[], object]) -> None:
+        self._flush = flush
+        self._shutdown = shutdown
+        self._previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def install(self) -> None:
+        """Take over the signals that nothing else answers, and chain to the others' handlers."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in _SIGNALS:
+            previous = signal.getsignal(number)
+            # None: a handler that was not installed from Python, and can't be chained to.
+            if previous in (None, signal.SIG_IGN, signal.default_int_handler):
+                continue
+            self._previous[number] = previous
+            signal.signal(number, self._handle)
+
+    def uninstall(self) -> None:
+        """Put back what was there, unless somebody has replaced our handler since."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number, previous in self._previous.items():
+            if signal.getsignal(number) == self._handle:
+                signal.signal(number, previous)
+        self._previous.clear()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        previous = self._previous.get(number, signal.SIG_DFL)
+        if callable(previous):
+            self._start(self._flush)
+            previous(number, frame)
+            return
+        # From now on the signal has its default effect, whoever sends it.
+        signal.signal(number, signal.SIG_DFL)
+        self._start(lambda: self._end(number))
+
+    def _end(self, number: int) -> None:
+        try:
+            self._shutdown()
+        finally:
+            os.kill(os.getpid(), number)
+
+    @staticmethod
+    def _start(target: Callable[[], object]) -> None:
+        threading.Thread(target=target, name="butterfly-otel-signal", daemon=True).start()

@@ -1,0 +1,246 @@
+"""How each real server of the end-to-end tests is made; `servers.py` is the command.
+
+Nothing here knows where the results are kept. A recipe fills a folder and says what decides
+the result, so that a change of a version, a build tag or a lock file is a new build.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+COLLECTOR_FILES = Path(__file__).resolve().parent / "servers" / "otelcol"
+LOCK_FILES = ("go.mod", "go.sum")
+HEARTBEAT_SECONDS = 60
+
+PROMETHEUS = "github.com/prometheus/prometheus/cmd"
+PROMETHEUS_VERSION = "v0.316.0"
+PROMETHEUS_OWN_VERSION = "3.16.0"  # what v0.316.0 of the Go module calls itself
+# Every service discovery but DNS is left out: the tests have static targets, and the others
+# need the modules of a dozen clouds. Without `builtinassets` there is no web interface either.
+PROMETHEUS_TAGS = "netgo,remove_all_sd,enable_dns_sd"
+BUILDER = "go.opentelemetry.io/collector/cmd/builder"
+BUILDER_VERSION = "v0.155.0"
+COLLECTOR_VERSION = "0.155.0"  # as the manifest has it
+COLLECTOR_TAGS = "netgo,remove_all_sd"
+LDFLAGS = "-s -w"
+PROMETHEUS_LDFLAGS = (
+    f"{LDFLAGS} -X github.com/prometheus/common/version.Version={PROMETHEUS_OWN_VERSION}"
+)
+GO_NEEDED = "install Go 1.26.7 or newer (https://go.dev/doc/install) and put `go` on PATH"
+FETCH_TRIES = 3
+
+
+class BuildError(Exception):
+    """A server could not be built; the message is one sentence for the user."""
+
+
+class UnavailableError(BuildError):
+    """An optional server can't be had on this machine."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one server is made.
+
+    Attributes:
+        name: The server, as the command line calls it.
+        programs: What it makes: the file in `bin` by the program's name on the command line.
+        build: Fills the folder it is given, which has an empty `bin`; its commands' output
+            goes to the file it is given.
+        versions: The constants that decide the result.
+        files: The files that decide the result.
+        cost: What the first build costs, for the user who waits.
+    """
+
+    name: str
+    programs: Mapping[str, str]
+    build: Callable[[Path, Path], None]
+    versions: Sequence[str]
+    files: Sequence[Path]
+    cost: str
+
+
+def run(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
+    """Run `command` with its output in `log`, saying once a minute that it still runs.
+
+    Raises:
+        BuildError: It could not be started, or its exit status is not 0.
+    """
+    with log.open("ab") as sink:
+        sink.write(f"$ {' '.join(command)}\n".encode())
+        sink.flush()
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise BuildError(f"`{command[0]}` could not be started ({error})") from error
+        status = _wait(process, Path(command[0]).name)
+    if status:
+        last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-1]
+        raise BuildError(f"`{' '.join(command[:2])}` ended with status {status}: {last.strip()}")
+
+
+def _wait(process: subprocess.Popen[bytes], name: str) -> int:
+    """The exit status of `process`, which does not outlive an interrupted build."""
+    started = time.monotonic()
+    try:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(HEARTBEAT_SECONDS)
+            print(f"  `{name}` has run for {time.monotonic() - started:.0f} s", flush=True)
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def go(arguments: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
+    """Run the go command for static binaries, outside any workspace of the user's.
+
+    It is tried again when it fails, since modules are downloaded on the way and what was
+    built so far is kept.
+    """
+    if shutil.which("go") is None:
+        raise BuildError(f"there is no Go toolchain here: {GO_NEEDED}")
+    settings = {"CGO_ENABLED": "0", "GOWORK": "off", **env}
+    for _ in range(FETCH_TRIES - 1):
+        with contextlib.suppress(BuildError):
+            return run(["go", *arguments], log, cwd, settings)
+        time.sleep(1)
+    try:
+        return run(["go", *arguments], log, cwd, settings)
+    except BuildError as error:
+        if "requires go >=" in str(error):
+            raise BuildError(f"the Go toolchain here is too old: {GO_NEEDED}") from error
+        raise
+
+
+def check_version(program: Path, version: str) -> None:
+    """Prove that `program` runs here and prints `version` of itself."""
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    printed = (answer.stdout + answer.stderr).strip()
+    if answer.returncode or f"version {version}" not in printed:
+        raise BuildError(f"`{program.name} --version` should say {version}; it says: {printed}")
+
+
+def build_prometheus3(folder: Path, log: Path) -> None:
+    """Prometheus 3 and promtool, from their Go module."""
+    names = ("prometheus", "promtool")
+    packages = [f"{PROMETHEUS}/{name}@{PROMETHEUS_VERSION}" for name in names]
+    flags = ["-trimpath", "-tags", PROMETHEUS_TAGS, "-ldflags", PROMETHEUS_LDFLAGS]
+    go(["install", *flags, *packages], log, folder, {"GOBIN": str(folder / "bin")})
+    for name in names:
+        check_version(folder / "bin" / name, PROMETHEUS_OWN_VERSION)
+
+
+def build_prometheus2(folder: Path, log: Path) -> None:
+    """Prometheus 2 and promtool out of Debian's package, unpacked and not installed."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise UnavailableError("there is no apt-get here to download Debian's package with")
+    package = folder / "package"
+    package.mkdir()
+    english = {"LC_ALL": "C"}
+    download = ["apt-get", "download", "prometheus"]
+    try:
+        try:
+            run(download, log, package, english)
+        except BuildError:  # a fresh machine has no package lists yet
+            run(["apt-get", "update"], log, package, english)
+            run(download, log, package, english)
+    except BuildError as error:
+        raise UnavailableError(f"Debian's package can't be downloaded: {error}") from error
+    archive = next(package.glob("prometheus_*.deb"))
+    run(["dpkg-deb", "-x", str(archive), str(package)], log, package, english)
+    for program in ("prometheus", "promtool"):
+        shutil.move(package / "usr" / "bin" / program, folder / "bin" / program)
+    shutil.rmtree(package)
+    try:
+        check_version(folder / "bin" / "prometheus", "2.")
+    except BuildError as error:
+        raise UnavailableError(f"Debian's package is of no use here: {error}") from error
+
+
+def build_collector(folder: Path, log: Path) -> None:
+    """The Collector, with exactly the modules of the checked-in go.mod and go.sum."""
+    with tempfile.TemporaryDirectory(prefix="otelcol-") as work:
+        sources = _generate_collector(Path(work), log, ["--skip-get-modules"])
+        for name in LOCK_FILES:
+            shutil.copyfile(COLLECTOR_FILES / name, sources / name)
+        arguments = ["build", "-mod=readonly", "-trimpath", "-ldflags", LDFLAGS]
+        arguments += ["-tags", COLLECTOR_TAGS, "-o", str(folder / "bin" / "otelcol"), "."]
+        go(arguments, log, sources, {})
+    check_version(folder / "bin" / "otelcol", COLLECTOR_VERSION)
+
+
+def _generate_collector(work: Path, log: Path, options: Sequence[str]) -> Path:
+    """Write the Collector's sources with the official builder; returns their folder."""
+    install = ["install", "-trimpath", f"{BUILDER}@{BUILDER_VERSION}"]
+    go(install, log, work, {"GOBIN": str(work / "bin")})
+    manifest = ["--config", str(COLLECTOR_FILES / "manifest.yaml")]
+    command = [str(work / "bin" / "builder"), *manifest, "--skip-compilation", *options]
+    run(command, log, work, {"GOWORK": "off"})
+    return work / "otelcol"
+
+
+def relock_collector() -> None:
+    """Renew the checked-in go.mod and go.sum after a change of the manifest.
+
+    `go mod tidy` runs with -e, which the builder's own does not: it also looks for what the
+    *tests* of dependencies import, and not every module of those can be had. The build needs
+    none of them.
+    """
+    with tempfile.TemporaryDirectory(prefix="otelcol-") as work:
+        log = Path(work) / "log"
+        sources = Path(work) / "otelcol"
+        with contextlib.suppress(BuildError):
+            _generate_collector(Path(work), log, [])
+        if not (sources / "go.mod").is_file():
+            raise BuildError(f"the builder wrote no go.mod: {log.read_text(errors='replace')}")
+        go(["mod", "tidy", "-e"], log, sources, {})
+        for name in LOCK_FILES:
+            shutil.copyfile(sources / name, COLLECTOR_FILES / name)
+
+
+RECIPES = (
+    Recipe(
+        name="prometheus3",
+        programs={"prometheus3": "prometheus", "promtool3": "promtool"},
+        build=build_prometheus3,
+        versions=(PROMETHEUS, PROMETHEUS_VERSION, PROMETHEUS_TAGS, PROMETHEUS_LDFLAGS),
+        files=(),
+        cost="4 to 10 minutes on two cores, the first time",
+    ),
+    Recipe(
+        name="prometheus2",
+        programs={"prometheus2": "prometheus", "promtool2": "promtool"},
+        build=build_prometheus2,
+        versions=("Debian's package",),
+        files=(),
+        cost="a download of 20 MB",
+    ),
+    Recipe(
+        name="otelcol",
+        programs={"otelcol": "otelcol"},
+        build=build_collector,
+        versions=(BUILDER, BUILDER_VERSION, COLLECTOR_TAGS, LDFLAGS),
+        files=tuple(COLLECTOR_FILES / name for name in ("manifest.yaml", *LOCK_FILES)),
+        cost="1 to 4 minutes on two cores, the first time",
+    ),
+)

@@ -1,0 +1,76 @@
+"""Fixtures for every test: a configured SDK that is read in memory and always shut down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from prometheus_client import CollectorRegistry
+
+import butterfly_otel
+from butterfly_otel.runtime import Runtime
+
+Points = dict[tuple[tuple[str, Any], ...], Any]
+
+
+class Measured:
+    """A configured SDK and what it has measured so far."""
+
+    def __init__(self, runtime: Runtime, reader: InMemoryMetricReader) -> None:
+        self.runtime = runtime
+        self.reader = reader
+
+    def points(self, name: str) -> list[Any]:
+        """Return the data points of one metric, as the SDK's MetricsData has them now."""
+        data = self.reader.get_metrics_data()
+        if data is None:
+            return []
+        return [
+            point
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        ]
+
+    def values(self, name: str) -> dict[tuple[tuple[str, Any], ...], float]:
+        """Return the values of one metric by its sorted attributes."""
+        return {tuple(sorted(p.attributes.items())): p.value for p in self.points(name)}
+
+    def value(self, name: str, **labels: object) -> float | None:
+        """Return the value of one series, None where there is no such series."""
+        return self.values(name).get(tuple(sorted(labels.items())))
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run every test without settings from outside, and leave nothing configured."""
+    for name in os.environ:
+        if name.startswith(("OTEL_", "BUTTERFLY_")) and name != "BUTTERFLY_OTEL_REQUIRE_SERVERS":
+            monkeypatch.delenv(name)
+    yield
+    butterfly_otel.shutdown()
+
+
+@pytest.fixture
+def start() -> Callable[..., Measured]:
+    """Return a function that configures the SDK with an in-memory reader."""
+
+    def configured(**settings: Any) -> Measured:
+        reader = InMemoryMetricReader()
+        defaults: dict[str, Any] = {
+            "node_id": "coordinator-1",
+            "node_role": "coordinator",
+            "exporter": "none",
+            "registry": CollectorRegistry(),
+            "zero_init": False,
+            "handle_signals": False,
+        }
+        runtime = butterfly_otel.configure(**{**defaults, **settings}, metric_readers=[reader])
+        return Measured(runtime, reader)
+
+    return configured

@@ -1,0 +1,160 @@
+"""The periodic reader behind the push exporters: deadlines, failures, shutdown."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+)
+
+from butterfly_otel.exporters.push import PushMetricReader
+
+
+class Recorder(MetricExporter):
+    """An exporter that keeps what it is given and can be told to misbehave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exported: list[MetricsData] = []
+        self.threads: set[int] = set()
+        self.behave: Any = lambda: MetricExportResult.SUCCESS
+        self.stopped = 0
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_kwargs: Any
+    ) -> MetricExportResult:
+        """Keep the batch, then behave as told."""
+        del timeout_millis
+        self.threads.add(threading.get_ident())
+        self.exported.append(metrics_data)
+        result: MetricExportResult = self.behave()
+        return result
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Nothing is buffered here."""
+        del timeout_millis
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:
+        """Count how often this is called."""
+        del timeout_millis
+        self.stopped += 1
+
+
+class Pushed:
+    """A provider with one counter, pushed by the reader under test."""
+
+    def __init__(self, interval: float = 3600) -> None:
+        self.exporter = Recorder()
+        self.outcomes: list[bool] = []
+        self.reader = PushMetricReader(
+            self.exporter, name="test", interval=interval, timeout=5, on_export=self.outcomes.append
+        )
+        self.provider = MeterProvider([self.reader], shutdown_on_exit=False)
+        self.counter = self.provider.get_meter("m").create_counter("c")
+        self.counter.add(1)
+
+
+@pytest.fixture
+def pushed() -> Iterator[Pushed]:
+    """Return a reader that exports only when asked, shut down at the end."""
+    subject = Pushed()
+    yield subject
+    subject.exporter.behave = lambda: MetricExportResult.SUCCESS
+    subject.reader.shutdown(1000)
+
+
+def test_it_exports_by_itself() -> None:
+    """With a short interval several exports happen without being asked for."""
+    subject = Pushed(interval=0.02)
+    deadline = time.monotonic() + 5
+    while len(subject.exporter.exported) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    subject.reader.shutdown()
+    assert len(subject.exporter.exported) >= 3
+
+
+def test_flush_exports_now_and_says_so(pushed: Pushed) -> None:
+    """force_flush() returns True when the batch was taken."""
+    assert pushed.reader.force_flush(5000)
+    assert len(pushed.exporter.exported) == 1
+    assert pushed.outcomes == [True]
+
+
+def test_flush_reports_failure(pushed: Pushed) -> None:
+    """force_flush() returns False when the exporter reports failure, and it is counted."""
+    pushed.exporter.behave = lambda: MetricExportResult.FAILURE
+    assert not pushed.reader.force_flush(5000)
+    assert pushed.outcomes == [False]
+
+
+def test_flush_keeps_its_deadline(pushed: Pushed) -> None:
+    """A slow exporter doesn't hold up whoever flushes; the next flush works again."""
+    release = threading.Event()
+    pushed.exporter.behave = lambda: release.wait(20) and MetricExportResult.SUCCESS
+    started = time.monotonic()
+    assert not pushed.reader.force_flush(200)
+    assert time.monotonic() - started < 5
+    release.set()
+    assert pushed.reader.force_flush(5000)
+
+
+def test_it_survives_whatever_an_export_raises(
+    pushed: Pushed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Exceptions of any kind are counted, logged once, and exporting goes on."""
+
+    def explode() -> MetricExportResult:
+        raise KeyError("x")  # noqa: TRY003 - any exception will do
+
+    pushed.exporter.behave = explode
+    assert not pushed.reader.force_flush(5000)
+    assert not pushed.reader.force_flush(5000)
+    pushed.exporter.behave = lambda: MetricExportResult.SUCCESS
+    assert pushed.reader.force_flush(5000)
+    assert pushed.outcomes == [False, False, True]
+    messages = [record.message for record in caplog.records if record.name == "butterfly_otel"]
+    assert len([m for m in messages if "KeyError" in m]) == 1
+    assert any("works again" in m for m in messages)
+
+
+def test_shutdown_exports_the_rest_once(pushed: Pushed) -> None:
+    """shutdown() exports what is left, stops the exporter once, and may be called twice."""
+    pushed.reader.shutdown(5000)
+    pushed.reader.shutdown(5000)
+    assert len(pushed.exporter.exported) == 1
+    assert pushed.exporter.stopped == 1
+    assert not pushed.reader.force_flush(100)
+    assert len(pushed.exporter.exported) == 1
+
+
+def test_shutdown_gives_up_at_its_deadline(caplog: pytest.LogCaptureFixture) -> None:
+    """An exporter that hangs is given up, with a warning, and is told to stop."""
+    subject = Pushed()
+    release = threading.Event()
+    subject.exporter.behave = lambda: release.wait(20) and MetricExportResult.SUCCESS
+    started = time.monotonic()
+    subject.reader.shutdown(200)
+    assert time.monotonic() - started < 5
+    assert subject.exporter.stopped == 1
+    assert "did not end within" in caplog.text
+    release.set()
+
+
+def test_exports_never_run_at_once(pushed: Pushed) -> None:
+    """Flushes from many threads are served by one thread of exports."""
+    flushers = [threading.Thread(target=pushed.reader.force_flush) for _ in range(8)]
+    for flusher in flushers:
+        flusher.start()
+    for flusher in flushers:
+        flusher.join(10)
+    assert len(pushed.exporter.threads) == 1
+    assert 1 <= len(pushed.exporter.exported) <= 8

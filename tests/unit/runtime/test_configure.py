@@ -1,0 +1,167 @@
+"""configure() and shutdown(): one runtime a process, clear errors, nothing left behind."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+from opentelemetry import metrics as otel
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from prometheus_client import CollectorRegistry
+
+import butterfly_otel
+from butterfly_otel import ConfigurationError, metrics
+
+Start = Callable[..., Any]
+NODE: dict[str, Any] = {
+    "node_id": "coordinator-1",
+    "node_role": "coordinator",
+    "handle_signals": False,
+}
+
+
+def scrape(url: str) -> str:
+    """Return what the endpoint serves."""
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def test_pull_serves_the_contract_and_closes_its_port() -> None:
+    """The endpoint serves exact names while configured and refuses connections afterwards."""
+    runtime = butterfly_otel.configure(**NODE, prometheus_port=0, registry=CollectorRegistry())
+    url = runtime.prometheus_url
+    assert url is not None
+    metrics.network_bytes_sent.add(10, to_node="b", protocol="quic")
+    line = (
+        'butterfly_network_bytes_sent{from_node="coordinator-1",to_node="b",protocol="quic"} 10.0'
+    )
+    assert line in scrape(url).splitlines()
+    assert butterfly_otel.shutdown()
+    with pytest.raises(URLError):
+        scrape(url)
+
+
+def test_equal_settings_return_the_same_runtime() -> None:
+    """configure() twice with equal settings is harmless, from whatever source they come."""
+    first = butterfly_otel.configure(**NODE, exporter="none")
+    assert butterfly_otel.configure(**NODE, exporter="none") is first
+
+
+def test_different_settings_are_a_clear_error() -> None:
+    """configure() again with other settings names what differs."""
+    butterfly_otel.configure(**NODE, exporter="none")
+    with pytest.raises(ConfigurationError, match="another node_id and strict"):
+        butterfly_otel.configure(**{**NODE, "node_id": "x"}, exporter="none", strict=True)
+    with pytest.raises(ConfigurationError, match="metric_readers"):
+        butterfly_otel.configure(**NODE, exporter="none", metric_readers=[InMemoryMetricReader()])
+
+
+def test_a_port_in_use_is_a_clear_error_and_leaves_nothing_behind() -> None:
+    """The error names address and settings, and the next configure() works."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{port}.*in use.*port"):
+            butterfly_otel.configure(**NODE, prometheus_host="127.0.0.1", prometheus_port=port)
+    assert "no-op" in repr(metrics.requests_total)
+    runtime = butterfly_otel.configure(**NODE, prometheus_host="127.0.0.1", prometheus_port=port)
+    assert runtime.prometheus_url == f"http://127.0.0.1:{port}/metrics"
+
+
+def test_a_second_shutdown_is_harmless_and_nothing_is_exported_after_it(start: Start) -> None:
+    """shutdown() may come any number of times; measurements after it go nowhere."""
+    measured = start()
+    assert butterfly_otel.shutdown()
+    assert butterfly_otel.shutdown()
+    assert measured.runtime.shutdown()
+    metrics.requests_total.add(1, method="inference", status="success")
+    assert measured.reader.get_metrics_data() is None
+
+
+def test_the_resource_names_service_and_node(start: Start) -> None:
+    """Namespace, name, instance id and version are on every export; others are kept."""
+    measured = start(
+        service_version="1.2", resource_attributes={"region": "eu", "service.namespace": "x"}
+    )
+    metrics.batch_size.set(1)
+    data = measured.reader.get_metrics_data()
+    attributes = data.resource_metrics[0].resource.attributes
+    assert attributes["service.namespace"] == "butterfly"
+    assert attributes["service.name"] == "butterfly-coordinator"
+    assert attributes["service.instance.id"] == "coordinator-1"
+    assert attributes["service.version"] == "1.2"
+    assert attributes["region"] == "eu"
+
+
+def test_known_series_start_at_zero(start: Start) -> None:
+    """Counters with known labels exist before they are first measured; others don't."""
+    measured = start(zero_init=True)
+    requests = measured.values("butterfly_requests_total")
+    assert set(requests.values()) == {0}
+    assert len(requests) == 6
+    assert measured.values("butterfly_consensus_leader_changes_total") == {(): 0}
+    assert len(measured.points("butterfly_tasks_completed_total")) == 3
+    assert measured.points("butterfly_tokens_processed_total") == []
+    assert measured.points("butterfly_request_errors_total") == []
+    assert measured.points("butterfly_byzantine_faults_detected_total") == []
+    assert measured.points("butterfly_otel_label_violations_total") == []
+
+
+def test_an_observer_starts_no_series_its_role_may_not_have(start: Start) -> None:
+    """requests_in_flight knows no observers, so an observer starts none of it."""
+    measured = start(zero_init=True, node_id="o", node_role="observer")
+    assert measured.points("butterfly_requests_in_flight") == []
+    assert len(measured.points("butterfly_requests_total")) == 6
+
+
+def test_a_disabled_sdk_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OTEL_SDK_DISABLED=true: no port, no series, no error, and handles are no-ops."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    runtime = butterfly_otel.configure()
+    assert runtime.prometheus_url is None
+    assert runtime.meter_provider is None
+    metrics.requests_total.add(1, method="inference", status="success")
+    assert butterfly_otel.force_flush()
+    assert butterfly_otel.shutdown()
+
+
+def test_openteletry_finds_our_provider_also_after_a_second_configure(start: Start) -> None:
+    """Raw OpenTelemetry calls reach whichever provider is configured now."""
+    for _ in range(2):
+        measured = start()
+        otel.get_meter("butterfly_otel").create_counter(
+            "butterfly_consensus_leader_changes_total"
+        ).add(1)
+        otel.get_meter("application").create_counter("own").add(1)
+        assert measured.values("butterfly_consensus_leader_changes_total") == {(): 1}
+        assert measured.values("own") == {(): 1}
+        butterfly_otel.shutdown()
+
+
+def test_set_global_false_leaves_opentelemetry_alone(start: Start) -> None:
+    """Without set_global, raw calls on the global provider don't reach us."""
+    measured = start(set_global=False)
+    otel.get_meter("application").create_counter("own").add(1)
+    assert measured.points("own") == []
+
+
+def test_several_readers_see_the_same(start: Start) -> None:
+    """Pull and a further reader collect the same measurements, each whole."""
+    registry = CollectorRegistry()
+    measured = start(exporter="prometheus", prometheus_port=0, registry=registry)
+    metrics.consensus_leader_changes_total.inc()
+    for _ in range(2):
+        assert "butterfly_consensus_leader_changes_total 1.0" in scrape(
+            measured.runtime.prometheus_url
+        )
+        assert measured.values("butterfly_consensus_leader_changes_total") == {(): 1}
+
+
+def test_a_wrong_overlay_leaves_nothing_running(tmp_path: Any) -> None:
+    """configure() fails before any port is opened when an overlay is wrong."""
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        butterfly_otel.configure(**NODE, views=tmp_path / "none.yaml")
+    assert butterfly_otel.configure(**NODE, exporter="none") is not None

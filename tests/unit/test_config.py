@@ -1,0 +1,169 @@
+"""Settings from arguments and environment, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from butterfly_otel import ConfigurationError
+from butterfly_otel.config import load_config
+
+NODE: dict[str, object] = {"node_id": "n1", "node_role": "compute"}
+ENV = {"BUTTERFLY_NODE_ID": "n1", "BUTTERFLY_NODE_ROLE": "compute"}
+
+
+def test_defaults_are_those_of_the_specifications() -> None:
+    """Pull on localhost:9464, push by HTTP to localhost:4318 each minute, cumulative."""
+    config = load_config(dict(NODE), {})
+    assert config.exporters == ("prometheus",)
+    assert (config.prometheus.host, config.prometheus.port) == ("localhost", 9464)
+    assert config.otlp.protocol == "http/protobuf"
+    assert config.otlp.endpoint == "http://localhost:4318/v1/metrics"
+    assert config.otlp.temporality == "cumulative"
+    assert (config.export_interval, config.export_timeout) == (60, 30)
+    assert config.service_name == "butterfly-compute"
+    assert not config.strict
+
+
+def test_everything_can_come_from_the_environment() -> None:
+    """The standard variables and ours say the same as arguments would."""
+    environ = {
+        **ENV,
+        "OTEL_METRICS_EXPORTER": "prometheus, otlp",
+        "OTEL_EXPORTER_PROMETHEUS_HOST": "0.0.0.0",  # noqa: S104 - only read back
+        "OTEL_EXPORTER_PROMETHEUS_PORT": "9100",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
+        "OTEL_EXPORTER_OTLP_HEADERS": "Api-Key=a%20b, x=y",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "2500",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Delta",
+        "OTEL_METRIC_EXPORT_INTERVAL": "1500",
+        "OTEL_METRIC_EXPORT_TIMEOUT": "700",
+        "OTEL_SERVICE_NAME": "svc",
+        "OTEL_RESOURCE_ATTRIBUTES": "region=eu,zone=b",
+        "BUTTERFLY_OTEL_STRICT": "true",
+        "BUTTERFLY_OTEL_ZERO_INIT": "off",
+        "BUTTERFLY_OTEL_VIEWS": "low-cardinality",
+        "BUTTERFLY_OTEL_TRANSLATION_STRATEGY": "NoTranslation",
+    }
+    config = load_config({}, environ)
+    assert config == load_config(
+        {
+            **NODE,
+            "exporter": ["prometheus", "otlp"],
+            "prometheus_host": "0.0.0.0",  # noqa: S104 - only read back
+            "prometheus_port": 9100,
+            "otlp_protocol": "grpc",
+            "otlp_endpoint": "http://collector:4317",
+            "otlp_headers": {"Api-Key": "a b", "x": "y"},
+            "otlp_timeout": 2.5,
+            "otlp_compression": "gzip",
+            "otlp_temporality": "delta",
+            "export_interval": 1.5,
+            "export_timeout": 0.7,
+            "service_name": "svc",
+            "resource_attributes": {"region": "eu", "zone": "b"},
+            "strict": True,
+            "zero_init": False,
+            "views": "low-cardinality",
+            "translation_strategy": "NoTranslation",
+        },
+        {},
+    )
+
+
+def test_arguments_beat_environment() -> None:
+    """What is passed stands, whatever the environment says, even if that is wrong."""
+    environ = {**ENV, "OTEL_METRICS_EXPORTER": "zipkin", "OTEL_EXPORTER_PROMETHEUS_PORT": "x"}
+    config = load_config({"exporter": "none", "prometheus_port": 0, "node_id": "n2"}, environ)
+    assert config.exporters == ()
+    assert config.prometheus.port == 0
+    assert config.node_id == "n2"
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, "http://c:4318/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318/x/"}, "http://c:4318/x/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318/m"}, "http://c:4318/m"),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://a",
+                "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://b/m",
+            },
+            "https://b/m",
+        ),
+    ],
+)
+def test_otlp_endpoints_are_built_as_specified(environ: dict[str, str], endpoint: str) -> None:
+    """The shared endpoint gets the signal's path, the metrics endpoint is used as it is."""
+    assert load_config(dict(NODE), environ).otlp.endpoint == endpoint
+
+
+def test_empty_variables_are_unset() -> None:
+    """An empty environment variable means its default, as OpenTelemetry says."""
+    environ = {**ENV, "OTEL_METRICS_EXPORTER": "", "OTEL_EXPORTER_PROMETHEUS_PORT": ""}
+    assert load_config({}, environ).exporters == ("prometheus",)
+
+
+def test_a_disabled_sdk_needs_no_node() -> None:
+    """OTEL_SDK_DISABLED switches everything off, so nothing else need be set."""
+    assert load_config({}, {"OTEL_SDK_DISABLED": "TRUE"}).disabled
+
+
+WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
+    ({"node_role": "compute"}, {}, "node_id is not set.*BUTTERFLY_NODE_ID"),
+    ({"node_id": "n"}, {}, "node_role is not set.*coordinator, compute or observer"),
+    ({"node_id": "", "node_role": "compute"}, {}, "node_id is ''"),
+    ({**NODE, "node_role": "leader"}, {}, "node_role is 'leader'.*coordinator, compute"),
+    ({"node_id": "n"}, {"BUTTERFLY_NODE_ROLE": "x"}, "BUTTERFLY_NODE_ROLE is 'x'"),
+    ({**NODE, "exporter": "zipkin"}, {}, "exporter is 'zipkin'.*prometheus, otlp"),
+    (NODE, {"OTEL_METRICS_EXPORTER": "a,b"}, "OTEL_METRICS_EXPORTER is 'a'"),
+    ({**NODE, "exporter": ["none", "otlp"]}, {}, "'none' and something else"),
+    ({**NODE, "exporter": 7}, {}, "exporter is 7"),
+    ({**NODE, "exporter": []}, {}, r"exporter is \[\]"),
+    ({**NODE, "prometheus_port": 70000}, {}, "prometheus_port is 70000.*0 to 65535"),
+    (NODE, {"OTEL_EXPORTER_PROMETHEUS_PORT": "x"}, "OTEL_EXPORTER_PROMETHEUS_PORT is 'x'"),
+    ({**NODE, "otlp_protocol": "http/json"}, {}, "otlp_protocol is 'http/json'"),
+    (NODE, {"OTEL_EXPORTER_OTLP_ENDPOINT": "nowhere"}, "OTLP_ENDPOINT is 'nowhere'.*URL"),
+    ({**NODE, "otlp_endpoint": "http://h:x"}, {}, "otlp_endpoint is 'http://h:x'"),
+    ({**NODE, "otlp_timeout": 0}, {}, "otlp_timeout is 0.*seconds above 0"),
+    (NODE, {"OTEL_METRIC_EXPORT_INTERVAL": "1s"}, "INTERVAL is '1s'.*milliseconds"),
+    ({**NODE, "otlp_certificate": "/no/ca.pem"}, {}, "otlp_certificate is '/no/ca.pem'.*No such"),
+    (
+        NODE,
+        {"OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE": "/no/ca.pem"},
+        "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE is '/no/ca.pem'",
+    ),
+    ({**NODE, "otlp_protocol": "grpc", "otlp_compression": "deflate"}, {}, "none or gzip"),
+    ({**NODE, "otlp_headers": "a=b"}, {}, "otlp_headers is 'a=b'.*dict"),
+    (NODE, {"OTEL_EXPORTER_OTLP_HEADERS": "novalue"}, "HEADERS has the part 'novalue'"),
+    (NODE, {"OTEL_RESOURCE_ATTRIBUTES": "=x"}, "OTEL_RESOURCE_ATTRIBUTES has the part '=x'"),
+    ({**NODE, "resource_attributes": "a=b"}, {}, "resource_attributes is 'a=b'"),
+    ({**NODE, "strict": "yes"}, {}, "strict is 'yes'; pass True or False"),
+    (NODE, {"BUTTERFLY_OTEL_STRICT": "maybe"}, "BUTTERFLY_OTEL_STRICT is 'maybe'"),
+    ({**NODE, "views": 3}, {}, "views is 3"),
+    ({**NODE, "translation_strategy": "None"}, {}, "translation_strategy is 'None'"),
+    ({**NODE, "otlp_temporality": "best"}, {}, "cumulative, delta or lowmemory"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "environ", "message"), WRONG)
+def test_a_wrong_setting_is_one_sentence(
+    arguments: dict[str, Any], environ: dict[str, str], message: str
+) -> None:
+    """Each wrong setting is one error that names the setting, its value and the way out."""
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        load_config(arguments, environ)
+    assert "\n" not in str(caught.value)
+
+
+def test_relative_paths_of_certificates_are_kept(tmp_path: Path) -> None:
+    """A readable certificate file is accepted as it was given."""
+    file = tmp_path / "ca.pem"
+    file.write_text("x")
+    assert load_config({**NODE, "otlp_certificate": file}, {}).otlp.certificate == file

@@ -1,0 +1,206 @@
+"""Typed handles: before, while and after the SDK is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import butterfly_otel
+from butterfly_otel import catalog, metrics
+from butterfly_otel.instruments import ObservableHandle, SynchronousHandle, node_pair
+
+Start = Callable[..., Any]
+REQUESTS = "butterfly_requests_total"
+LABELS = {"node_role": "coordinator", "method": "inference", "status": "success"}
+
+
+def test_there_is_one_handle_a_metric() -> None:
+    """Every metric of the contract has a handle of that name, and there is no other."""
+    assert [handle.metric for handle in metrics.ALL] == list(catalog.CONTRACT)
+    for metric in catalog.CONTRACT:
+        assert getattr(metrics, metric.handle_name).metric is metric
+
+
+def test_handles_are_no_ops_before_configure() -> None:
+    """Measuring without a configured SDK does nothing and raises nothing, whatever is passed."""
+    metrics.requests_total.add(1, method="inference", status="success")
+    metrics.requests_total.add("x", method=[], status=object())  # type: ignore[arg-type]
+    metrics.requests_in_flight.dec(object(), method="inference")  # type: ignore[arg-type]
+    with metrics.request_duration_seconds.time(method="inference"):
+        pass
+
+
+def test_handles_and_bound_instruments_of_earlier_start_to_work(start: Start) -> None:
+    """What was bound or decorated before configure() measures from then on."""
+    bound = metrics.requests_total.bind(method="inference", status="success")
+    timed = metrics.request_duration_seconds.time(method="inference")(lambda: 7)
+    bound.add(5)
+    assert timed() == 7
+    measured = start()
+    bound.add(2)
+    bound.inc()
+    timed()
+    assert measured.value(REQUESTS, **LABELS) == 3
+    [point] = measured.points("butterfly_request_duration_seconds")
+    assert point.count == 1
+
+
+def test_handles_are_no_ops_after_shutdown_and_work_again_after_configure(start: Start) -> None:
+    """A second configure() starts from nothing, also for bound instruments."""
+    bound = metrics.requests_total.bind(method="inference", status="success")
+    start()
+    bound.add(1)
+    butterfly_otel.shutdown()
+    bound.add(10)
+    measured = start()
+    bound.add(2)
+    assert measured.value(REQUESTS, **LABELS) == 2
+
+
+def test_up_down_counter_goes_both_ways(start: Start) -> None:
+    """inc, dec, add and track move a gauge up and down, track also when the block raises."""
+    measured = start()
+    metrics.requests_in_flight.inc(3, method="inference")
+    metrics.requests_in_flight.dec(method="inference")
+    bound = metrics.requests_in_flight.bind(method="inference")
+    bound.inc()
+    bound.dec(2)
+    name, labels = (
+        "butterfly_requests_in_flight",
+        {"node_role": "coordinator", "method": "inference"},
+    )
+    with pytest.raises(KeyError), metrics.requests_in_flight.track(method="inference"):
+        assert measured.value(name, **labels) == 2
+        raise KeyError
+    assert measured.value(name, **labels) == 1
+
+
+def test_gauge_keeps_the_last_value(start: Start) -> None:
+    """set() replaces what was set before, and takes any finite number."""
+    measured = start()
+    metrics.batch_size.set(8)
+    metrics.batch_size.set(-0.5)
+    assert measured.value("butterfly_batch_size", node_id="coordinator-1") == -0.5
+
+
+def test_time_measures_seconds_of_blocks_functions_and_coroutines(start: Start) -> None:
+    """time() records elapsed seconds, also of a coroutine and of a block that raises."""
+    measured = start()
+
+    @metrics.request_duration_seconds.time(method="inference")
+    async def handle() -> str:
+        await asyncio.sleep(0.02)
+        return "done"
+
+    assert asyncio.run(handle()) == "done"
+    with pytest.raises(ValueError, match="no"), metrics.request_duration_seconds.time(
+        method="inference"
+    ):
+        time.sleep(0.02)
+        msg = "no"
+        raise ValueError(msg)
+    [point] = measured.points("butterfly_request_duration_seconds")
+    assert point.count == 2
+    assert 0.04 <= point.sum < 1
+
+
+def test_observe_reads_at_each_collection_until_unregistered(start: Start) -> None:
+    """A callback gives the current value; undone, its series ends."""
+    measured = start()
+    queue = [1, 2, 3]
+    registration = metrics.tasks_queued.observe(lambda: len(queue))
+    name = "butterfly_tasks_queued"
+    assert measured.value(name, node_id="coordinator-1") == 3
+    queue.pop()
+    assert measured.value(name, node_id="coordinator-1") == 2
+    registration.unregister()
+    registration.unregister()
+    assert measured.points(name) == []
+
+
+def test_several_callbacks_observe_side_by_side(start: Start) -> None:
+    """Two callbacks of one metric both report, and one that raises costs only its own."""
+    measured = start()
+    gauge = metrics.gpu_temperature_celsius
+
+    def broken() -> float:
+        msg = "driver gone"
+        raise RuntimeError(msg)
+
+    with (
+        gauge.observe(lambda: [gauge.observation(61, gpu_id=0)]),
+        gauge.observe(broken),
+        gauge.observe(lambda: [gauge.observation(65.5, gpu_id="1", node_id="n")]),
+    ):
+        values = measured.values("butterfly_gpu_temperature_celsius")
+    assert values == {
+        (("gpu_id", "0"), ("node_id", "coordinator-1")): 61,
+        (("gpu_id", "1"), ("node_id", "n")): 65.5,
+    }
+    errors = measured.value(
+        "butterfly_otel_callback_errors_total", metric="butterfly_gpu_temperature_celsius"
+    )
+    assert errors == 1
+
+
+def test_observe_registered_before_configure_is_asked(start: Start) -> None:
+    """A callback registered early is asked once the SDK is configured."""
+    with metrics.quorum_size.observe(lambda: 3):
+        assert start().values("butterfly_quorum_size") == {(): 3}
+
+
+def test_remove_ends_a_series(start: Start) -> None:
+    """remove() takes one series out of the next collection and leaves the others."""
+    measured = start()
+    for peer in ("a", "b"):
+        metrics.connection_active.set(1, to_node=peer)
+    metrics.connection_active.remove(to_node="a")
+    [point] = measured.points("butterfly_connection_active")
+    assert point.attributes["to_node"] == "b"
+    metrics.connection_active.set(0, to_node="a")
+    assert len(measured.points("butterfly_connection_active")) == 2
+
+
+def test_integers_are_label_values_and_true_is_not_one(start: Start) -> None:
+    """layer_id=1 and layer_id="1" are one series; True is another."""
+    measured = start()
+    for layer in (1, "1", True):
+        metrics.attention_heads_active.set(4, layer_id=layer)
+    found = {p.attributes["layer_id"] for p in measured.points("butterfly_attention_heads_active")}
+    assert found == {"1", "true"}
+
+
+def test_node_pair_is_the_same_both_ways() -> None:
+    """A pair of nodes has one name, whichever comes first."""
+    assert node_pair("b", "a") == node_pair("a", "b") == "a_b"
+
+
+def test_every_handle_measures_its_metric(start: Start) -> None:
+    """Each of the 64 handles reaches the instrument of its own name with all its labels."""
+    measured = start(strict=True)
+    for handle in metrics.ALL:
+        values = tuple(
+            label.values[0] if label.values else f"{label.key}-1" for label in handle.metric.labels
+        )
+        if isinstance(handle, ObservableHandle):
+            handle.observe(lambda h=handle, v=values: [h._observation(0.5, v)])
+        else:
+            assert isinstance(handle, SynchronousHandle)
+            handle.record_values(values, 1)
+    data = measured.reader.get_metrics_data()
+    assert data is not None
+    found = {
+        metric.name: metric.data.data_points
+        for scope in data.resource_metrics[0].scope_metrics
+        for metric in scope.metrics
+    }
+    for handle in metrics.ALL:
+        if isinstance(handle, ObservableHandle):
+            for registration in handle._registrations:
+                registration.unregister()
+        [point] = found[handle.metric.name]
+        assert tuple(point.attributes) == handle.metric.label_keys
