@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+USER_READY := $(VENV)/.user
+DEV_READY := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format render servers matrix clean
@@ -11,19 +12,23 @@ STAMP := $(VENV)/.installed
 help: ## Say what the targets do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(STAMP): pyproject.toml
+$(USER_READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group test --group lint --editable '.[cli,views]'
+	$(BIN)/python -m pip install --quiet --editable '.[cli,views]'
 	@touch $@
 
-demo: $(STAMP) ## Run a simulated cluster that serves all 64 metrics on localhost:9464.
+$(DEV_READY): $(USER_READY)
+	$(BIN)/python -m pip install --quiet --group test --group lint
+	@touch $@
+
+demo: $(USER_READY) ## Run a simulated cluster that serves all 64 metrics on localhost:9464.
 	$(BIN)/butterfly-otel demo $(ARGS)
 
-test: $(STAMP) ## Run every test this machine can run.
+test: $(DEV_READY) ## Run every test this machine can run.
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(STAMP) ## Check style, types, layers and rendered files.
+lint: $(DEV_READY) ## Check style, types, layers and rendered files.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,17 +36,17 @@ lint: $(STAMP) ## Check style, types, layers and rendered files.
 	$(BIN)/lint-imports
 	$(BIN)/butterfly-otel render --check
 
-format: $(STAMP) ## Format the code.
+format: $(DEV_READY) ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-render: $(STAMP) ## Render everything that comes from the catalogue.
+render: $(USER_READY) ## Render everything that comes from the catalogue.
 	$(BIN)/butterfly-otel render
 
 servers: ## Build the real Prometheus and Collector that the end-to-end tests use (needs Go).
 	$(PYTHON) scripts/servers.py build
 
-matrix: $(STAMP) ## Run the unit tests on every CPython from 3.10 on that this machine has.
+matrix: $(DEV_READY) ## Run the unit tests on every CPython from 3.10 on that this machine has.
 	$(BIN)/python scripts/matrix.py
 
 clean: ## Remove what the other targets made inside the repository.

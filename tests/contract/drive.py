@@ -43,6 +43,7 @@ _VALUES: dict[str, tuple[str, str]] = {
     "checkpoint_id": ("ckpt_001", "ckpt_002"),
 }
 
+
 @dataclass
 class Expected:
     """What an exposition of the driven contract must hold."""
@@ -97,8 +98,7 @@ def _keys(fact: dict[str, Any]) -> list[str]:
 def _rows(fact: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield every combination: whole vocabularies, two values of everything else."""
     columns: list[Sequence[str]] = [
-        _VALUES[label["name"]] if label["examples"] else label["values"]
-        for label in fact["labels"]
+        _VALUES[label["name"]] if label["examples"] else label["values"] for label in fact["labels"]
     ]
     yield from product(*columns)
 

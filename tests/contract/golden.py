@@ -1,6 +1,7 @@
 """The golden expositions of the whole contract.
 
-``python -m tests.contract.golden`` renews them. Renewing is a change of what every user of the contract sees: read the difference.
+``python -m tests.contract.golden`` renews them. That changes what every user of the contract
+sees: read the difference.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def expositions() -> dict[str, str]:
 
 def scrape(url: str, accept: str) -> str:
     """Return what the endpoint answers to an Accept header."""
-    request = urllib.request.Request(url, headers={"Accept": accept})  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    request = urllib.request.Request(url, headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return str(answer.read().decode("utf-8"))
 
 

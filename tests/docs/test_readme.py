@@ -18,7 +18,11 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_every_python_block_runs_as_printed(number: int, tmp_path: Path) -> None:
     """Each block is a complete program; it ends well within seconds, whoever listens."""
-    environ = {**os.environ, "OTEL_EXPORTER_PROMETHEUS_PORT": "0", "OTEL_EXPORTER_OTLP_TIMEOUT": "100"}
+    environ = {
+        **os.environ,
+        "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "100",
+    }
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", BLOCKS[number]],
         cwd=tmp_path,

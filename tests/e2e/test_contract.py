@@ -158,14 +158,10 @@ def test_pushed_straight_into_prometheus_3(
     assert {name: types[name] for name in expected.types} == expected.types
 
 
-def test_pull_and_push_at_once(
-    driven: Driven, prometheus3: Path, tmp_path: Path
-) -> None:
+def test_pull_and_push_at_once(driven: Driven, prometheus3: Path, tmp_path: Path) -> None:
     """One process, both ways: each pipeline has the whole contract, and they agree."""
     with Prometheus(prometheus3, tmp_path) as prometheus:
-        expected = driven(
-            exporter=["prometheus", "otlp"], otlp_endpoint=prometheus.otlp_endpoint
-        )
+        expected = driven(exporter=["prometheus", "otlp"], otlp_endpoint=prometheus.otlp_endpoint)
         assert butterfly_otel.force_flush()
         (tmp_path / "pull").mkdir()
         with Prometheus(prometheus3, tmp_path / "pull", scrapes=[Scrape([address()])]) as pulling:

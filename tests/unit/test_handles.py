@@ -97,8 +97,9 @@ def test_time_measures_seconds_of_blocks_functions_and_coroutines(start: Start) 
         return "done"
 
     assert asyncio.run(handle()) == "done"
-    with pytest.raises(ValueError, match="no"), metrics.request_duration_seconds.time(
-        method="inference"
+    with (
+        pytest.raises(ValueError, match="no"),
+        metrics.request_duration_seconds.time(method="inference"),
     ):
         time.sleep(0.02)
         msg = "no"

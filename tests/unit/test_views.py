@@ -138,7 +138,7 @@ def test_an_overlay_lowers_limits_and_drops_metrics_by_wildcard(
 
 
 def test_labels_may_be_selected_by_a_positive_list_too(tmp_path: Path) -> None:
-    """included narrows like excluded; over a wildcard it keeps what each metric has of it."""
+    """Included narrows like excluded; over a wildcard it keeps what each metric has of it."""
     path = overlay(
         tmp_path,
         '{selector: {instrument_name: "butterfly_layer_*"}, stream: {attribute_keys: {included:'

@@ -117,11 +117,14 @@ def test_the_applications_own_handler_keeps_working(tmp_path: Path) -> None:
 
 def test_a_handler_installed_later_keeps_working(tmp_path: Path) -> None:
     """A handler that replaces ours runs, and the normal exit it leads to flushes."""
-    body = MEASURE + """
+    body = (
+        MEASURE
+        + """
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(6))
 ready()
 time.sleep(30)
 """
+    )
     assert run(tmp_path, body, signal.SIGTERM) == (6, ["7"])
 
 
@@ -140,10 +143,13 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
 
 def test_shutdown_puts_the_signals_back(tmp_path: Path) -> None:
     """After shutdown() the signal's disposition is what it was before."""
-    body = MEASURE + """
+    body = (
+        MEASURE
+        + """
 butterfly_otel.shutdown()
 print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
 """
+    )
     assert run(tmp_path, body) == (0, ["7", "True"])
 
 
