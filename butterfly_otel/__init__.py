@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from butterfly_otel.version import __version__
+
 if TYPE_CHECKING:
     from butterfly_otel import metrics
     from butterfly_otel.errors import (
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     )
     from butterfly_otel.instruments import node_pair
     from butterfly_otel.runtime import Runtime, configure, force_flush, shutdown
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ButterflyOtelError",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.resources import Resource
 
-import butterfly_otel
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog import telemetry
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
@@ -20,6 +19,7 @@ from butterfly_otel.engine.sdk_internals import remove_series
 from butterfly_otel.exporters.push import PushMetricReader
 from butterfly_otel.instruments import ObservableHandle, SynchronousHandle
 from butterfly_otel.streams import default_streams
+from butterfly_otel.version import __version__
 from butterfly_otel.views import apply_overlay, compile_views
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def assemble(
         own.attach(inner)
         return _guarded_meter(inner, streams, config, violations, provider)
 
-    provider.gate(catalog.METER_NAME, guard_meter, butterfly_otel.__version__)
+    provider.gate(catalog.METER_NAME, guard_meter, __version__)
     _attach_handles(provider, streams)
     if config.zero_init:
         _start_at_zero(streams, config)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Observation
 
 
+
 class RequestsTotal(CounterHandle):
     """Requests handled by this node, by method and outcome.
 
@@ -369,9 +370,7 @@ class ConsensusLeaderChangesTotal(CounterHandle):
         self._remove(())
 
 
-consensus_leader_changes_total = ConsensusLeaderChangesTotal(
-    "butterfly_consensus_leader_changes_total"
-)
+consensus_leader_changes_total = ConsensusLeaderChangesTotal("butterfly_consensus_leader_changes_total")
 
 
 class ConsensusElectionDurationSeconds(HistogramHandle):
@@ -415,9 +414,7 @@ class ConsensusElectionDurationSeconds(HistogramHandle):
         self._remove(())
 
 
-consensus_election_duration_seconds = ConsensusElectionDurationSeconds(
-    "butterfly_consensus_election_duration_seconds"
-)
+consensus_election_duration_seconds = ConsensusElectionDurationSeconds("butterfly_consensus_election_duration_seconds")
 
 
 class ConsensusLogEntriesTotal(ObservableHandle):
@@ -566,9 +563,7 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         self._remove((from_node, to_node))
 
 
-consensus_heartbeat_failures_total = ConsensusHeartbeatFailuresTotal(
-    "butterfly_consensus_heartbeat_failures_total"
-)
+consensus_heartbeat_failures_total = ConsensusHeartbeatFailuresTotal("butterfly_consensus_heartbeat_failures_total")
 
 
 class ClusterSize(ObservableHandle):
@@ -654,9 +649,7 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder(
-            (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)
-        )(value)
+        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))(value)
 
     def time(
         self,
@@ -666,9 +659,7 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> Timer:
         """Time a ``with`` block, or every call of a decorated function, in seconds."""
-        return BoundHistogram(
-            self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)
-        ).time()
+        return BoundHistogram(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)).time()
 
     def bind(
         self,
@@ -678,9 +669,7 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> BoundHistogram:
         """Return this metric with these labels given, for hot paths."""
-        return BoundHistogram(
-            self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)
-        )
+        return BoundHistogram(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))
 
     def remove(
         self,
@@ -690,14 +679,10 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove(
-            (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)
-        )
+        self._remove((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))
 
 
-layer_compute_duration_seconds = LayerComputeDurationSeconds(
-    "butterfly_layer_compute_duration_seconds"
-)
+layer_compute_duration_seconds = LayerComputeDurationSeconds("butterfly_layer_compute_duration_seconds")
 
 
 class LayerMemoryBytes(GaugeHandle):
@@ -728,9 +713,7 @@ class LayerMemoryBytes(GaugeHandle):
         operation: Literal["forward", "activation", "gradient"],
     ) -> None:
         """Set the current value."""
-        self._recorder(
-            (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation)
-        )(value)
+        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))(value)
 
     def bind(
         self,
@@ -740,10 +723,7 @@ class LayerMemoryBytes(GaugeHandle):
         operation: Literal["forward", "activation", "gradient"],
     ) -> BoundGauge:
         """Return this metric with these labels given, for hot paths."""
-        return BoundGauge(
-            self,
-            (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation),
-        )
+        return BoundGauge(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))
 
     def remove(
         self,
@@ -753,9 +733,7 @@ class LayerMemoryBytes(GaugeHandle):
         operation: Literal["forward", "activation", "gradient"],
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove(
-            (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation)
-        )
+        self._remove((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))
 
 
 layer_memory_bytes = LayerMemoryBytes("butterfly_layer_memory_bytes")
@@ -788,9 +766,7 @@ class TensorSizeBytes(HistogramHandle):
         direction: Literal["input", "output"],
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), direction))(
-            value
-        )
+        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), direction))(value)
 
     def bind(
         self,
@@ -799,9 +775,7 @@ class TensorSizeBytes(HistogramHandle):
         direction: Literal["input", "output"],
     ) -> BoundHistogram:
         """Return this metric with these labels given, for hot paths."""
-        return BoundHistogram(
-            self, (layer_id if layer_id.__class__ is str else int_text(layer_id), direction)
-        )
+        return BoundHistogram(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), direction))
 
     def remove(
         self,
@@ -1111,9 +1085,7 @@ class AttentionHeadsActive(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
-        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))(
-            value
-        )
+        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))(value)
 
     def bind(
         self,
@@ -1122,9 +1094,7 @@ class AttentionHeadsActive(GaugeHandle):
         node_id: str | None = None,
     ) -> BoundGauge:
         """Return this metric with these labels given, for hot paths."""
-        return BoundGauge(
-            self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id)
-        )
+        return BoundGauge(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))
 
     def remove(
         self,
@@ -1390,9 +1360,7 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         self._remove((from_node, to_node, message_type))
 
 
-network_messages_received_total = NetworkMessagesReceivedTotal(
-    "butterfly_network_messages_received_total"
-)
+network_messages_received_total = NetworkMessagesReceivedTotal("butterfly_network_messages_received_total")
 
 
 class ConnectionErrorsTotal(CounterHandle):
@@ -1813,9 +1781,7 @@ class CpuUsageRatio(ObservableHandle):
         core: str | int | None = None,
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(
-            value, (node_id, core if core.__class__ is str else int_text(core))
-        )
+        return self._observation(value, (node_id, core if core.__class__ is str else int_text(core)))
 
 
 cpu_usage_ratio = CpuUsageRatio("butterfly_cpu_usage_ratio")
@@ -1877,9 +1843,7 @@ class GpuUtilizationRatio(ObservableHandle):
         gpu_id: str | int,
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(
-            value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id))
-        )
+        return self._observation(value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id)))
 
 
 gpu_utilization_ratio = GpuUtilizationRatio("butterfly_gpu_utilization_ratio")
@@ -1913,9 +1877,7 @@ class GpuMemoryBytes(ObservableHandle):
         state: Literal["used", "free"],
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(
-            value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id), state)
-        )
+        return self._observation(value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id), state))
 
 
 gpu_memory_bytes = GpuMemoryBytes("butterfly_gpu_memory_bytes")
@@ -1947,9 +1909,7 @@ class GpuTemperatureCelsius(ObservableHandle):
         gpu_id: str | int,
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(
-            value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id))
-        )
+        return self._observation(value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id)))
 
 
 gpu_temperature_celsius = GpuTemperatureCelsius("butterfly_gpu_temperature_celsius")
@@ -1983,9 +1943,7 @@ class GpuComputeUnitActive(ObservableHandle):
         unit_type: Literal["sm", "tensor_core"],
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(
-            value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id), unit_type)
-        )
+        return self._observation(value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id), unit_type))
 
 
 gpu_compute_unit_active = GpuComputeUnitActive("butterfly_gpu_compute_unit_active")
@@ -2500,9 +2458,7 @@ class StateDivergenceDetectedTotal(CounterHandle):
         self._remove((node_id_pair,))
 
 
-state_divergence_detected_total = StateDivergenceDetectedTotal(
-    "butterfly_state_divergence_detected_total"
-)
+state_divergence_detected_total = StateDivergenceDetectedTotal("butterfly_state_divergence_detected_total")
 
 
 class TasksQueued(ObservableHandle):
@@ -2765,9 +2721,7 @@ class BarrierWaitDurationSeconds(HistogramHandle):
         self._remove((barrier_id, node_id))
 
 
-barrier_wait_duration_seconds = BarrierWaitDurationSeconds(
-    "butterfly_barrier_wait_duration_seconds"
-)
+barrier_wait_duration_seconds = BarrierWaitDurationSeconds("butterfly_barrier_wait_duration_seconds")
 
 
 class SynchronizationSkewSeconds(GaugeHandle):
@@ -2875,9 +2829,7 @@ class DependencyWaitDurationSeconds(HistogramHandle):
         self._remove((task_id, node_id))
 
 
-dependency_wait_duration_seconds = DependencyWaitDurationSeconds(
-    "butterfly_dependency_wait_duration_seconds"
-)
+dependency_wait_duration_seconds = DependencyWaitDurationSeconds("butterfly_dependency_wait_duration_seconds")
 
 
 class ByzantineFaultsDetectedTotal(CounterHandle):
@@ -2936,9 +2888,7 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         self._remove((node_id, fault_type))
 
 
-byzantine_faults_detected_total = ByzantineFaultsDetectedTotal(
-    "butterfly_byzantine_faults_detected_total"
-)
+byzantine_faults_detected_total = ByzantineFaultsDetectedTotal("butterfly_byzantine_faults_detected_total")
 
 
 class VerificationChecksTotal(CounterHandle):

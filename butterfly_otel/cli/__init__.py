@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from butterfly_otel import __version__
 from butterfly_otel.cli import catalog, check, demo, render
 from butterfly_otel.errors import ButterflyOtelError
+from butterfly_otel.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

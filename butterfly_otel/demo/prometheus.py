@@ -1,0 +1,142 @@
+"""``--with-prometheus``: a real Prometheus that scrapes the demo, with the shipped rules."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+#: Rule files of the source tree.
+_RULES = ("prometheus_rules.yml", "prometheus_alerts.yml")
+_DOCS = Path(__file__).parents[2] / "docs"
+#: Seconds between two scrapes; Prometheus may take so long to start and to stop.
+_SCRAPE_EVERY, _START_WITHIN, _STOP_WITHIN = 5, 30.0, 10.0
+_HOST = "127.0.0.1"
+
+
+def find_binary(given: str | None) -> str:
+    """Return the Prometheus executable to start.
+
+    Args:
+        given: Its path; None to look on PATH.
+
+    Raises:
+        ConfigurationError: When there is none.
+    """
+    found = shutil.which(given or "prometheus")
+    if found is None:
+        what = f"{given} is no executable file" if given else "there is no `prometheus` on PATH"
+        msg = (
+            f"{what}; install it (apt install prometheus, brew install prometheus, or"
+            " https://prometheus.io/download/) or pass its path by --prometheus-binary"
+        )
+        raise ConfigurationError(msg)
+    return found
+
+
+def rule_files(folder: Path = _DOCS) -> list[Path]:
+    """Return those of the shipped rule files that are there."""
+    return [folder / name for name in _RULES if (folder / name).is_file()]
+
+
+def config_text(endpoint: str, rules: Sequence[Path]) -> str:
+    """Return the configuration; JSON, which is YAML and needs no library to write."""
+    address = urlsplit(endpoint)
+    config = {
+        "global": {
+            "scrape_interval": f"{_SCRAPE_EVERY}s",
+            "evaluation_interval": f"{_SCRAPE_EVERY}s",
+        },
+        "rule_files": [str(path) for path in rules],
+        "scrape_configs": [
+            {
+                "job_name": "butterfly-demo",
+                "metrics_path": address.path,
+                "static_configs": [{"targets": [address.netloc]}],
+            }
+        ],
+    }
+    return json.dumps(config, indent=2)
+
+
+@contextmanager
+def serve(
+    binary: str, endpoint: str, port: int, rules: Sequence[Path]
+) -> Generator[str, None, None]:
+    """Run Prometheus against the demo for as long as the block runs; yield its address.
+
+    Raises:
+        ConfigurationError: When its port is in use or it does not start.
+    """
+    _require_free(port)
+    with tempfile.TemporaryDirectory(prefix="butterfly-otel-demo-") as folder:
+        config, log = Path(folder, "prometheus.yml"), Path(folder, "log")
+        config.write_text(config_text(endpoint, rules), "utf-8")
+        command = [
+            binary,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder}/data",
+            f"--web.listen-address={_HOST}:{port}",
+        ]
+        with log.open("wb") as output:
+            # A session of its own: Ctrl-C is for the demo, which then ends Prometheus.
+            process = subprocess.Popen(  # noqa: S603 - the user's own executable
+                command, stdout=output, stderr=output, start_new_session=True
+            )
+        try:
+            _await_ready(process, f"http://{_HOST}:{port}", log)
+            yield f"http://{_HOST}:{port}"
+        finally:
+            _stop(process)
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            msg = (
+                f"Prometheus can't be started on port {port}: {error.strerror or error};"
+                " choose another one by --prometheus-port"
+            )
+            raise ConfigurationError(msg) from error
+
+
+def _await_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = monotonic() + _START_WITHIN
+    while monotonic() < deadline and process.poll() is None:
+        try:
+            with urlopen(f"{address}/-/ready", timeout=2):  # noqa: S310 - an address of ours
+                return
+        except (URLError, OSError):  # noqa: PERF203 - it is asked until it answers
+            sleep(0.1)
+    said = log.read_text("utf-8", "replace").strip().splitlines()
+    msg = (
+        f"Prometheus did not start: {said[-1] if said else 'it said nothing'};"
+        " start the demo without --with-prometheus and Prometheus by hand to see more"
+    )
+    raise ConfigurationError(msg)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,148 @@
+"""One exposition out of everything in a registry, ours and prometheus_client's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from prometheus_client import Metric
+
+from butterfly_otel.exporters.prometheus.collector import FamilyCollector
+from butterfly_otel.exporters.prometheus.conflicts import openmetrics_names
+from butterfly_otel.exporters.prometheus.encode import openmetrics_lines, text_lines
+from butterfly_otel.exporters.prometheus.families import Family
+from butterfly_otel.exporters.prometheus.interop import (
+    FamilyMetric,
+    metric_claims,
+    metric_lines,
+)
+from butterfly_otel.exporters.prometheus.names import is_legacy_label_name, is_legacy_metric_name
+from butterfly_otel.exporters.prometheus.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.registry import Collector
+
+    from butterfly_otel.exporters.prometheus.negotiate import Format
+    from butterfly_otel.exporters.prometheus.problems import Problems
+
+Item: TypeAlias = "Family | Metric"
+
+
+def render(
+    registry: CollectorRegistry,
+    form: Format,
+    problems: Problems,
+    *,
+    names: Collection[str] | None = None,
+    timeout: float,
+) -> tuple[str, bytes]:
+    """Collect everything and return the Content-Type and the body.
+
+    Whatever can't be shown is left out and reported, never the cause of a failed scrape.
+
+    Args:
+        registry: Where collectors are registered.
+        form: The format.
+        problems: Where what is left out is reported.
+        names: Only families that have one of these names, or a sample of one of them.
+        timeout: Seconds that collecting from one meter provider may take.
+
+    Raises:
+        CollectionError: When a meter provider's metrics could not be collected.
+    """
+    items: list[Item] = []
+    claimed: set[str] = set()
+    for item in _items(registry, form, problems, timeout):
+        claims = set(item.claims) if isinstance(item, Family) else metric_claims(item)
+        if claimed.isdisjoint(claims):
+            claimed |= claims
+            if names is None or not claims.isdisjoint(names) or _stem(item) in names:
+                items.append(item)
+        else:
+            problems.report(
+                "name_clash",
+                clean(item.name),
+                "Metric %s is not exposed: its name %s is taken",
+                min(claims & claimed),
+            )
+    body = "".join(_lines(items, form, problems))
+    if form.kind == "openmetrics":
+        body += "# EOF\n"
+    quoted = form.utf8 and any(_has_utf8_name(item) for item in items)
+    return form.content_type(quoted_names=quoted), body.encode()
+
+
+def _stem(item: Item) -> str:
+    return item.stem if isinstance(item, Family) else item.name
+
+
+def _items(
+    registry: CollectorRegistry, form: Format, problems: Problems, timeout: float
+) -> Iterator[Item]:
+    target = registry.get_target_info()
+    if target:
+        metric = Metric("target", "Target metadata", "info")
+        metric.add_sample("target_info", target, 1)
+        yield metric
+    for collector in _collectors(registry):
+        if isinstance(collector, FamilyCollector):
+            yield from collector.families(utf8=form.utf8, timeout=timeout)
+            continue
+        try:
+            for metric in collector.collect():
+                yield metric.family if isinstance(metric, FamilyMetric) else metric
+        except Exception as error:  # noqa: BLE001 - somebody else's collector
+            problems.report(
+                "foreign_collector",
+                type(collector).__name__,
+                "Metrics of the collector %s are not exposed: it raised %s",
+                type(error).__name__,
+            )
+
+
+def _collectors(registry: CollectorRegistry) -> list[Collector]:
+    # A registry's collect() ends at the first collector that raises, so each is asked by
+    # itself. There is no public list of them.
+    with registry._lock:  # noqa: SLF001
+        return list(registry._collector_to_names)  # noqa: SLF001
+
+
+def _lines(items: Iterable[Item], form: Format, problems: Problems) -> Iterator[str]:
+    listed = list(items)
+    names: dict[str, str] = {}
+    if form.kind == "openmetrics":
+        foreign = (metric_claims(item) for item in listed if not isinstance(item, Family))
+        ours = [item for item in listed if isinstance(item, Family)]
+        names = openmetrics_names(ours, set[str]().union(*foreign))
+    for item in listed:
+        yield _text_of(item, form, names, problems)
+
+
+def _text_of(item: Item, form: Format, names: dict[str, str], problems: Problems) -> str:
+    try:
+        if not isinstance(item, Family):
+            return metric_lines(item, form)
+        if form.kind == "openmetrics":
+            return openmetrics_lines(item, names[item.name])
+        return text_lines(item)
+    except Exception as error:  # noqa: BLE001 - one metric must not cost the scrape
+        problems.report(
+            "broken_metric",
+            clean(item.name),
+            "Metric %s is not exposed: it could not be written (%s)",
+            type(error).__name__,
+        )
+        return ""
+
+
+def _has_utf8_name(item: Item) -> bool:
+    if not is_legacy_metric_name(item.name):
+        return True
+    labels = (
+        (key for series in item.series for key, _ in series.labels)
+        if isinstance(item, Family)
+        else (key for sample in item.samples for key in sample.labels)
+    )
+    return not all(is_legacy_label_name(key) for key in set(labels))

@@ -1,0 +1,241 @@
+"""The pull reader: a drop-in for the official one, with exact names and its own encoders."""
+
+from __future__ import annotations
+
+import os
+from threading import local
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from opentelemetry.exporter.prometheus import PrometheusMetricReader as OfficialReader
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.exporters.prometheus import exposition
+from butterfly_otel.exporters.prometheus.collector import DEFAULT_TIMEOUT, FamilyCollector
+from butterfly_otel.exporters.prometheus.names import STRATEGIES, Naming
+from butterfly_otel.exporters.prometheus.negotiate import choose_format
+from butterfly_otel.exporters.prometheus.problems import Problems
+from butterfly_otel.exporters.prometheus.translate import Translator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
+    from opentelemetry.sdk.resources import Resource
+
+    from butterfly_otel.exporters.prometheus.directory import Verbatim
+    from butterfly_otel.exporters.prometheus.names import TranslationStrategy
+    from butterfly_otel.exporters.prometheus.problems import ProblemKind
+    from butterfly_otel.exporters.prometheus.server import Server
+
+#: The specification's default address ("Metrics Exporter - Prometheus", "Configuration").
+DEFAULT_HOST = "localhost"
+DEFAULT_PORT = 9464
+
+
+class PrometheusMetricReader(OfficialReader):
+    """Exposes a meter provider's metrics to Prometheus.
+
+    Takes the options of ``opentelemetry.exporter.prometheus.PrometheusMetricReader``, and
+    some more by keyword. It registers a collector, so metrics that prometheus_client itself
+    keeps in ``registry`` share the endpoint, and prometheus_client's own
+    ``generate_latest(registry)`` shows ours too.
+
+    Args:
+        disable_target_info: Whether to leave out ``target_info``.
+        prefix: Prefix, with an underscore, of every name that isn't verbatim.
+        scope_info_enabled: Whether metrics that aren't verbatim carry ``otel_scope_*``.
+        resource_attribute_filter: Which resource attributes, by their original key, every
+            metric carries as labels, the verbatim ones too; none by default.
+        registry: Where the collector is registered.
+        cardinality_limits: As in the SDK's MetricReader.
+        verbatim: Which ``(scope name, metric name)`` keep their OpenTelemetry name exactly
+            and carry neither scope labels nor ``_created``: a callable or a collection of
+            pairs; none by default.
+        translation_strategy: How the other names are translated; one of :data:`STRATEGIES`.
+        created: Whether OpenMetrics shows ``_created`` from start timestamps.
+        on_problem: Called once for each problem, as in :class:`Problems`.
+
+    Raises:
+        ConfigurationError: When ``translation_strategy`` is unknown.
+
+    Thread-safe.
+    """
+
+    def __init__(  # noqa: PLR0913 - the official reader's options and ours
+        self,
+        disable_target_info: bool = False,  # noqa: FBT001, FBT002 - the official signature
+        prefix: str = "",
+        scope_info_enabled: bool = True,  # noqa: FBT001, FBT002 - the official signature
+        *,
+        resource_attribute_filter: Callable[[str], bool] | None = None,
+        registry: CollectorRegistry = REGISTRY,
+        cardinality_limits: CardinalityLimits | None = None,
+        verbatim: Verbatim | None = None,
+        translation_strategy: TranslationStrategy = "UnderscoreEscapingWithSuffixes",
+        created: bool = False,
+        on_problem: Callable[[ProblemKind, str], None] | None = None,
+    ) -> None:
+        if translation_strategy not in STRATEGIES:
+            raise ConfigurationError(
+                f"translation_strategy is {translation_strategy!r}; use one of"
+                f" {', '.join(STRATEGIES)}"
+            )
+        self._inbox = local()
+        self._provider: Callable[[], MeterProvider | None] = lambda: None
+        self._server: Server | None = None
+        self._ended = False
+        self._problems = Problems(on_problem)
+        # The official collector goes into a registry that nobody asks.
+        super().__init__(
+            disable_target_info=disable_target_info,
+            prefix=prefix,
+            scope_info_enabled=scope_info_enabled,
+            resource_attribute_filter=resource_attribute_filter,
+            registry=CollectorRegistry(),
+            cardinality_limits=cardinality_limits,
+        )
+
+        def make_translator(utf8: bool) -> Translator:  # noqa: FBT001 - a callback's only argument
+            return Translator(
+                Naming(translation_strategy, prefix, utf8),
+                verbatim=verbatim,
+                scope_labels=scope_info_enabled,
+                resource_labels=resource_attribute_filter,
+                target_info=not disable_target_info,
+                created=created,
+                problems=self._problems,
+            )
+
+        collector = FamilyCollector(
+            self._gather,
+            self._resource,
+            make_translator,
+            utf8=not Naming(translation_strategy).escapes,
+        )
+        self._families = collector
+        self._registry = registry
+        registry.register(collector)
+
+    @property
+    def problems(self) -> dict[ProblemKind, int]:
+        """How many distinct problems of each kind kept something out of an exposition."""
+        return self._problems.counts
+
+    def render(
+        self,
+        accept: str | None = None,
+        names: Collection[str] | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> tuple[str, bytes]:
+        """Return the Content-Type and the body of a scrape of the whole registry.
+
+        Args:
+            accept: The scraper's Accept header.
+            names: Only families that have one of these names, or a sample of one of them.
+            timeout: Seconds that collecting may take.
+
+        Raises:
+            CollectionError: When OpenTelemetry metrics could not be collected.
+        """
+        return exposition.render(
+            self._registry, choose_format(accept), self._problems, names=names, timeout=timeout
+        )
+
+    def start_server(self, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Server:
+        """Serve over HTTP until :meth:`shutdown`; the server is this reader's own.
+
+        Raises:
+            OSError: When the address can't be had.
+        """
+        from butterfly_otel.exporters.prometheus.server import serve  # noqa: PLC0415 - cycle
+
+        self._server = serve(self, host, port)
+        return self._server
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the SDK's signature
+        """Do nothing, successfully: what is pulled is always current."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:  # noqa: ARG002
+        """Leave the registry and close an own server; harmless when done again."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._server is not None:
+            self._server.close()
+        try:
+            self._registry.unregister(self._families)
+        except KeyError:
+            # Somebody else unregistered it.
+            return
+
+    def _set_meter_provider(self, meter_provider: MeterProvider) -> None:
+        super()._set_meter_provider(meter_provider)
+        self._provider = ref(meter_provider)
+
+    def _resource(self) -> Resource | None:
+        # Asked for at each scrape: the provider's resource changes after a fork.
+        settings = getattr(self._provider(), "_sdk_config", None)
+        return getattr(settings, "resource", None)
+
+    def _gather(self, timeout: float) -> MetricsData | None:
+        if self._ended or self._collect is None:
+            return None
+        inbox = self._inbox
+        inbox.open, inbox.data = True, None
+        try:
+            self.collect(timeout_millis=timeout * 1000)
+            data: MetricsData | None = inbox.data
+        finally:
+            inbox.open, inbox.data = False, None
+        return data
+
+    def _receive_metrics(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - the SDK's signature
+        **kwargs: object,  # noqa: ARG002
+    ) -> None:
+        # Only what this thread's scrape asked for: a collection by anyone else is nothing
+        # to keep, least of all to queue.
+        if getattr(self._inbox, "open", False):
+            self._inbox.data = metrics_data
+
+
+class AutoPrometheusMetricReader(PrometheusMetricReader):
+    """What ``opentelemetry-instrument`` makes for OTEL_METRICS_EXPORTER=butterfly_prometheus.
+
+    It serves on OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT (by default
+    ``localhost:9464``), and the catalogue's metrics keep their exact names.
+
+    Raises:
+        ConfigurationError: When the address is no address or can't be had.
+    """
+
+    def __init__(self) -> None:
+        host = os.environ.get("OTEL_EXPORTER_PROMETHEUS_HOST", "").strip() or DEFAULT_HOST
+        port = os.environ.get("OTEL_EXPORTER_PROMETHEUS_PORT", "").strip() or str(DEFAULT_PORT)
+        if not port.isascii() or not port.isdigit():
+            raise ConfigurationError(
+                f"OTEL_EXPORTER_PROMETHEUS_PORT is {port!r}; set it to a number from 0 to 65535"
+            )
+        super().__init__(verbatim=_is_of_the_catalogue)
+        try:
+            self.start_server(host, int(port))
+        except OSError as error:
+            self.shutdown()
+            raise ConfigurationError(
+                f"the Prometheus endpoint can't be opened on {host}:{port}:"
+                f" {error.strerror or error}; choose another address by"
+                " OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
+            ) from error
+
+
+def _is_of_the_catalogue(scope: str, name: str) -> bool:
+    from butterfly_otel import catalog  # noqa: PLC0415 - only this reader knows the contract
+
+    return scope == catalog.METER_NAME and name in catalog.BY_NAME
