@@ -64,9 +64,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--coordinators", type=int, metavar="N", help="default: 3")
     group.add_argument("--compute", type=int, metavar="N", help="compute nodes (default: 8)")
     group.add_argument("--observers", type=int, metavar="N", help="default: 1")
-    group.add_argument(
-        "--layers", type=int, metavar="N", help="of each model (default: 16 or more)"
-    )
+    group.add_argument("--layers", type=int, metavar="N", help="of each model (default: 16)")
     group.add_argument("--models", type=int, metavar="N", help="default: 3")
     faults = group.add_mutually_exclusive_group()
     faults.add_argument("--no-faults", action="store_true", help="let nothing go wrong")
@@ -81,7 +79,11 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 def _add_time(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("time")
     group.add_argument(
-        "--speed", type=float, default=1.0, metavar="X", help="simulated seconds a second"
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="simulated seconds a second (default: 1)",
     )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     group.add_argument(
@@ -104,7 +106,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="between two pushes (default: 10)",
+        help="between two pushes, whatever the environment says (default: 10)",
     )
     group.add_argument(
         "--plain", action="store_true", help="lines of text instead of the live view"

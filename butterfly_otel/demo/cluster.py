@@ -11,7 +11,7 @@ from butterfly_otel.demo.chance import Chance
 from butterfly_otel.demo.checkpoints import Checkpoints
 from butterfly_otel.demo.consensus import Consensus
 from butterfly_otel.demo.effects import Faults
-from butterfly_otel.demo.faults import tracks
+from butterfly_otel.demo.faults import require_possible, tracks
 from butterfly_otel.demo.hardware import Hardware
 from butterfly_otel.demo.network import Network
 from butterfly_otel.demo.pipeline import Pipeline
@@ -34,6 +34,9 @@ class Cluster:
         size: Its nodes and models; by default a small one.
         seed: The same seed gives the same simulation.
         faults: The faults to inject; None for those that follow from the seed.
+
+    Raises:
+        ConfigurationError: When the cluster is too small for one of them.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Cluster:
         faults: Sequence[Planned] | None = None,
     ) -> None:
         size = Size() if size is None else size
+        require_possible(faults or (), size)
         self.world = World(size, Chance(f"{seed}/cluster"))
         self.network = Network(self.world)
         self.consensus = Consensus(self.world, self.network)
@@ -51,9 +55,7 @@ class Cluster:
         self.checkpoints = Checkpoints(self.world, self.network, self.workload)
         self.trust = Trust(self.world, self.pipeline, self.workload)
         self.hardware = Hardware(self.world, self.pipeline)
-        # Luck of its own, so that what goes wrong does not depend on anything else.
-        luck = Chance(f"{seed}/faults")
-        plans = tracks(luck, size) if faults is None else [iter(sorted(faults))]
+        plans = tracks(seed, size) if faults is None else [iter(sorted(faults))]
         self.faults = Faults(self.world, self.pipeline, self.checkpoints, plans)
 
     @property

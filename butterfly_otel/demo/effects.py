@@ -88,19 +88,20 @@ class Faults:
             fault.undo()
             self._world.step.notes.append(f"{fault.kind} is over")
         for turn, plan in enumerate(self._plans):
-            while (planned := self._next[turn]) is not None and planned.start <= clock:
-                self._begin(planned)
+            # What finds nobody to hit waits until it does.
+            while (due := self._next[turn]) and due.start <= clock and self._begin(due):
                 self._next[turn] = next(plan, None)
 
-    def _begin(self, planned: Planned) -> None:
+    def _begin(self, planned: Planned) -> bool:
         begun = self._kinds[planned.kind]()
         if begun is None:
-            return
+            return False
         victims, undo = begun
-        fault = Active(planned.kind, victims, planned.start + planned.seconds, undo)
+        fault = Active(planned.kind, victims, self._world.clock + planned.seconds, undo)
         self.active.append(fault)
         note = f"{fault.kind}: {INFO[fault.kind].what} ({fault.detail})"
         self._world.step.notes.append(note)
+        return True
 
     def _victim(self) -> Node | None:
         """Choose a compute node that holds layers and has no trouble yet."""

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from butterfly_otel.demo.chance import Chance
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from butterfly_otel.demo.chance import Chance
     from butterfly_otel.demo.size import Size
 
 FaultKind = Literal[
@@ -108,11 +108,35 @@ def possible(kind: FaultKind, size: Size) -> bool:
     return size.compute >= compute and size.coordinators >= coordinators
 
 
-def tracks(chance: Chance, size: Size) -> list[Iterator[Planned]]:
-    """Return the endless sequences of faults that a cluster of this size gets."""
+def require_possible(faults: Sequence[Planned], size: Size) -> None:
+    """Refuse faults that a cluster is too small to have.
+
+    Raises:
+        ConfigurationError: When there is one.
+    """
+    for fault in faults:
+        if not possible(fault.kind, size):
+            compute, coordinators = _NEEDS.get(fault.kind, (1, 1))
+            msg = (
+                f"this cluster can't have {fault.kind}: it takes {compute} compute nodes (with"
+                f" GPUs to overheat) and {coordinators} coordinators; pass --compute and"
+                " --coordinators"
+            )
+            raise ConfigurationError(msg)
+
+
+def tracks(seed: int, size: Size) -> list[Iterator[Planned]]:
+    """Return the endless sequences of faults that a cluster of this size gets.
+
+    Each has luck of its own, so that what goes wrong depends on nothing else.
+    """
     return [
-        _track(chance, [kind for kind in kinds if possible(kind, size)], first)
-        for kinds, first in zip(_TRACKS, _FIRST)  # noqa: B905 - two constants
+        _track(
+            Chance(f"{seed}/faults/{number}"),
+            [kind for kind in kinds if possible(kind, size)],
+            _FIRST[number],
+        )
+        for number, kinds in enumerate(_TRACKS)
     ]
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _EVERY = 5.0
 #: Share of its speed below which the simulation is behind.
 _BEHIND = 0.9
+#: Seconds in which that can't be told yet.
+_FIRST_SECONDS = 3.0
 
 
 class View(Protocol):
@@ -92,7 +94,6 @@ def line(status: Status) -> str:
     leader = world.leader.node_id if world.leader is not None else "none"
     hottest = max((gpu.temperature for node in world.compute for gpu in node.gpus), default=0.0)
     faults = ", ".join(f"{fault.kind} ({fault.detail})" for fault in cluster.faults.active)
-    behind = status.reached < _BEHIND * status.speed and cluster.clock > status.speed
     parts = (
         f"{window.request_rate:.1f} requests/s",
         f"{window.error_ratio:.1%} errors",
@@ -104,6 +105,12 @@ def line(status: Status) -> str:
         f"queued {max(node.queued for node in world.compute)}",
         f"gpu max {hottest:.0f} °C",
         f"faults: {faults or 'none'}",
-        *([f"behind: reaches speed {status.reached:.1f}"] if behind else []),
+        *([f"behind: reaches speed {status.reached:.1f}"] if is_behind(status) else []),
     )
     return f"{time_text(cluster.clock)}  {' | '.join(parts)}"
+
+
+def is_behind(status: Status) -> bool:
+    """Tell whether the simulation does not reach its speed on this machine."""
+    begun = status.cluster.clock > _FIRST_SECONDS * status.speed
+    return begun and status.reached < _BEHIND * status.speed

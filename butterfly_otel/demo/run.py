@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from butterfly_otel.demo.faults import Planned
     from butterfly_otel.demo.plain import View
 
-#: Least seconds between two rounds of the loop, and most between two looks at the view.
-_ROUND, _LOOK = 0.1, 0.5
+#: Least seconds between two rounds of the loop, and most between two looks at the clock.
+_ROUND, _LOOK = 0.1, 1.0
 #: Up to this speed every forward pass is measured layer by layer; beyond, a part of them.
 _FULL_DETAIL_SPEED = 10.0
 #: Seconds behind its time from which the simulation stops to catch up.
@@ -231,7 +231,9 @@ def _with_prometheus(binary: str, options: Options, status: Status) -> Generator
     rules = prometheus.rule_files()
     with prometheus.serve(binary, status.endpoint, options.prometheus_port, rules) as address:
         status.addresses["Prometheus"] = address
-        status.addresses["rules"] = ", ".join(path.name for path in rules) or "none are shipped"
+        status.addresses["rules"] = (
+            ", ".join(path.name for path in rules) or "no rule files were found"
+        )
         yield
 
 

@@ -141,21 +141,21 @@ class Size:
 
     def expected_series(self) -> dict[str, int]:
         """Return how many series the metrics that grow with the cluster will have."""
-        links, pairs = len(self.connections()), self.coordinators * (self.compute + self.observers)
-        nodes = self.coordinators + self.compute + self.observers
-        # Layers of a failed node move to another one, so a few have several series.
-        layers = self.layers * (2 if self.compute > 1 else 1)
+        links, nodes = len(self.connections()), self.compute + self.observers
+        pairs = self.coordinators * (self.coordinators - 1) // 2 + self.coordinators * nodes
+        # Layers of a failed node move to a neighbour and back, and leave series there.
+        places = min(4, self.compute)
         return {
-            "butterfly_layer_compute_duration_seconds": layers * self.models,
-            "butterfly_layer_memory_bytes": layers * 3,
-            "butterfly_network_messages_sent_total": links * 4,
-            "butterfly_network_messages_received_total": links * 4,
+            "butterfly_layer_compute_duration_seconds": self.layers * self.models * places,
+            "butterfly_layer_memory_bytes": self.layers * 3,
+            "butterfly_network_messages_sent_total": links * 2,
+            "butterfly_network_messages_received_total": links * 2,
             "butterfly_connection_errors_total": links * 4,
             "butterfly_connection_latency_seconds": links,
-            "butterfly_consensus_heartbeat_failures_total": links,
+            "butterfly_consensus_heartbeat_failures_total": 2 * pairs,
             "butterfly_synchronization_skew_seconds": pairs,
             "butterfly_checkpoint_size_bytes": self.compute * (CHECKPOINTS_KEPT + 1),
-            "butterfly_disk_write_duration_seconds": nodes * 2,
+            "butterfly_disk_write_duration_seconds": self.compute + self.coordinators,
             "butterfly_checkpoint_duration_seconds": self.compute * 3,
             "butterfly_barrier_wait_duration_seconds": self.compute * len(BARRIERS),
             "butterfly_gpu_memory_bytes": self.compute * self.gpus * 2,
