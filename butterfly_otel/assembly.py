@@ -14,7 +14,8 @@ from butterfly_otel.enforcement.guard import Identity, LabelGuard
 from butterfly_otel.enforcement.guarded import Gate, GuardedObservable
 from butterfly_otel.enforcement.meter import GuardedMeter
 from butterfly_otel.enforcement.violations import Violations
-from butterfly_otel.engine import MeterProvider
+from butterfly_otel.engine import GatedMeterProvider, MeterProvider
+from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.sdk_internals import remove_series
 from butterfly_otel.exporters.push import PushMetricReader
 from butterfly_otel.instruments import ObservableHandle, SynchronousHandle
@@ -46,7 +47,7 @@ class Pipeline:
         streams: What is exported of each metric.
     """
 
-    provider: MeterProvider
+    provider: GatedMeterProvider
     readers: tuple[MetricReader, ...]
     prometheus: PrometheusMetricReader | None
     streams: tuple[Stream, ...]
@@ -92,7 +93,8 @@ def assemble(
     prometheus = _prometheus_reader(config, registry) if "prometheus" in config.exporters else None
     pushed = [_push_reader(name, config, own) for name in config.exporters if name != "prometheus"]
     readers = (*([prometheus] if prometheus else []), *pushed, *extra_readers)
-    provider = MeterProvider(
+    make_provider = MeterProvider if config.engine == "butterfly" else GatedMeterProvider
+    provider = make_provider(
         metric_readers=readers,
         resource=_resource(config),
         views=compile_views(streams),
@@ -181,13 +183,20 @@ def _guarded_meter(
     streams: Sequence[Stream],
     config: Config,
     violations: Violations,
-    provider: MeterProvider,
+    provider: GatedMeterProvider,
 ) -> GuardedMeter:
     identity = Identity(config.node_id, config.node_role)
 
     def remove(instrument: object, attributes: Mapping[str, str]) -> None:
-        doomed = attributes.items()
-        remove_series(provider, instrument, lambda series: doomed <= series.items())
+        items = attributes.items()
+
+        def doomed(series: Mapping[str, object]) -> bool:
+            return items <= series.items()
+
+        if isinstance(instrument, CellInstrument):
+            instrument.remove(doomed)
+        else:
+            remove_series(provider, instrument, doomed)
 
     gates = {
         stream.metric.name: Gate(
@@ -202,7 +211,7 @@ def _guarded_meter(
     return GuardedMeter(inner, gates)
 
 
-def _evict(stream: Stream, provider: MeterProvider) -> Callable[[str, str], None]:
+def _evict(stream: Stream, provider: GatedMeterProvider) -> Callable[[str, str], None]:
     """Return what ends the series of a label value that has lost its place."""
     name = stream.metric.name
 
@@ -217,7 +226,7 @@ def _evict(stream: Stream, provider: MeterProvider) -> Callable[[str, str], None
     return evict
 
 
-def _attach_handles(provider: MeterProvider, streams: Sequence[Stream]) -> None:
+def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> None:
     meter = provider.get_meter(catalog.METER_NAME)
     if not isinstance(meter, GuardedMeter):  # OTEL_SDK_DISABLED
         return

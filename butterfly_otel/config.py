@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NodeRole = Literal["coordinator", "compute", "observer"]
 ExporterName = Literal["prometheus", "otlp", "console", "none"]
 OtlpProtocol = Literal["grpc", "http/protobuf"]
+Engine = Literal["butterfly", "sdk"]
 Temporality = Literal["cumulative", "delta", "lowmemory"]
 Compression = Literal["none", "gzip", "deflate"]
 TranslationStrategy = Literal[
@@ -94,6 +95,7 @@ class Config:
     zero_init: bool = True
     handle_signals: bool = True
     set_global: bool = True
+    engine: Engine = "butterfly"
     disabled: bool = False
 
 
@@ -133,6 +135,15 @@ def load_config(arguments: Arguments, environ: Mapping[str, str] | None = None) 
         zero_init=source.flag("zero_init", "BUTTERFLY_OTEL_ZERO_INIT", default=True),
         handle_signals=source.flag("handle_signals", "BUTTERFLY_OTEL_HANDLE_SIGNALS", default=True),
         set_global=source.flag("set_global", "BUTTERFLY_OTEL_SET_GLOBAL", default=True),
+        engine=cast(
+            "Engine",
+            source.one_of(
+                source.text("engine", "BUTTERFLY_OTEL_ENGINE") or "butterfly",
+                get_args(Engine),
+                "engine",
+                "BUTTERFLY_OTEL_ENGINE",
+            ),
+        ),
         disabled=disabled,
     )
 

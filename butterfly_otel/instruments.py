@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from weakref import WeakSet
 
 from butterfly_otel import catalog
 
@@ -79,17 +80,41 @@ class Handle:
         return f"<{type(self).__name__} {self.metric.name}>"
 
 
+class Recorders(dict["LabelValues", "Recorder"]):
+    """Label values in the contract's order, to what records for them.
+
+    A look-up of something new asks the sink, so measuring is one subscription.
+    """
+
+    __slots__ = ("_limit", "_sink")
+
+    def __init__(self, sink: Sink | None, limit: int) -> None:
+        super().__init__()
+        self._sink = sink
+        self._limit = limit
+
+    def __missing__(self, values: LabelValues) -> Recorder:
+        """Return what records for label values that are not remembered."""
+        sink = self._sink
+        if sink is None:
+            return _ignore
+        recorder, keep = sink.recorder(values)
+        # Beyond the stream's limit everything is the overflow point: nothing to gain.
+        if keep and len(self) < self._limit:
+            self[values] = recorder
+        return recorder
+
+
 class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
-    __slots__ = ("_cache", "_sink")
+    __slots__ = ("_bounds", "_recorders", "_sink")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._sink: Sink | None = None
-        # Label values to recorder. Replaced, never cleared: bound instruments compare
-        # its identity to learn that they must look up their recorder again.
-        self._cache: dict[LabelValues, Recorder] = {}
+        self._bounds: WeakSet[Bound] = WeakSet()
+        self._recorders = Recorders(None, 0)
 
     def attach(self, sink: Sink | None) -> None:
         """Send measurements to ``sink`` from now on, or nowhere. Called by the runtime."""
@@ -98,40 +123,23 @@ class SynchronousHandle(Handle):
 
     def invalidate(self) -> None:
         """Forget every recorder looked up so far. Called by the runtime."""
-        self._cache = {}
+        self._recorders = Recorders(self._sink, self.metric.stream_limit)
+        for bound in tuple(self._bounds):
+            bound.unsettle()
 
     def record_values(self, values: LabelValues, amount: float) -> None:
         """Record for label values in the contract's order. Called by the runtime."""
         self._recorder(values)(amount)
 
     def _recorder(self, values: LabelValues) -> Recorder:
-        cache = self._cache
         try:
-            found = cache.get(values)
+            return self._recorders[values]
         except TypeError:  # an unhashable label value
-            found = None
-        return found if found is not None else self._resolve(values, cache)
-
-    def _resolve(self, values: LabelValues, cache: dict[LabelValues, Recorder]) -> Recorder:
-        sink = self._sink
-        if sink is None:
-            return _ignore
-        recorder, keep = sink.recorder(values)
-        # Beyond the stream's limit everything is the overflow point: nothing to gain.
-        if keep and len(cache) < self.metric.stream_limit:
-            cache[values] = recorder
-        return recorder
-
-    def _kept(self, values: LabelValues, recorder: Recorder) -> bool:
-        try:
-            return self._cache.get(values) is recorder
-        except TypeError:
-            return False
+            return self._recorders.__missing__(values)
 
     def _remove(self, values: LabelValues) -> None:
         if self._sink is not None:
             self._sink.remove(values)
-            self.invalidate()
 
 
 def _ignore(_value: float) -> None:
@@ -154,58 +162,75 @@ def negated(amount: float) -> float:
 class Bound:
     """A handle with its labels already given; created by a handle's ``bind()``.
 
-    It may be created before ``configure()`` and starts to work when that is called.
+    It may be created before ``configure()`` and starts to work when that is called. What
+    measures is an attribute, not a method, so that it can be the series' own: a call costs
+    what the series costs and nothing more.
     """
 
-    __slots__ = ("_cache", "_handle", "_record", "_values")
+    __slots__ = ("__weakref__", "_handle", "_values")
 
     def __init__(self, handle: SynchronousHandle, values: LabelValues) -> None:
         self._handle = handle
         self._values = values
-        self._cache: dict[LabelValues, Recorder] | None = None
-        self._record: Recorder = _ignore
+        handle._bounds.add(self)  # noqa: SLF001 - the two classes are one mechanism
+        self.unsettle()
 
-    def _recorder(self) -> Recorder:
-        cache = self._handle._cache  # noqa: SLF001 - the two classes are one mechanism
-        if self._cache is cache:
-            return self._record
-        record = self._handle._recorder(self._values)  # noqa: SLF001
+    def unsettle(self) -> None:
+        """Look the series up again at the next measurement. Called by the handle."""
+        self._install(self._first)
+
+    def _install(self, recorder: Recorder) -> None:
+        raise NotImplementedError
+
+    def _first(self, amount: float) -> None:
+        handle = self._handle
+        recorder = handle._recorder(self._values)  # noqa: SLF001
         # A recorder that may not be kept reports its violation at every measurement.
-        if self._handle._kept(self._values, record):  # noqa: SLF001
-            self._record, self._cache = record, cache
-        return record
+        if handle._recorders.get(self._values) is recorder:  # noqa: SLF001
+            self._install(recorder)
+        recorder(amount)
 
 
 class BoundCounter(Bound):
-    """A counter with its labels given."""
+    """A counter with its labels given.
 
-    __slots__ = ()
+    Attributes:
+        add: Adds an amount, 0 or more.
+    """
 
-    def add(self, amount: float = 1) -> None:
-        """Add ``amount``, 0 or more."""
-        self._recorder()(amount)
+    __slots__ = ("add",)
+
+    add: Recorder
+
+    def _install(self, recorder: Recorder) -> None:
+        self.add = recorder
 
     def inc(self) -> None:
         """Add one."""
-        self._recorder()(1)
+        self.add(1)
 
 
 class BoundUpDownCounter(Bound):
-    """An up-down counter with its labels given."""
+    """An up-down counter with its labels given.
 
-    __slots__ = ()
+    Attributes:
+        add: Adds an amount, which may be negative.
+    """
 
-    def add(self, amount: float) -> None:
-        """Add ``amount``, which may be negative."""
-        self._recorder()(amount)
+    __slots__ = ("add",)
+
+    add: Recorder
+
+    def _install(self, recorder: Recorder) -> None:
+        self.add = recorder
 
     def inc(self, amount: float = 1) -> None:
         """Add ``amount``, by default one."""
-        self._recorder()(amount)
+        self.add(amount)
 
     def dec(self, amount: float = 1) -> None:
         """Subtract ``amount``, by default one."""
-        self._recorder()(negated(amount))
+        self.add(negated(amount))
 
     @contextmanager
     def track(self) -> Generator[None, None, None]:
@@ -218,27 +243,38 @@ class BoundUpDownCounter(Bound):
 
 
 class BoundGauge(Bound):
-    """A gauge with its labels given."""
+    """A gauge with its labels given.
 
-    __slots__ = ()
+    Attributes:
+        set: Sets the current value.
+    """
 
-    def set(self, value: float) -> None:
-        """Set the current value."""
-        self._recorder()(value)
+    __slots__ = ("set",)
+
+    set: Recorder
+
+    def _install(self, recorder: Recorder) -> None:
+        self.set = recorder
 
 
 class BoundHistogram(Bound):
-    """A histogram with its labels given."""
+    """A histogram with its labels given.
 
-    __slots__ = ()
+    Attributes:
+        record: Records one value, 0 or more, in the metric's unit.
+    """
 
-    def record(self, value: float) -> None:
-        """Record one value, 0 or more, in the metric's unit."""
-        self._recorder()(value)
+    __slots__ = ("record",)
+
+    record: Recorder
+
+    def _install(self, recorder: Recorder) -> None:
+        self.record = recorder
 
     def time(self) -> Timer:
         """Time a ``with`` block, or every call of a decorated function, in seconds."""
-        return Timer(self.record)
+        # Not self.record itself, which is another after configure().
+        return Timer(lambda seconds: self.record(seconds))  # noqa: PLW0108 - looked up late
 
 
 class CounterHandle(SynchronousHandle):

@@ -63,7 +63,11 @@ class RequestsTotal(CounterHandle):
         status: Literal["success", "error"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_role, method, status))(amount)
+        try:
+            record = self._recorders[(node_role, method, status)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_role, method, status))
+        record(amount)
 
     def inc(
         self,
@@ -73,7 +77,11 @@ class RequestsTotal(CounterHandle):
         status: Literal["success", "error"],
     ) -> None:
         """Add one."""
-        self._recorder((node_role, method, status))(1)
+        try:
+            record = self._recorders[(node_role, method, status)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_role, method, status))
+        record(1)
 
     def bind(
         self,
@@ -124,7 +132,11 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Add ``amount``, which may be negative."""
-        self._recorder((node_role, method))(amount)
+        try:
+            record = self._recorders[(node_role, method)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_role, method))
+        record(amount)
 
     def inc(
         self,
@@ -134,7 +146,11 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Add ``amount``, by default one."""
-        self._recorder((node_role, method))(amount)
+        try:
+            record = self._recorders[(node_role, method)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_role, method))
+        record(amount)
 
     def dec(
         self,
@@ -144,7 +160,11 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Subtract ``amount``, by default one."""
-        self._recorder((node_role, method))(negated(amount))
+        try:
+            record = self._recorders[(node_role, method)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_role, method))
+        record(negated(amount))
 
     def track(
         self,
@@ -205,7 +225,11 @@ class RequestErrorsTotal(CounterHandle):
         error_type: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_role, method, error_type))(amount)
+        try:
+            record = self._recorders[(node_role, method, error_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_role, method, error_type))
+        record(amount)
 
     def inc(
         self,
@@ -215,7 +239,11 @@ class RequestErrorsTotal(CounterHandle):
         error_type: str,
     ) -> None:
         """Add one."""
-        self._recorder((node_role, method, error_type))(1)
+        try:
+            record = self._recorders[(node_role, method, error_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_role, method, error_type))
+        record(1)
 
     def bind(
         self,
@@ -268,7 +296,11 @@ class RequestDurationSeconds(HistogramHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((node_role, method))(value)
+        try:
+            record = self._recorders[(node_role, method)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_role, method))
+        record(value)
 
     def time(
         self,
@@ -349,13 +381,21 @@ class ConsensusLeaderChangesTotal(CounterHandle):
         amount: float,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder(())(amount)
+        try:
+            record = self._recorders[()]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__(())
+        record(amount)
 
     def inc(
         self,
     ) -> None:
         """Add one."""
-        self._recorder(())(1)
+        try:
+            record = self._recorders[()]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__(())
+        record(1)
 
     def bind(
         self,
@@ -393,7 +433,11 @@ class ConsensusElectionDurationSeconds(HistogramHandle):
         value: float,
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder(())(value)
+        try:
+            record = self._recorders[()]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__(())
+        record(value)
 
     def time(
         self,
@@ -533,7 +577,11 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((from_node, to_node))(amount)
+        try:
+            record = self._recorders[(from_node, to_node)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node))
+        record(amount)
 
     def inc(
         self,
@@ -542,7 +590,11 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add one."""
-        self._recorder((from_node, to_node))(1)
+        try:
+            record = self._recorders[(from_node, to_node)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node))
+        record(1)
 
     def bind(
         self,
@@ -649,7 +701,11 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))(value)
+        try:
+            record = self._recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))
+        record(value)
 
     def time(
         self,
@@ -713,7 +769,11 @@ class LayerMemoryBytes(GaugeHandle):
         operation: Literal["forward", "activation", "gradient"],
     ) -> None:
         """Set the current value."""
-        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))(value)
+        try:
+            record = self._recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))
+        record(value)
 
     def bind(
         self,
@@ -766,7 +826,11 @@ class TensorSizeBytes(HistogramHandle):
         direction: Literal["input", "output"],
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), direction))(value)
+        try:
+            record = self._recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), direction)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), direction))
+        record(value)
 
     def bind(
         self,
@@ -814,7 +878,11 @@ class PipelineDepth(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
-        self._recorder((node_id,))(value)
+        try:
+            record = self._recorders[(node_id,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id,))
+        record(value)
 
     def bind(
         self,
@@ -862,7 +930,11 @@ class PipelineStallsTotal(CounterHandle):
         reason: Literal["memory_pressure", "network_wait", "consensus_wait"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id, reason))(amount)
+        try:
+            record = self._recorders[(node_id, reason)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, reason))
+        record(amount)
 
     def inc(
         self,
@@ -871,7 +943,11 @@ class PipelineStallsTotal(CounterHandle):
         reason: Literal["memory_pressure", "network_wait", "consensus_wait"],
     ) -> None:
         """Add one."""
-        self._recorder((node_id, reason))(1)
+        try:
+            record = self._recorders[(node_id, reason)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, reason))
+        record(1)
 
     def bind(
         self,
@@ -919,7 +995,11 @@ class BatchSize(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
-        self._recorder((node_id,))(value)
+        try:
+            record = self._recorders[(node_id,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id,))
+        record(value)
 
     def bind(
         self,
@@ -967,7 +1047,11 @@ class TokensProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((model, node_id))(amount)
+        try:
+            record = self._recorders[(model, node_id)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((model, node_id))
+        record(amount)
 
     def inc(
         self,
@@ -976,7 +1060,11 @@ class TokensProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add one."""
-        self._recorder((model, node_id))(1)
+        try:
+            record = self._recorders[(model, node_id)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((model, node_id))
+        record(1)
 
     def bind(
         self,
@@ -1026,7 +1114,11 @@ class SequencesProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((model, node_id))(amount)
+        try:
+            record = self._recorders[(model, node_id)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((model, node_id))
+        record(amount)
 
     def inc(
         self,
@@ -1035,7 +1127,11 @@ class SequencesProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add one."""
-        self._recorder((model, node_id))(1)
+        try:
+            record = self._recorders[(model, node_id)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((model, node_id))
+        record(1)
 
     def bind(
         self,
@@ -1085,7 +1181,11 @@ class AttentionHeadsActive(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
-        self._recorder((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))(value)
+        try:
+            record = self._recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))
+        record(value)
 
     def bind(
         self,
@@ -1137,7 +1237,11 @@ class NetworkBytesSent(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((from_node, to_node, protocol))(amount)
+        try:
+            record = self._recorders[(from_node, to_node, protocol)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, protocol))
+        record(amount)
 
     def inc(
         self,
@@ -1147,7 +1251,11 @@ class NetworkBytesSent(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add one."""
-        self._recorder((from_node, to_node, protocol))(1)
+        try:
+            record = self._recorders[(from_node, to_node, protocol)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, protocol))
+        record(1)
 
     def bind(
         self,
@@ -1200,7 +1308,11 @@ class NetworkBytesReceived(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((from_node, to_node, protocol))(amount)
+        try:
+            record = self._recorders[(from_node, to_node, protocol)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, protocol))
+        record(amount)
 
     def inc(
         self,
@@ -1210,7 +1322,11 @@ class NetworkBytesReceived(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add one."""
-        self._recorder((from_node, to_node, protocol))(1)
+        try:
+            record = self._recorders[(from_node, to_node, protocol)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, protocol))
+        record(1)
 
     def bind(
         self,
@@ -1264,7 +1380,11 @@ class NetworkMessagesSentTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((from_node, to_node, message_type))(amount)
+        try:
+            record = self._recorders[(from_node, to_node, message_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, message_type))
+        record(amount)
 
     def inc(
         self,
@@ -1274,7 +1394,11 @@ class NetworkMessagesSentTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add one."""
-        self._recorder((from_node, to_node, message_type))(1)
+        try:
+            record = self._recorders[(from_node, to_node, message_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, message_type))
+        record(1)
 
     def bind(
         self,
@@ -1327,7 +1451,11 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((from_node, to_node, message_type))(amount)
+        try:
+            record = self._recorders[(from_node, to_node, message_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, message_type))
+        record(amount)
 
     def inc(
         self,
@@ -1337,7 +1465,11 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add one."""
-        self._recorder((from_node, to_node, message_type))(1)
+        try:
+            record = self._recorders[(from_node, to_node, message_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, message_type))
+        record(1)
 
     def bind(
         self,
@@ -1391,7 +1523,11 @@ class ConnectionErrorsTotal(CounterHandle):
         error_type: Literal["timeout", "refused", "reset", "encryption_error"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((from_node, to_node, error_type))(amount)
+        try:
+            record = self._recorders[(from_node, to_node, error_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, error_type))
+        record(amount)
 
     def inc(
         self,
@@ -1401,7 +1537,11 @@ class ConnectionErrorsTotal(CounterHandle):
         error_type: Literal["timeout", "refused", "reset", "encryption_error"],
     ) -> None:
         """Add one."""
-        self._recorder((from_node, to_node, error_type))(1)
+        try:
+            record = self._recorders[(from_node, to_node, error_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node, error_type))
+        record(1)
 
     def bind(
         self,
@@ -1455,7 +1595,11 @@ class ConnectionLatencySeconds(HistogramHandle):
         to_node: str,
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((from_node, to_node))(value)
+        try:
+            record = self._recorders[(from_node, to_node)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node))
+        record(value)
 
     def time(
         self,
@@ -1514,7 +1658,11 @@ class ConnectionActive(GaugeHandle):
         to_node: str,
     ) -> None:
         """Set the current value."""
-        self._recorder((from_node, to_node))(value)
+        try:
+            record = self._recorders[(from_node, to_node)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_node, to_node))
+        record(value)
 
     def bind(
         self,
@@ -2007,7 +2155,11 @@ class DiskWriteDurationSeconds(HistogramHandle):
         operation: Literal["checkpoint_write", "log_append"],
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((node_id, operation))(value)
+        try:
+            record = self._recorders[(node_id, operation)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, operation))
+        record(value)
 
     def time(
         self,
@@ -2066,7 +2218,11 @@ class DiskIoErrorsTotal(CounterHandle):
         operation: Literal["read", "write"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id, operation))(amount)
+        try:
+            record = self._recorders[(node_id, operation)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, operation))
+        record(amount)
 
     def inc(
         self,
@@ -2075,7 +2231,11 @@ class DiskIoErrorsTotal(CounterHandle):
         operation: Literal["read", "write"],
     ) -> None:
         """Add one."""
-        self._recorder((node_id, operation))(1)
+        try:
+            record = self._recorders[(node_id, operation)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, operation))
+        record(1)
 
     def bind(
         self,
@@ -2125,7 +2285,11 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Add ``amount``, which may be negative."""
-        self._recorder((node_id, status))(amount)
+        try:
+            record = self._recorders[(node_id, status)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, status))
+        record(amount)
 
     def inc(
         self,
@@ -2135,7 +2299,11 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Add ``amount``, by default one."""
-        self._recorder((node_id, status))(amount)
+        try:
+            record = self._recorders[(node_id, status)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, status))
+        record(amount)
 
     def dec(
         self,
@@ -2145,7 +2313,11 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Subtract ``amount``, by default one."""
-        self._recorder((node_id, status))(negated(amount))
+        try:
+            record = self._recorders[(node_id, status)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, status))
+        record(negated(amount))
 
     def track(
         self,
@@ -2206,7 +2378,11 @@ class CheckpointDurationSeconds(HistogramHandle):
         phase: Literal["snapshot", "write", "verify"],
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((node_id, phase))(value)
+        try:
+            record = self._recorders[(node_id, phase)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, phase))
+        record(value)
 
     def time(
         self,
@@ -2268,7 +2444,11 @@ class CheckpointSizeBytes(HistogramHandle):
         checkpoint_id: str,
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((node_id, checkpoint_id))(value)
+        try:
+            record = self._recorders[(node_id, checkpoint_id)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, checkpoint_id))
+        record(value)
 
     def bind(
         self,
@@ -2318,7 +2498,11 @@ class RecoveryAttemptsTotal(CounterHandle):
         outcome: Literal["success", "partial", "failed"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id, outcome))(amount)
+        try:
+            record = self._recorders[(node_id, outcome)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, outcome))
+        record(amount)
 
     def inc(
         self,
@@ -2327,7 +2511,11 @@ class RecoveryAttemptsTotal(CounterHandle):
         outcome: Literal["success", "partial", "failed"],
     ) -> None:
         """Add one."""
-        self._recorder((node_id, outcome))(1)
+        try:
+            record = self._recorders[(node_id, outcome)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, outcome))
+        record(1)
 
     def bind(
         self,
@@ -2377,7 +2565,11 @@ class RecoveryDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((node_id,))(value)
+        try:
+            record = self._recorders[(node_id,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id,))
+        record(value)
 
     def time(
         self,
@@ -2431,7 +2623,11 @@ class StateDivergenceDetectedTotal(CounterHandle):
         node_id_pair: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id_pair,))(amount)
+        try:
+            record = self._recorders[(node_id_pair,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id_pair,))
+        record(amount)
 
     def inc(
         self,
@@ -2439,7 +2635,11 @@ class StateDivergenceDetectedTotal(CounterHandle):
         node_id_pair: str,
     ) -> None:
         """Add one."""
-        self._recorder((node_id_pair,))(1)
+        try:
+            record = self._recorders[(node_id_pair,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id_pair,))
+        record(1)
 
     def bind(
         self,
@@ -2517,7 +2717,11 @@ class TasksAssignedTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((from_coordinator, to_node))(amount)
+        try:
+            record = self._recorders[(from_coordinator, to_node)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_coordinator, to_node))
+        record(amount)
 
     def inc(
         self,
@@ -2526,7 +2730,11 @@ class TasksAssignedTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add one."""
-        self._recorder((from_coordinator, to_node))(1)
+        try:
+            record = self._recorders[(from_coordinator, to_node)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((from_coordinator, to_node))
+        record(1)
 
     def bind(
         self,
@@ -2576,7 +2784,11 @@ class TasksCompletedTotal(CounterHandle):
         status: Literal["success", "error", "timeout"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id, status))(amount)
+        try:
+            record = self._recorders[(node_id, status)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, status))
+        record(amount)
 
     def inc(
         self,
@@ -2585,7 +2797,11 @@ class TasksCompletedTotal(CounterHandle):
         status: Literal["success", "error", "timeout"],
     ) -> None:
         """Add one."""
-        self._recorder((node_id, status))(1)
+        try:
+            record = self._recorders[(node_id, status)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, status))
+        record(1)
 
     def bind(
         self,
@@ -2632,7 +2848,11 @@ class TaskReassignmentsTotal(CounterHandle):
         reason: Literal["node_failure", "timeout", "overload"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((reason,))(amount)
+        try:
+            record = self._recorders[(reason,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((reason,))
+        record(amount)
 
     def inc(
         self,
@@ -2640,7 +2860,11 @@ class TaskReassignmentsTotal(CounterHandle):
         reason: Literal["node_failure", "timeout", "overload"],
     ) -> None:
         """Add one."""
-        self._recorder((reason,))(1)
+        try:
+            record = self._recorders[(reason,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((reason,))
+        record(1)
 
     def bind(
         self,
@@ -2691,7 +2915,11 @@ class BarrierWaitDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((barrier_id, node_id))(value)
+        try:
+            record = self._recorders[(barrier_id, node_id)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((barrier_id, node_id))
+        record(value)
 
     def time(
         self,
@@ -2748,7 +2976,11 @@ class SynchronizationSkewSeconds(GaugeHandle):
         node_pair: str,
     ) -> None:
         """Set the current value."""
-        self._recorder((node_pair,))(value)
+        try:
+            record = self._recorders[(node_pair,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_pair,))
+        record(value)
 
     def bind(
         self,
@@ -2799,7 +3031,11 @@ class DependencyWaitDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
-        self._recorder((task_id, node_id))(value)
+        try:
+            record = self._recorders[(task_id, node_id)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((task_id, node_id))
+        record(value)
 
     def time(
         self,
@@ -2858,7 +3094,11 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         fault_type: Literal["incorrect_result", "invalid_signature", "merkle_mismatch"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id, fault_type))(amount)
+        try:
+            record = self._recorders[(node_id, fault_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, fault_type))
+        record(amount)
 
     def inc(
         self,
@@ -2867,7 +3107,11 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         fault_type: Literal["incorrect_result", "invalid_signature", "merkle_mismatch"],
     ) -> None:
         """Add one."""
-        self._recorder((node_id, fault_type))(1)
+        try:
+            record = self._recorders[(node_id, fault_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, fault_type))
+        record(1)
 
     def bind(
         self,
@@ -2917,7 +3161,11 @@ class VerificationChecksTotal(CounterHandle):
         check_type: Literal["signature", "merkle_tree", "result_comparison"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id, check_type))(amount)
+        try:
+            record = self._recorders[(node_id, check_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, check_type))
+        record(amount)
 
     def inc(
         self,
@@ -2926,7 +3174,11 @@ class VerificationChecksTotal(CounterHandle):
         check_type: Literal["signature", "merkle_tree", "result_comparison"],
     ) -> None:
         """Add one."""
-        self._recorder((node_id, check_type))(1)
+        try:
+            record = self._recorders[(node_id, check_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, check_type))
+        record(1)
 
     def bind(
         self,
@@ -2976,7 +3228,11 @@ class VerificationFailuresTotal(CounterHandle):
         failure_type: Literal["signature_invalid", "merkle_mismatch", "result_divergence"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id, failure_type))(amount)
+        try:
+            record = self._recorders[(node_id, failure_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, failure_type))
+        record(amount)
 
     def inc(
         self,
@@ -2985,7 +3241,11 @@ class VerificationFailuresTotal(CounterHandle):
         failure_type: Literal["signature_invalid", "merkle_mismatch", "result_divergence"],
     ) -> None:
         """Add one."""
-        self._recorder((node_id, failure_type))(1)
+        try:
+            record = self._recorders[(node_id, failure_type)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, failure_type))
+        record(1)
 
     def bind(
         self,
@@ -3033,7 +3293,11 @@ class ReputationScore(GaugeHandle):
         node_id: str,
     ) -> None:
         """Set the current value."""
-        self._recorder((node_id,))(value)
+        try:
+            record = self._recorders[(node_id,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id,))
+        record(value)
 
     def bind(
         self,
@@ -3081,7 +3345,11 @@ class CryptographicFailuresTotal(CounterHandle):
         operation: Literal["sign", "verify", "encrypt", "decrypt"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((node_id, operation))(amount)
+        try:
+            record = self._recorders[(node_id, operation)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, operation))
+        record(amount)
 
     def inc(
         self,
@@ -3090,7 +3358,11 @@ class CryptographicFailuresTotal(CounterHandle):
         operation: Literal["sign", "verify", "encrypt", "decrypt"],
     ) -> None:
         """Add one."""
-        self._recorder((node_id, operation))(1)
+        try:
+            record = self._recorders[(node_id, operation)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((node_id, operation))
+        record(1)
 
     def bind(
         self,
@@ -3138,7 +3410,11 @@ class MerkleRootMismatchesTotal(CounterHandle):
         task_id: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        self._recorder((task_id,))(amount)
+        try:
+            record = self._recorders[(task_id,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((task_id,))
+        record(amount)
 
     def inc(
         self,
@@ -3146,7 +3422,11 @@ class MerkleRootMismatchesTotal(CounterHandle):
         task_id: str,
     ) -> None:
         """Add one."""
-        self._recorder((task_id,))(1)
+        try:
+            record = self._recorders[(task_id,)]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__((task_id,))
+        record(1)
 
     def bind(
         self,

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from butterfly_otel.assembly import Pipeline
     from butterfly_otel.config import (
         Compression,
+        Engine,
         ExporterName,
         NodeRole,
         OtlpProtocol,
         Temporality,
         TranslationStrategy,
     )
-    from butterfly_otel.engine import MeterProvider
+    from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.server import Server
 
 _logger = logging.getLogger("butterfly_otel")
@@ -74,7 +75,7 @@ class Runtime:
             self._signals.install()
 
     @property
-    def meter_provider(self) -> MeterProvider | None:
+    def meter_provider(self) -> GatedMeterProvider | None:
         """The OpenTelemetry meter provider; None where the SDK is disabled."""
         return None if self._pipeline is None else self._pipeline.provider
 
@@ -150,6 +151,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     zero_init: bool | None = None,
     handle_signals: bool | None = None,
     set_global: bool | None = None,
+    engine: Engine | None = None,
     metric_readers: Sequence[MetricReader] = (),
 ) -> Runtime:
     """Start measuring and exporting.
@@ -201,6 +203,8 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             Default True. Only where called from the main thread.
         set_global: Become OpenTelemetry's global meter provider (BUTTERFLY_OTEL_SET_GLOBAL).
             Default True.
+        engine: ``butterfly``, which measures by cells, or ``sdk``, the stock OpenTelemetry SDK
+            (BUTTERFLY_OTEL_ENGINE). Default ``butterfly``.
         metric_readers: Further readers of the OpenTelemetry SDK.
 
     Raises:

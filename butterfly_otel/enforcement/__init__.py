@@ -1,6 +1,6 @@
 """The contract at run time: what a measurement may carry, and what happens when it doesn't.
 
-``values`` checks measured values, ``text`` turns label values into strings, ``guard`` holds
+``text`` turns label values into strings, ``guard`` holds
 vocabularies and budgets, ``violations`` counts and logs what was refused, and ``meter`` puts
 all of them between an OpenTelemetry meter and its callers.
 """

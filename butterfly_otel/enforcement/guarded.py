@@ -19,7 +19,7 @@ from opentelemetry.metrics import (
     _Gauge,
 )
 
-from butterfly_otel.enforcement.values import clean_value
+from butterfly_otel.values import clean_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -92,15 +92,27 @@ _HUGE = 1e300
 
 
 class _Synchronous(_Guarded):
-    """A guarded instrument that is measured by calls."""
+    """A guarded instrument that is measured by calls.
 
-    def __init__(self, gate: Gate, inner: object, measure: Callable[..., None]) -> None:
+    Args:
+        gate: What is enforced.
+        inner: The instrument behind it. One of our engine's can be bound to its series and
+            checks values itself; any other gets each measurement with its attributes.
+        measure: The inner instrument's own method.
+    """
+
+    def __init__(self, gate: Gate, inner: Any, measure: Callable[..., None]) -> None:  # noqa: ANN401
         super().__init__(gate, inner)
         self._measure = measure
+        self._bind: Callable[[Mapping[str, str]], Any] | None = getattr(inner, "bind", None)
+        if self._bind is not None:
+            inner.on_invalid = partial(gate.violations.value, gate.stream.metric)
 
     def recorder(self, values: Sequence[object]) -> tuple[Recorder, bool]:
         """Return what records into the series of these label values, and whether to keep it."""
         attributes, clean = self._guard.admit(values)
+        if self._bind is not None:
+            return self._bind(attributes).record, clean
         check, measure = self._clean, self._measure
 
         def record(value: float) -> None:

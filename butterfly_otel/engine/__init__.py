@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from butterfly_otel.engine.provider import MeterProvider
+from butterfly_otel.engine.provider import GatedMeterProvider, MeterProvider
 
-__all__ = ["MeterProvider"]
+__all__ = ["GatedMeterProvider", "MeterProvider"]

@@ -1,57 +1,44 @@
-"""The meter provider: the SDK's own, with a gate before one of its meters."""
+"""The meter provider: the SDK's, measuring by cells, with a gate before one of its meters."""
 
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 
+from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.instruments import CellInstrument
+from butterfly_otel.engine.storage import CELL_CLASSES, CellMeasurementConsumer
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from opentelemetry.metrics import Meter
+    from opentelemetry.sdk.metrics import ExemplarFilter
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.metrics.view import View
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.util.types import Attributes
 
 
-class MeterProvider(SdkMeterProvider):
-    """A drop-in for the SDK's MeterProvider that can put a gate before a meter.
+class GatedMeterProvider(SdkMeterProvider):
+    """The stock SDK's meter provider, which can put a gate before a meter.
 
     Whoever asks for the meter ``gated`` (any version, schema URL or attributes) gets the
     one meter that ``gate`` makes, so nothing measured on it can go past the gate.
     Thread-safe.
-
-    Args:
-        metric_readers: As in the SDK.
-        resource: As in the SDK.
-        views: As in the SDK.
-        shutdown_on_exit: As in the SDK.
     """
 
-    def __init__(
-        self,
-        metric_readers: Sequence[MetricReader] = (),
-        resource: Resource | None = None,
-        views: Sequence[View] = (),
-        *,
-        shutdown_on_exit: bool = True,
-    ) -> None:
-        super().__init__(
-            metric_readers=metric_readers,
-            resource=resource,
-            views=views,
-            shutdown_on_exit=shutdown_on_exit,
-        )
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         self._gates: dict[str, Meter] = {}
         self._gates_lock = Lock()
+        super().__init__(*args, **kwargs)
 
     def gate(self, name: str, make: Callable[[Meter], Meter], version: str | None = None) -> None:
         """From now on give ``make(meter)`` to whoever asks for the meter ``name``."""
         with self._gates_lock:
-            self._gates[name] = make(super().get_meter(name, version))
+            self._gates[name] = make(self.get_meter(name, version))
 
     def get_meter(
         self,
@@ -62,6 +49,148 @@ class MeterProvider(SdkMeterProvider):
     ) -> Meter:
         """Return a meter; the gated one where there is a gate of that name."""
         gated = self._gates.get(name)
-        if gated is not None:
-            return gated
-        return super().get_meter(name, version, schema_url, attributes)
+        return gated or super().get_meter(name, version, schema_url, attributes)
+
+
+class CellMeter(sdk.Meter):
+    """The SDK's meter, whose synchronous instruments measure by cells."""
+
+    def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
+        """Create a counter; see the SDK."""
+        return _by_cells(super().create_counter(name, unit, description))
+
+    def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
+        """Create an up-down counter; see the SDK."""
+        return _by_cells(super().create_up_down_counter(name, unit, description))
+
+    def create_gauge(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
+        """Create a gauge; see the SDK."""
+        return _by_cells(super().create_gauge(name, unit, description))
+
+    def create_histogram(
+        self,
+        name: str,
+        unit: str = "",
+        description: str = "",
+        *,
+        explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
+    ) -> Any:  # noqa: ANN401
+        """Create a histogram; see the SDK."""
+        return _by_cells(
+            super().create_histogram(
+                name,
+                unit,
+                description,
+                explicit_bucket_boundaries_advisory=explicit_bucket_boundaries_advisory,
+            )
+        )
+
+    def restart(self) -> None:
+        """Renew the lock in a forked child."""
+        self._instrument_registration_lock = Lock()
+
+    def instruments(self) -> Iterator[CellInstrument]:
+        """Yield the instruments that measure by cells."""
+        every: Any = self._instrument_id_instrument
+        for instrument in tuple(every.values()):
+            if isinstance(instrument, CellInstrument):
+                yield instrument
+
+
+_adopting = Lock()
+
+
+def _by_cells(instrument: Any) -> Any:  # noqa: ANN401
+    """Let an instrument the SDK has made measure by cells; once.
+
+    Its class is replaced, because the SDK's registration of instruments, with its warnings
+    about conflicts, makes them itself.
+    """
+    with _adopting:
+        ours = CELL_CLASSES.get(instrument.__class__)
+        if ours is not None:
+            # Nobody has it yet: whoever asks for the same one waits for the lock.
+            instrument.__class__ = ours
+            instrument.adopt()
+    return instrument
+
+
+class MeterProvider(GatedMeterProvider):
+    """A drop-in for the SDK's MeterProvider that measures an order of magnitude faster.
+
+    Takes the SDK's arguments and works with its readers, exporters and Views. Synchronous
+    instruments aggregate sums, last values and explicit-bucket histograms in cells; what
+    cells can't serve exactly (exponential histograms) goes the SDK's own way. Thread-safe.
+
+    It differs from the SDK where that has defects: flushing and shutting down reach readers
+    that were added later, invalid values never raise and are logged once, and a forked child
+    starts from zero.
+    """
+
+    def __init__(
+        self,
+        metric_readers: Sequence[MetricReader] = (),
+        resource: Resource | None = None,
+        exemplar_filter: ExemplarFilter | None = None,
+        shutdown_on_exit: bool = True,  # noqa: FBT001, FBT002 - the SDK's signature
+        views: Sequence[View] = (),
+        **settings: Any,  # noqa: ANN401 - the SDK's private ones
+    ) -> None:
+        super().__init__((), resource, exemplar_filter, shutdown_on_exit, views, **settings)
+        self._measurement_consumer = CellMeasurementConsumer(self._sdk_config, metric_readers)
+        self._metric_readers = list(metric_readers)
+        for reader in metric_readers:
+            self._register(reader)
+
+    def get_meter(
+        self,
+        name: str,
+        version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Attributes = None,
+    ) -> Meter:
+        """Return a meter whose instruments measure by cells."""
+        meter = super().get_meter(name, version, schema_url, attributes)
+        if meter.__class__ is sdk.Meter:
+            meter.__class__ = CellMeter
+        return meter
+
+    def add_metric_reader(self, metric_reader: MetricReader) -> None:
+        """Register a reader, which sees what is measured from now on."""
+        known = metric_reader in self._all_metric_readers
+        super().add_metric_reader(metric_reader)
+        if not known:
+            self._metric_readers = [*self._metric_readers, metric_reader]
+            self._refresh()
+
+    def remove_metric_reader(self, metric_reader: MetricReader) -> None:
+        """Shut a reader down and forget it."""
+        super().remove_metric_reader(metric_reader)
+        self._metric_readers = [each for each in self._metric_readers if each is not metric_reader]
+        self._refresh()
+
+    def _register(self, reader: MetricReader) -> None:
+        with self._all_metric_readers_lock:
+            if reader in self._all_metric_readers:
+                msg = f"the reader {reader!r} is registered with another MeterProvider already"
+                raise ValueError(msg)
+            self._all_metric_readers.add(reader)
+        reader._set_collect_callback(self._measurement_consumer.collect)  # type: ignore[arg-type]  # noqa: SLF001
+        reader._set_meter_provider(self)  # noqa: SLF001
+
+    def _set_meter_configurator(self, *, meter_configurator: Any) -> None:  # noqa: ANN401
+        super()._set_meter_configurator(meter_configurator=meter_configurator)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        for meter in tuple(self._meters.values()):
+            if isinstance(meter, CellMeter):
+                for instrument in meter.instruments():
+                    instrument.refresh()
+
+    def _handle_fork(self) -> None:
+        super()._handle_fork()
+        self._gates_lock = Lock()
+        for meter in tuple(self._meters.values()):
+            if isinstance(meter, CellMeter):
+                meter.restart()

@@ -1,14 +1,55 @@
 """The only module that touches private names of the OpenTelemetry SDK.
 
-Each function says which names it needs; ``tests/unit/engine/test_sdk_internals.py`` fails
-clearly when one of them disappears.
+The rest of the package imports them from here, under public names.
+``tests/unit/engine/test_sdk_internals.py`` fails clearly when one of them disappears.
 """
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.metrics._internal import Meter
+from opentelemetry.sdk.metrics._internal._view_instrument_match import (
+    _OVERFLOW_KEY as OVERFLOW_KEY,
+)
+from opentelemetry.sdk.metrics._internal._view_instrument_match import (
+    _hash_attributes as hash_attributes,
+)
+from opentelemetry.sdk.metrics._internal._view_instrument_match import (
+    _ViewInstrumentMatch as ViewInstrumentMatch,
+)
+from opentelemetry.sdk.metrics._internal.aggregation import (
+    _DropAggregation as DropAggregationState,
+)
+from opentelemetry.sdk.metrics._internal.aggregation import (
+    _ExplicitBucketHistogramAggregation as HistogramAggregation,
+)
+from opentelemetry.sdk.metrics._internal.aggregation import (
+    _LastValueAggregation as LastValueAggregation,
+)
+from opentelemetry.sdk.metrics._internal.aggregation import _SumAggregation as SumAggregation
+from opentelemetry.sdk.metrics._internal.instrument import (
+    _Counter as Counter,
+)
+from opentelemetry.sdk.metrics._internal.instrument import (
+    _Gauge as Gauge,
+)
+from opentelemetry.sdk.metrics._internal.instrument import (
+    _Histogram as Histogram,
+)
+from opentelemetry.sdk.metrics._internal.instrument import (
+    _UpDownCounter as UpDownCounter,
+)
+from opentelemetry.sdk.metrics._internal.measurement import Measurement
+from opentelemetry.sdk.metrics._internal.measurement_consumer import (
+    SynchronousMeasurementConsumer,
+)
+from opentelemetry.sdk.metrics._internal.metric_reader_storage import (
+    _DEFAULT_VIEW as DEFAULT_VIEW,
+)
+from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 
 if TYPE_CHECKING:
@@ -17,6 +58,31 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.resources import Resource
+
+__all__ = [
+    "DEFAULT_VIEW",
+    "OVERFLOW_KEY",
+    "Counter",
+    "DropAggregationState",
+    "DropTheRest",
+    "Gauge",
+    "Histogram",
+    "HistogramAggregation",
+    "LastValueAggregation",
+    "Measurement",
+    "Meter",
+    "MetricReaderStorage",
+    "SumAggregation",
+    "SynchronousMeasurementConsumer",
+    "UpDownCounter",
+    "ViewInstrumentMatch",
+    "exporter_preferences",
+    "hash_attributes",
+    "provider_resource",
+    "remove_from",
+    "remove_series",
+    "restart_match",
+]
 
 
 def provider_resource(provider: MeterProvider) -> Resource:
@@ -36,7 +102,7 @@ def exporter_preferences(exporter: MetricExporter) -> tuple[Any, Any]:
 def remove_series(
     provider: MeterProvider, instrument: object, doomed: Callable[[Mapping[str, Any]], bool]
 ) -> None:
-    """Remove the series of one instrument whose attributes are ``doomed``.
+    """Remove the series of one stock instrument whose attributes are ``doomed``.
 
     For every reader that keeps series between collections. Readers with delta temporality
     forget theirs at each collection anyway, and removing them earlier would lose data.
@@ -47,12 +113,37 @@ def remove_series(
     storages: Any = provider._measurement_consumer._reader_storages
     for storage in tuple(storages.values()):
         for match in storage._instrument_view_instrument_matches.get(instrument, ()):
-            if match._reset_on_collect:
-                continue
-            with match._lock:
-                series = match._attributes_aggregation
-                for key in [k for k, each in series.items() if doomed(each._attributes or {})]:
-                    del series[key]
+            remove_from(match, doomed)
+
+
+def remove_from(match: Any, doomed: Callable[[Mapping[str, Any]], bool]) -> None:  # noqa: ANN401
+    """Remove series from one of the SDK's own streams, unless it forgets them by itself."""
+    if match._reset_on_collect:
+        return
+    with match._lock:
+        series = match._attributes_aggregation
+        for key in [k for k, each in series.items() if doomed(each._attributes or {})]:
+            del series[key]
+
+
+def restart_match(match: Any, now: int, *, forget: bool) -> None:  # noqa: ANN401
+    """Renew the locks of one of the SDK's own streams in a forked child.
+
+    Args:
+        match: The stream.
+        now: When its series begin anew, in nanoseconds since the epoch.
+        forget: Whether what was measured is the parent's alone, as it is where calls
+            measure; what callbacks observe is the same total in both.
+    """
+    match._lock = Lock()
+    if forget:
+        match._attributes_aggregation = {}
+        match._previous_collection_start_nanos = None
+        return
+    for series in match._attributes_aggregation.values():
+        series._lock = Lock()
+        series._start_time_unix_nano = now
+        series._previous_collection_start_nano = now
 
 
 class DropTheRest(View):

@@ -67,7 +67,13 @@ _BOUND = {
 }
 #: Method name, its value parameter, its body, its docstring.
 _Method = tuple[str, str, str, str, str]
-_RECORD = "self._recorder({values})({value})"
+#: The whole way of a measurement through a handle, in line: calls are what costs.
+_RECORD = """\
+try:
+            record = self._recorders[{values}]
+        except TypeError:  # an unhashable label value
+            record = self._recorders.__missing__({values})
+        record({value})"""
 _METHODS: dict[str, tuple[_Method, ...]] = {
     "counter": (
         ("add", "amount: float", "None", _RECORD.replace("{value}", "amount"),

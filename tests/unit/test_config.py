@@ -148,6 +148,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     (NODE, {"BUTTERFLY_OTEL_STRICT": "maybe"}, "BUTTERFLY_OTEL_STRICT is 'maybe'"),
     ({**NODE, "views": 3}, {}, "views is 3"),
     ({**NODE, "translation_strategy": "None"}, {}, "translation_strategy is 'None'"),
+    ({**NODE, "engine": "fast"}, {}, "engine is 'fast'; it must be butterfly or sdk"),
     ({**NODE, "otlp_temporality": "best"}, {}, "cumulative, delta or lowmemory"),
 ]
 

@@ -205,3 +205,21 @@ def test_every_handle_measures_its_metric(start: Start) -> None:
                 registration.unregister()
         [point] = found[handle.metric.name]
         assert tuple(point.attributes) == handle.metric.label_keys
+
+
+@pytest.mark.parametrize("engine", ["butterfly", "sdk"])
+def test_both_engines_measure_the_same(start: Start, engine: str) -> None:
+    """What handles, bound instruments and removals give does not depend on the engine."""
+    measured = start(engine=engine)
+    for number in range(40):
+        metrics.checkpoint_size_bytes.record(1e6 * number, checkpoint_id=f"c{number}")
+    metrics.requests_total.add(2, method="inference", status="success")
+    metrics.requests_total.bind(method="inference", status="success").add(0.5)
+    metrics.requests_total.add(-1, method="inference", status="success")
+    metrics.connection_active.set(1, to_node="a")
+    metrics.connection_active.set(1, to_node="b")
+    metrics.connection_active.remove(to_node="a")
+    assert measured.value(REQUESTS, **LABELS) == 2.5
+    assert len(measured.points("butterfly_checkpoint_size_bytes")) == 32
+    assert len(measured.points("butterfly_connection_active")) == 1
+    assert sum(measured.values("butterfly_otel_invalid_measurements_total").values()) == 1

@@ -67,12 +67,14 @@ class FamilyMetric(Metric):
 
 
 def _samples(family: Family) -> Iterator[Sample]:
+    # prometheus_client refuses an exemplar anywhere but on a bucket or a name with _total.
+    may_have_exemplars = family.stem != family.name
     for series, point in zip(family.series, family.points, strict=True):
         labels = dict(series.labels)
         if isinstance(point, HistogramDataPoint):
             yield from _histogram_samples(family.name, labels, series, point)
             continue
-        exemplar = _exemplar(series.exemplars.get(0))
+        exemplar = _exemplar(series.exemplars.get(0)) if may_have_exemplars else None
         yield Sample(family.name, labels, float(point.value), None, exemplar)
 
 

@@ -197,12 +197,10 @@ class Naming:
         """Return the exposed name of a label."""
         if self.escapes:
             return escape_label_name(key)
-        if key.startswith("__"):
-            # Reserved by Prometheus, which would drop them or, worse, obey them.
-            key = "_" + key.lstrip("_")
-        if self.utf8:
-            return key or "_"
-        return key if is_legacy_label_name(key) else _legacy(key, _LABEL_CHAR)
+        plain = self.utf8 or is_legacy_label_name(key)
+        name = (key or "_") if plain else _legacy(key, _LABEL_CHAR)
+        # Two leading underscores are Prometheus' own: it would drop or, worse, obey them.
+        return "_" + name.lstrip("_") if name.startswith("__") else name
 
 
 def _with_suffixes(name: str, unit: str, kind: MetricKind, *, ratio: bool) -> str:

@@ -102,7 +102,7 @@ class Stream:
             if series is None or series.attributes is not attributes:
                 series = self._meet(attributes)
                 met = True
-            if point.exemplars:
+            if point.exemplars and self.type != "gauge":
                 keep_exemplars(series, point)
             found.append(series)
         if met and len(set(found)) != len(found):

@@ -1,0 +1,279 @@
+"""Synchronous instruments that find the cells of a measurement by one dictionary look-up."""
+
+from __future__ import annotations
+
+import logging
+from time import time_ns
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from opentelemetry import trace
+from opentelemetry.context import Context, get_current
+
+from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.cells import HIGHEST, PLAIN, Cell
+from butterfly_otel.engine.streams import CellStream
+from butterfly_otel.values import clean_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from opentelemetry.util.types import Attributes
+
+    Target: TypeAlias = "Cell | FanOut"
+
+_logger = logging.getLogger("butterfly_otel")
+_NO_CONTEXT = Context()
+
+#: Remembered attribute combinations an instrument may have more than its streams have series.
+_SPARE_TARGETS = 1024
+
+
+class FanOut:
+    """Where measurements of one attribute set go when that is not exactly one cell.
+
+    Several readers or Views, none, or some the stock SDK aggregates.
+    """
+
+    __slots__ = ("_cells", "_generation", "_others", "_owner", "attributes")
+
+    def __init__(
+        self,
+        owner: CellInstrument,
+        attributes: Mapping[str, Any],
+        cells: Sequence[Cell],
+        others: Sequence[sdk.ViewInstrumentMatch],
+    ) -> None:
+        self._owner = owner
+        self._generation = owner.generation
+        self._cells = tuple(cells)
+        self._others = tuple(others)
+        self.attributes = attributes
+
+    def record(self, amount: float = 1) -> None:
+        """Measure a value."""
+        owner = self._owner
+        if self._generation is not owner.generation:
+            owner.target(self.attributes).record(amount)
+            return
+        try:
+            if (
+                owner.lowest <= amount <= HIGHEST
+                and amount.__class__ in PLAIN
+                and owner.quick
+                and trace._TRACER_PROVIDER is None  # noqa: SLF001 - the cheapest question there is
+                and not self._others
+            ):
+                for cell in self._cells:
+                    cell.stream.update(cell, amount)
+                return
+        except Exception:  # noqa: BLE001, S110 - an amount's own comparison may do anything
+            pass
+        owner.measure(self._cells, amount, self.attributes, others=self._others)
+
+
+class CellInstrument:
+    """What the four synchronous instruments share. Thread-safe.
+
+    Mixed into the SDK's own instrument classes, whose constructors have run already: see
+    :func:`adopt`.
+
+    Attributes:
+        non_negative: Whether negative values are refused.
+        quick: Whether a measurement can do without asking the exemplar filter.
+        generation: Replaced whenever readers change; what was looked up before is stale then.
+        on_invalid: Told the reason and the value of each measurement that is refused.
+    """
+
+    non_negative = False
+    lowest: float
+    quick: bool
+    generation: object
+    on_invalid: Callable[[str, object], None]
+    _measurement_consumer: Any
+    _logged: set[str]
+    # The one stream whose cells may be measured without asking the instrument.
+    _direct: CellStream | None
+    # Attribute keys and values, flat, to the target; only combinations of exact strings,
+    # because 1, 1.0 and True are one dictionary key and three attribute values.
+    _targets: dict[tuple[Any, ...], Target]
+    _bare: Target | None
+
+    def adopt(self) -> None:
+        """Begin to measure by cells."""
+        self.lowest = 0.0 if self.non_negative else -HIGHEST
+        self.on_invalid = self._log_invalid
+        self._logged = set()
+        self._direct = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look everything up again: readers were added or removed, or the meter switched."""
+        consumer = self._measurement_consumer
+        self.quick = not consumer.samples_always
+        self.generation = object()
+        self._targets = {}
+        self._bare = None
+        if self._direct is not None:
+            # Whoever still holds one of its cells is sent back here.
+            self._direct.make_direct(direct=False)
+            self._direct = None
+
+    def target(self, attributes: Attributes) -> Target:
+        """Return where measurements with these attributes go."""
+        generation = self.generation
+        cleaned: Any = sdk.Measurement(0, 0, self, _NO_CONTEXT, attributes).attributes or {}  # type: ignore[arg-type]
+        matches = self._matches(create=True)
+        cells = [each.cell(cleaned) for each in matches if isinstance(each, CellStream)]
+        others = [
+            each
+            for each in matches
+            if not isinstance(each, CellStream)
+            and not isinstance(each._aggregation, sdk.DropAggregationState)  # noqa: SLF001
+        ]
+        target: Target
+        if len(cells) == 1 and not others and self.quick and cells[0].attributes == cleaned:
+            target = cells[0]
+            if self._direct is None and generation is self.generation:
+                self._direct = target.stream
+                self._direct.make_direct(direct=True)
+        else:
+            target = FanOut(self, cleaned, cells, others)
+        if generation is self.generation:
+            self._remember(attributes, target)
+        return target
+
+    def bind(self, attributes: Attributes = None) -> Target:
+        """Return what records into the series of these attributes, for hot paths."""
+        return self.target(attributes)
+
+    def remove(self, doomed: Callable[[Mapping[str, Any]], bool]) -> None:
+        """End the series whose attributes are doomed, for readers that keep series."""
+        for match in self._matches(create=False):
+            if isinstance(match, CellStream):
+                match.remove(doomed)
+            else:
+                sdk.remove_from(match, doomed)
+
+    def clear(self) -> None:
+        """End every series."""
+        self.remove(lambda _attributes: True)
+
+    def measure(
+        self,
+        cells: Sequence[Cell],
+        amount: object,
+        attributes: Mapping[str, Any],
+        context: Context | None = None,
+        others: Sequence[sdk.ViewInstrumentMatch] = (),
+    ) -> None:
+        """Check, aggregate, and offer to the exemplar reservoirs."""
+        checked = self.check(amount)
+        if checked is None:
+            return
+        live = [cell.stream.update(cell, checked) for cell in cells]
+        consumer = self._measurement_consumer
+        if not others and not context and not consumer.may_sample():
+            return
+        context = context or get_current()
+        measurement = sdk.Measurement(checked, time_ns(), self, context, attributes)  # type: ignore[arg-type]
+        sampled = consumer.should_sample(measurement)
+        if others:
+            consumer.enlist(self)
+        for match in others:
+            match.consume_measurement(measurement, sampled)
+        if sampled:
+            for cell in live:
+                cell.stream.offer(cell, measurement)
+
+    def check(self, amount: object) -> float | None:
+        """Return a value the instrument can take; ``None`` after reporting any other."""
+        cleaned = clean_value(amount, negative_allowed=not self.non_negative)
+        if isinstance(cleaned, str):
+            self.on_invalid(cleaned, amount)
+            return None
+        return cleaned
+
+    def measure_one(
+        self, amount: float, attributes: Attributes = None, context: Context | None = None
+    ) -> None:
+        """Measure ``amount``. Never raises because of what it is passed."""
+        given: Any = attributes
+        try:
+            key = (*given, *given.values())
+            target = self._targets[key]
+        except (KeyError, TypeError, AttributeError):
+            target = self._bare if not attributes and self._bare else self.target(attributes)
+        if context is None and trace._TRACER_PROVIDER is None:  # noqa: SLF001
+            target.record(amount)
+        else:
+            self._sampled(target, amount, attributes, context)
+
+    def _sampled(
+        self, target: Target, amount: float, attributes: Attributes, context: Context | None
+    ) -> None:
+        raw: Any = attributes or {}
+        if isinstance(target, Cell):
+            self.measure((target,), amount, raw, context)
+        else:
+            self.measure(target._cells, amount, raw, context, target._others)  # noqa: SLF001
+
+    def _remember(self, attributes: Attributes, target: Target) -> None:
+        if not attributes:
+            self._bare = target
+            return
+        if not isinstance(attributes, dict):
+            # The SDK has decided what to make of it; nothing to remember it by.
+            return
+        key = (*attributes, *attributes.values())
+        if not all(each.__class__ is str for each in key):
+            return
+        if len(self._targets) >= self._most_targets():
+            # A flood of combinations that all end in few series: start over.
+            self._targets = {}
+        self._targets[key] = target
+
+    def _most_targets(self) -> int:
+        limits = [each._cardinality_limit for each in self._matches(create=False)]  # noqa: SLF001
+        return 2 * max(limits, default=0) + _SPARE_TARGETS
+
+    def _matches(self, *, create: bool) -> Iterable[sdk.ViewInstrumentMatch]:
+        consumer = self._measurement_consumer
+        if not self._is_enabled():  # type: ignore[attr-defined]
+            return []
+        return [
+            match
+            for storage in consumer.storages()
+            for match in storage.matches(self, create=create)
+        ]
+
+    def _log_invalid(self, reason: str, value: object) -> None:
+        if reason not in self._logged:
+            self._logged.add(reason)
+            name = cast("Any", self).name
+            _logger.warning("%s: ignored the value %r: %s (logged once)", name, value, reason)
+
+
+class CellCounter(sdk.Counter, CellInstrument):
+    """A counter that measures by cells."""
+
+    non_negative = True
+    add = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both
+
+
+class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
+    """An up-down counter that measures by cells."""
+
+    add = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both
+
+
+class CellHistogram(sdk.Histogram, CellInstrument):
+    """A histogram that measures by cells."""
+
+    non_negative = True
+    record = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both
+
+
+class CellGauge(sdk.Gauge, CellInstrument):
+    """A gauge that measures by cells."""
+
+    set = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both

@@ -1,0 +1,246 @@
+"""What one reader has of all instruments, and what hands measurements to the readers."""
+
+from __future__ import annotations
+
+import os
+from threading import Lock, RLock
+from time import time_ns
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakMethod
+
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, TraceBasedExemplarFilter
+from opentelemetry.sdk.metrics.export import AggregationTemporality
+
+from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.instruments import (
+    CellCounter,
+    CellGauge,
+    CellHistogram,
+    CellInstrument,
+    CellUpDownCounter,
+)
+from butterfly_otel.engine.streams import CellStream, cell_class
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from opentelemetry.sdk.metrics import ExemplarFilter
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
+
+#: The SDK's instrument classes and ours.
+CELL_CLASSES: dict[type, type[CellInstrument]] = {
+    sdk.Counter: CellCounter,
+    sdk.UpDownCounter: CellUpDownCounter,
+    sdk.Histogram: CellHistogram,
+    sdk.Gauge: CellGauge,
+}
+
+
+class ObservedStream(sdk.ViewInstrumentMatch):
+    """The SDK's stream of an observable instrument, without its defect under churn.
+
+    The SDK keeps every attribute set it has ever seen, so where they come and go the limit is
+    soon reached by sets that are gone, and all live ones collapse into the overflow point.
+    Here a set that is not observed any more gives its place to a new one.
+    """
+
+    def __init__(self, *, cumulative: bool, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(**settings)
+        self._cumulative = cumulative
+        self._idle: set[Any] = set()
+        # Observations that found no place; which sets are gone is known only once all
+        # callbacks have been asked.
+        self._waiting: list[tuple[sdk.Measurement, bool]] = []
+
+    def consume_measurement(
+        self,
+        measurement: sdk.Measurement,
+        should_sample_exemplar: bool = True,  # noqa: FBT001, FBT002 - the SDK's signature
+    ) -> None:
+        """Take an observation, or let it wait for a place."""
+        with self._lock:
+            if len(cast("dict[Any, Any]", self._attributes_aggregation)) >= self._cardinality_limit:
+                self._waiting.append((measurement, should_sample_exemplar))
+                return
+        super().consume_measurement(measurement, should_sample_exemplar)
+
+    def collect(
+        self,
+        collection_aggregation_temporality: AggregationTemporality,
+        collection_start_nanos: int,
+    ) -> Sequence[Any] | None:
+        """Return the points, after giving the places of sets that are gone to new ones."""
+        waiting, self._waiting = self._waiting, []
+        series = cast("dict[Any, Any]", self._attributes_aggregation)
+        # Sets that have a place first: they are not gone.
+        waiting.sort(key=lambda each: self._key(each[0]) not in series)
+        known = [each for each in waiting if self._key(each[0]) in series]
+        for measurement, sampled in known:
+            super().consume_measurement(measurement, sampled)
+        gone = [
+            key
+            for key, each in series.items()
+            if each._value is None and key != sdk.OVERFLOW_KEY  # noqa: SLF001
+        ]
+        self._idle, idle = set(gone), self._idle
+        # A delta needs the last value to subtract, so there a set must have been missing for
+        # a whole collection before; a cumulative value needs nothing.
+        free = [key for key in gone if self._cumulative or key in idle]
+        for measurement, sampled in waiting[len(known) :]:
+            if free and self._key(measurement) not in series:
+                # The overflow point stands aside: to the SDK it takes a place as well.
+                del series[free.pop(0)]
+                overflow = series.pop(sdk.OVERFLOW_KEY, None)
+                super().consume_measurement(measurement, sampled)
+                if overflow is not None:
+                    series[sdk.OVERFLOW_KEY] = overflow
+                continue
+            super().consume_measurement(measurement, sampled)
+        return super().collect(collection_aggregation_temporality, collection_start_nanos)
+
+    def _key(self, measurement: sdk.Measurement) -> Any:  # noqa: ANN401
+        attributes = measurement.attributes or {}
+        keys = self._view._attribute_keys  # noqa: SLF001
+        if keys is not None:
+            attributes = {key: value for key, value in attributes.items() if key in keys}
+        return sdk.hash_attributes(attributes)
+
+
+class CellReaderStorage(sdk.MetricReaderStorage):
+    """The SDK's storage of one reader, whose streams hold cells where these serve exactly."""
+
+    def __init__(self, sdk_config: Any, reader: Any) -> None:  # noqa: ANN401
+        super().__init__(
+            sdk_config,
+            _with_cells(reader._instrument_class_temporality),  # noqa: SLF001
+            _with_cells(reader._instrument_class_aggregation),  # noqa: SLF001
+            _with_cells(reader._instrument_class_cardinality_limit),  # noqa: SLF001
+        )
+        # Streams that are bound to but have not been measured yet.
+        self._prepared: dict[CellInstrument, list[sdk.ViewInstrumentMatch]] = {}
+
+    def matches(
+        self, instrument: CellInstrument, *, create: bool
+    ) -> Collection[sdk.ViewInstrumentMatch]:
+        """Return an instrument's streams, which :meth:`enlist` lets be collected."""
+        enlisted: Any = self._instrument_view_instrument_matches
+        found = enlisted.get(instrument) or self._prepared.get(instrument)
+        if found or not create:
+            return found or ()
+        with self._lock:
+            if instrument not in self._prepared:
+                made: list[sdk.ViewInstrumentMatch] = []
+                self._handle_view_instrument_match(cast("Any", instrument), made)
+                default = () if made else (sdk.DEFAULT_VIEW,)
+                made.extend(self._new_view_instrument_match(view, instrument) for view in default)
+                self._prepared[instrument] = made
+            return self._prepared[instrument]
+
+    def enlist(self, instrument: CellInstrument) -> None:
+        """Collect an instrument from now on: the SDK does so from its first measurement."""
+        with self._lock:
+            enlisted: Any = self._instrument_view_instrument_matches
+            matches = enlisted.setdefault(instrument, self.matches(instrument, create=True))
+            for match in matches:
+                match.enlisted = True
+
+    def _get_or_init_view_instrument_match(self, instrument: Any) -> Any:  # noqa: ANN401
+        if isinstance(cast("object", instrument), CellInstrument):
+            self.enlist(instrument)
+        return super()._get_or_init_view_instrument_match(instrument)
+
+    def restart(self) -> None:
+        """Start from nothing in a forked child; observed totals go on, from now."""
+        self._lock = RLock()
+        now = time_ns()
+        for matches in tuple(self._instrument_view_instrument_matches.values()):
+            for match in matches:
+                if isinstance(match, CellStream):
+                    match.restart()
+                else:
+                    sdk.restart_match(match, now, forget=not isinstance(match, ObservedStream))
+
+    def _new_view_instrument_match(self, view: View, instrument: Any) -> sdk.ViewInstrumentMatch:  # noqa: ANN401
+        stock = super()._new_view_instrument_match(view, instrument)
+        settings: dict[str, Any] = {
+            "view": view,
+            "instrument_class_aggregation": self._instrument_class_aggregation,
+            "cardinality_limit": stock._cardinality_limit,  # noqa: SLF001
+            "reset_on_collect": stock._reset_on_collect,  # noqa: SLF001
+        }
+        aggregation = cast("Any", stock._aggregation)  # noqa: SLF001
+        made = cell_class(aggregation)
+        if made is None:
+            return stock
+        if isinstance(instrument, CellInstrument):
+            return CellStream(instrument, self, made, **settings)
+        temporality = self._instrument_class_temporality[type(instrument)]
+        cumulative = temporality is AggregationTemporality.CUMULATIVE
+        return ObservedStream(cumulative=cumulative, instrument=instrument, **settings)
+
+
+def _with_cells(by_class: Mapping[type, Any]) -> dict[type, Any]:
+    """Add our instrument classes to what a reader says by instrument class."""
+    ours = {ours: by_class[theirs] for theirs, ours in CELL_CLASSES.items() if theirs in by_class}
+    return {**by_class, **ours}
+
+
+class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
+    """The SDK's consumer, with storages that hold cells."""
+
+    def __init__(self, sdk_config: Any, metric_readers: Iterable[MetricReader]) -> None:  # noqa: ANN401
+        super().__init__(sdk_config, ())
+        self._reader_storages = {
+            reader: CellReaderStorage(sdk_config, reader) for reader in metric_readers
+        }
+        exemplars: ExemplarFilter = sdk_config.exemplar_filter
+        self._exemplars = exemplars
+        # Exactly these: a filter derived from one of them may say anything.
+        self._never = type(exemplars) is AlwaysOffExemplarFilter
+        #: Whether every single measurement has to be put before the exemplar filter.
+        self.samples_always = not self._never and type(exemplars) is not TraceBasedExemplarFilter
+
+        if hasattr(os, "register_at_fork"):
+            # Not by the provider: readers keep this alive, and may outlive that.
+            restart = WeakMethod(self.restart)
+            os.register_at_fork(after_in_child=lambda: (again := restart()) and again())
+
+    def storages(self) -> Collection[CellReaderStorage]:
+        """Return the storage of each reader."""
+        return self._reader_storages.values()  # type: ignore[return-value]
+
+    def enlist(self, instrument: CellInstrument) -> None:
+        """Let every reader collect an instrument from now on."""
+        for storage in self.storages():
+            storage.enlist(instrument)
+
+    def may_sample(self) -> bool:
+        """Tell whether the exemplar filter could say yes to anything now."""
+        if self._never:
+            return False
+        return self.samples_always or trace._TRACER_PROVIDER is not None  # noqa: SLF001
+
+    def should_sample(self, measurement: sdk.Measurement) -> bool:
+        """Ask the exemplar filter."""
+        if self._never:
+            return False
+        return self._exemplars.should_sample(
+            measurement.value,
+            measurement.time_unix_nano,
+            measurement.attributes,
+            measurement.context,
+        )
+
+    def add_metric_reader(self, metric_reader: Any) -> None:  # noqa: ANN401
+        """Register a reader; it sees what is measured from now on."""
+        with self._lock:
+            storage = CellReaderStorage(self._sdk_config, metric_reader)
+            self._reader_storages = {**self._reader_storages, metric_reader: storage}
+
+    def restart(self) -> None:
+        """Forget everything that was measured, in a forked child; renew every lock."""
+        self._lock = Lock()
+        for storage in self.storages():
+            storage.restart()

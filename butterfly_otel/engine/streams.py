@@ -1,0 +1,265 @@
+"""Streams: the SDK's view-instrument match, with cells in place of aggregations.
+
+One :class:`CellStream` stands for one View of one instrument in one reader, as in the SDK, so
+temporality, aggregation and cardinality limit may differ between readers. The SDK's own
+collection runs over it unchanged.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from threading import Lock
+from time import time_ns
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    HistogramDataPoint,
+    NumberDataPoint,
+)
+
+from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.cells import (
+    ATOMIC,
+    DORMANT,
+    HIGHEST,
+    Cell,
+    HistogramCell,
+    LastValueCell,
+    MinMaxHistogramCell,
+    SumCell,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from butterfly_otel.engine.instruments import CellInstrument
+    from butterfly_otel.engine.storage import CellReaderStorage
+
+_OVERFLOW = {"otel.metric.overflow": True}
+
+
+def cell_class(aggregation: Any) -> type[Cell] | None:  # noqa: ANN401
+    """Return the cell that aggregates exactly as the SDK's aggregation does, if there is one."""
+    if isinstance(aggregation, sdk.SumAggregation):
+        return SumCell
+    if isinstance(aggregation, sdk.LastValueAggregation):
+        return LastValueCell
+    if isinstance(aggregation, sdk.HistogramAggregation):
+        return MinMaxHistogramCell if aggregation._record_min_max else HistogramCell  # noqa: SLF001
+    return None
+
+
+class CellStream(sdk.ViewInstrumentMatch):
+    """The series of one View of one instrument in one reader. Thread-safe.
+
+    Attributes:
+        owner: The instrument.
+        storage: Everything of its reader.
+        enlisted: Whether the storage collects it: from the first measurement on.
+        lowest: The smallest value it takes.
+        bounds: Bucket boundaries of a histogram.
+        table: The live cells, in the order in which the series began.
+        direct: Whether this is the instrument's only stream, so that its cells may be
+            measured without asking the instrument.
+    """
+
+    def __init__(
+        self,
+        owner: CellInstrument,
+        storage: CellReaderStorage,
+        made: type[Cell],
+        **settings: Any,  # noqa: ANN401 - the SDK's
+    ) -> None:
+        super().__init__(instrument=owner, **settings)  # type: ignore[arg-type]
+        self.owner = owner
+        self.storage = storage
+        self.enlisted = False
+        self.lowest = 0.0 if owner.non_negative else -HIGHEST
+        self.bounds: tuple[float, ...] = getattr(cast("Any", self._aggregation), "_boundaries", ())
+        self.table: dict[Any, Cell] = {}
+        self.direct = False
+        self._removed = False
+        self._made = made
+        self._build: Callable[[Cell, int, int, Any], Any] = (
+            _histogram_point if issubclass(made, HistogramCell) else _number_point
+        )
+        self._may_be_empty: bool = issubclass(made, LastValueCell)
+
+    def cell(self, attributes: Mapping[str, Any]) -> Cell:
+        """Return the cell for cleaned measurement attributes; a dormant one where it is new."""
+        keys = self._view._attribute_keys  # noqa: SLF001
+        if keys is not None:
+            attributes = {key: value for key, value in attributes.items() if key in keys}
+        key = sdk.hash_attributes(attributes)
+        return self.table.get(key) or self._made(self, key, dict(attributes))
+
+    def update(self, cell: Cell, amount: float) -> Cell:
+        """Take a checked value; return the cell that has it.
+
+        Under the lock, so that no collection comes between finding the live cell and
+        changing it.
+        """
+        if not self.enlisted:
+            # Before the lock: a collection takes the storage's lock first, then this one.
+            self.storage.enlist(self.owner)
+        with self._lock:
+            live = cell if cell.live else self._awake(cell)
+            live.update(amount)
+            return live
+
+    def _awake(self, cell: Cell) -> Cell:
+        """Return the live cell for a dormant one: itself, its twin, or the overflow cell."""
+        table = self.table
+        existing = table.get(cell.key)
+        if existing is not None:
+            return existing
+        overflow = table.get(sdk.OVERFLOW_KEY)
+        # To the SDK the overflow point takes a place like any other; once series have been
+        # removed, which it knows nothing of, that place must not keep new ones out.
+        aside = overflow is not None and self._removed
+        if len(table) - aside >= self._cardinality_limit:
+            if overflow is not None:
+                return overflow
+            cell = self._made(self, sdk.OVERFLOW_KEY, dict(_OVERFLOW))
+        cell.start = self._previous_collection_start_nanos or time_ns()
+        table[cell.key] = cell
+        cell.live = True
+        cell.lowest = self.lowest if self.open else DORMANT
+        return cell
+
+    def slow(self, cell: Cell, amount: float) -> None:
+        """Take a measurement that a cell's ``record`` had no quick answer to."""
+        if self.direct:
+            self.owner.measure((cell,), amount, cell.attributes)
+        else:
+            self.owner.target(cell.attributes).record(amount)
+
+    @property
+    def open(self) -> bool:
+        """Whether live cells may be measured without a lock."""
+        return self.direct and not self._reset_on_collect and ATOMIC
+
+    def make_direct(self, *, direct: bool) -> None:
+        """Let live cells be measured without asking the instrument, or not any more."""
+        with self._lock:
+            self.direct = direct
+            for cell in self.table.values():
+                cell.lowest = self.lowest if self.open else DORMANT
+
+    def consume_measurement(
+        self,
+        measurement: sdk.Measurement,
+        should_sample_exemplar: bool = True,  # noqa: FBT001, FBT002 - the SDK's signature
+    ) -> None:
+        """Take a measurement the SDK's own way."""
+        cell = self.update(self.cell(measurement.attributes or {}), measurement.value)
+        if should_sample_exemplar:
+            self.offer(cell, measurement)
+
+    def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
+        """Offer a measurement to the cell's exemplar reservoir."""
+        if cell.reservoir is None:
+            make: Any = self._view._exemplar_reservoir_factory(type(cast("Any", self._aggregation)))  # noqa: SLF001
+            bucketed = isinstance(cell, HistogramCell)
+            made = partial(make, boundaries=self.bounds) if bucketed else make
+            with self._lock:
+                if cell.reservoir is None:
+                    cell.reservoir = made()
+        cell.reservoir.offer(
+            measurement.value,
+            measurement.time_unix_nano,
+            measurement.attributes,
+            measurement.context,
+        )
+
+    def collect(
+        self,
+        collection_aggregation_temporality: AggregationTemporality,
+        collection_start_nanos: int,
+    ) -> Sequence[Any] | None:
+        """Return the points of this collection, None where there are none."""
+        del collection_aggregation_temporality  # known since the stream was made
+        with self._lock:
+            if self._reset_on_collect:
+                return self._collect_delta(collection_start_nanos) or None
+            cells = list(self.table.values())
+        points = [
+            self._build(cell, cell.start, collection_start_nanos, cell.read())
+            for cell in cells
+            if not self._may_be_empty or cell.touched()
+        ]
+        return points or None
+
+    def _collect_delta(self, now: int) -> list[Any]:
+        live, self.table = self.table, {}
+        self._previous_collection_start_nanos = now
+        points: list[Any] = []
+        for cell in live.values():
+            cell.live = False
+            points.append(self._build(cell, cell.start, now, cell.take()))
+        return points
+
+    def remove(self, doomed: Callable[[Mapping[str, Any]], bool]) -> None:
+        """End the series whose attributes are doomed; deltas are exported once more."""
+        if self._reset_on_collect:
+            return
+        with self._lock:
+            for key in [k for k, cell in self.table.items() if doomed(cell.attributes)]:
+                self._forget(self.table.pop(key))
+                self._removed = True
+
+    def restart(self) -> None:
+        """Forget everything, in a forked child, where the lock may be held by no one."""
+        self._lock = Lock()
+        cells, self.table = self.table, {}
+        self._previous_collection_start_nanos = None
+        for cell in cells.values():
+            cell.renew_lock()
+            self._forget(cell)
+
+    @staticmethod
+    def _forget(cell: Cell) -> None:
+        cell.live = False
+        cell.lowest = DORMANT
+        cell.reset()
+        cell.reservoir = None
+
+
+def _exemplars(cell: Cell) -> list[Any]:
+    reservoir = cell.reservoir
+    return [] if reservoir is None else reservoir.collect(cell.attributes)
+
+
+def _number_point(cell: Cell, start: int, now: int, value: Any) -> NumberDataPoint:  # noqa: ANN401
+    # Written into the instance: a frozen dataclass' own constructor takes three times as
+    # long, which is most of what a collection costs.
+    point: NumberDataPoint = _new(NumberDataPoint)
+    fields = point.__dict__
+    fields["attributes"] = cell.attributes
+    # The SDK gives gauges no start, although the field's type has no room for that.
+    fields["start_time_unix_nano"] = None if cell.__class__ is LastValueCell else start
+    fields["time_unix_nano"] = now
+    fields["value"] = value
+    fields["exemplars"] = [] if cell.reservoir is None else _exemplars(cell)
+    return point
+
+
+def _histogram_point(cell: Cell, start: int, now: int, state: Any) -> HistogramDataPoint:  # noqa: ANN401
+    counts, total, low, high = state
+    point: HistogramDataPoint = _new(HistogramDataPoint)
+    fields = point.__dict__
+    fields["attributes"] = cell.attributes
+    fields["start_time_unix_nano"] = start
+    fields["time_unix_nano"] = now
+    fields["count"] = sum(counts)
+    fields["sum"] = total
+    fields["bucket_counts"] = counts
+    fields["explicit_bounds"] = cell.stream.bounds
+    fields["min"] = low
+    fields["max"] = high
+    fields["exemplars"] = [] if cell.reservoir is None else _exemplars(cell)
+    return point
+
+
+_new: Any = object.__new__

@@ -1,0 +1,138 @@
+"""What the engine's tests share: comparable facts of MetricsData, and a clock that stands still."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import settings
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
+
+# `HYPOTHESIS_PROFILE=thorough` runs the property tests fifty times as long.
+_EVERYDAY = 250
+settings.register_profile("everyday", max_examples=_EVERYDAY, deadline=None)
+settings.register_profile("thorough", max_examples=50 * _EVERYDAY, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
+
+#: Numbers in these fields are compared without their type: a bool is counted as an int.
+_NUMBERS = frozenset({"value", "sum", "min", "max"})
+
+
+def plain(value: Any, *, drop: frozenset[str] = frozenset(), number: bool = False) -> Any:
+    """Return nested tuples that are equal exactly if the values are, types and NaN included."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return (
+            type(value).__name__,
+            *(
+                (f.name, plain(getattr(value, f.name), drop=drop, number=f.name in _NUMBERS))
+                for f in dataclasses.fields(value)
+                if f.name not in drop
+            ),
+        )
+    if isinstance(value, Mapping):
+        items = ((key, plain(each, drop=drop)) for key, each in value.items())
+        return ("mapping", *sorted(items, key=repr))
+    if isinstance(value, (list, tuple)):
+        return ("sequence", *(plain(each, drop=drop) for each in value))
+    if number and isinstance(value, bool):
+        value = int(value)
+    if isinstance(value, (int, float, str, bytes, type(None))):
+        return (type(value).__name__, repr(value))
+    return (type(value).__name__, repr(getattr(value, "__dict__", value)))
+
+
+_TIMES = frozenset({"start_time_unix_nano", "time_unix_nano"})
+
+
+def facts(data: MetricsData | None, *, times: bool = False) -> Any:
+    """Return all that MetricsData says, in a form to compare; by default without times."""
+    if data is None:
+        return None
+    drop = frozenset() if times else _TIMES
+    return tuple(
+        (
+            plain(resource.resource.attributes),
+            resource.schema_url,
+            tuple(
+                (repr(scope.scope), scope.schema_url, *(plain(m, drop=drop) for m in scope.metrics))
+                for scope in resource.scope_metrics
+            ),
+        )
+        for resource in data.resource_metrics
+    )
+
+
+def points(reader: InMemoryMetricReader, name: str) -> list[Any]:
+    """Collect, and return the data points of all metrics of one name."""
+    data = reader.get_metrics_data()
+    if data is None:
+        return []
+    return [
+        point
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.data.data_points
+    ]
+
+
+class Clock:
+    """A clock of the test's own, in nanoseconds."""
+
+    def __init__(self) -> None:
+        self.now = time.time_ns()
+
+    def __call__(self) -> int:
+        """Return the time."""
+        return self.now
+
+    def tick(self) -> None:
+        """Let a second pass."""
+        self.now += 10**9
+
+
+@contextmanager
+def standing_clock() -> Iterator[Clock]:
+    """Let the SDK and the engine read a clock that moves only when the test says so."""
+    clock = Clock()
+    modules = [
+        module
+        for name, module in tuple(sys.modules.items())
+        if name.startswith(("opentelemetry.sdk.metrics", "butterfly_otel.engine"))
+        and getattr(module, "time_ns", None) is time.time_ns
+    ]
+    patches = [patch.object(module, "time_ns", clock) for module in modules]
+    for each in patches:
+        each.start()
+    try:
+        yield clock
+    finally:
+        for each in patches:
+            each.stop()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Log nothing."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@pytest.fixture
+def silent() -> Iterator[None]:
+    """Log nothing during the test."""
+    with silence():
+        yield

@@ -1,0 +1,193 @@
+"""Sharing a registry with prometheus_client: either side shows the other's metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Enum,
+    Gauge,
+    Histogram,
+    Info,
+    Metric,
+    Summary,
+)
+from prometheus_client.exposition import generate_latest as client_text
+from prometheus_client.openmetrics.exposition import ALLOWUTF8
+from prometheus_client.openmetrics.exposition import generate_latest as client_openmetrics
+from prometheus_client.samples import Timestamp
+
+from tests.unit.exporters.prometheus.support import (
+    OPENMETRICS,
+    OPENMETRICS_UTF8,
+    parse_openmetrics,
+    parse_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.unit.exporters.prometheus.conftest import Setup
+
+
+class _Custom:
+    """A collector whose samples have timestamps and a type of its own making."""
+
+    def __init__(self, *metrics: Metric) -> None:
+        self.metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self.metrics
+
+
+class _Failing:
+    def collect(self) -> Iterator[Metric]:
+        yield Metric("before", "", "gauge")
+        raise ValueError("broken")
+
+
+def _metric(name: str, labels: dict[str, str], kind: str = "gauge") -> Metric:
+    metric = Metric(name, 'A "help"\n', kind)
+    metric.add_sample(name, labels, 1.5, Timestamp(1_700_000_000, 5))
+    return metric
+
+
+def _fill(registry: CollectorRegistry) -> None:
+    Counter("jobs", "J", ["kind"], registry=registry).labels("a").inc(2, exemplar={"trace": "1"})
+    Gauge("depth", "D", unit="meters", registry=registry).set(1e7)
+    Histogram("wait", "W", registry=registry, buckets=(1, 5)).observe(2, {"trace": "1"})
+    Info("build", "B", registry=registry).info({"v": '1"'})
+    Enum("mood", "M", states=["good", "bad"], registry=registry)
+    Summary("size", "S", registry=registry).observe(3)
+    registry.register(_Custom(_metric("stamped", {"a": "b"}, "unknown")))
+    registry.register(_Custom(_metric("dotted.name", {"la.bel": "b"})))
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, client_text),
+        (OPENMETRICS, client_openmetrics),
+        (OPENMETRICS_UTF8, lambda registry: client_openmetrics(registry, ALLOWUTF8)),  # type: ignore[no-untyped-call]
+    ],
+)
+def test_foreign_metrics_are_written_as_prometheus_client_does(
+    setup: Callable[..., Setup], accept: str | None, expected: Callable[[CollectorRegistry], bytes]
+) -> None:
+    """Names, types, timestamps and exemplars of prometheus_client metrics stay as they are."""
+    registry = CollectorRegistry(target_info={"env": "test"})
+    _fill(registry)
+    alone = expected(registry)
+    done = setup(registry=registry)
+    content_type, body = done.reader.render(accept)
+    assert body == alone
+    assert ("escaping=allow-utf-8" in content_type) == (accept == OPENMETRICS_UTF8)
+
+
+def test_both_kinds_of_metrics_share_an_exposition(setup: Callable[..., Setup]) -> None:
+    """Our families come at their collector's place, in one valid exposition."""
+    registry = CollectorRegistry()
+    _fill(registry)
+    done = setup(registry=registry, resource={"service.name": "x"})
+    done.meter.create_counter("mine").add(2)
+    assert {"jobs", "mine", "target_info"} <= set(parse_text(done.reader.render()[1]))
+    assert {"jobs", "mine", "target"} <= set(parse_openmetrics(done.reader.render(OPENMETRICS)[1]))
+
+
+def test_prometheus_client_can_show_our_metrics(setup: Callable[..., Setup]) -> None:
+    """generate_latest(registry) yields what our encoder does, exemplars included."""
+    done = setup(
+        resource={"service.name": "x"},
+        verbatim=lambda _scope, name: name == "sent",
+        provider={"exemplar_filter": AlwaysOnExemplarFilter()},
+    )
+    done.meter.create_counter("mine", "By", "M").add(2, {"k": 'a"b'})
+    done.meter.create_counter("sent").add(3)
+    done.meter.create_histogram("h", "s").record(0.3, {"k": "v"})
+    done.meter.create_gauge("g", "1").set(4)
+    ours = [line for line in done.text().split("\n") if not line.startswith("#")]
+    theirs = [line for line in client_text(done.registry).decode().split("\n") if line[:1] != "#"]
+    # prometheus_client sorts le among the other labels.
+    assert {"".join(sorted(line)) for line in ours} == {"".join(sorted(line)) for line in theirs}
+    expected = parse_openmetrics(done.reader.render(OPENMETRICS)[1])
+    assert expected["mine_bytes"].samples[0].exemplar is not None
+    assert parse_openmetrics(client_openmetrics(done.registry)) == expected  # type: ignore[no-untyped-call]
+
+
+def test_names_choose_families(setup: Callable[..., Setup]) -> None:
+    """name[] keeps whole families, by the family's or any sample's name, of either side."""
+    done = setup(resource={"service.name": "x"})
+    _fill(done.registry)
+    done.meter.create_counter("mine").add(2)
+    done.meter.create_histogram("h").record(2)
+    for names, expected in [
+        ({"mine_total", "jobs_total"}, {"mine", "jobs"}),
+        ({"mine"}, {"mine"}),
+        ({"h_count"}, {"h"}),
+        ({"wait_bucket"}, {"wait"}),
+        ({"nothing"}, set()),
+    ]:
+        body = done.reader.render(OPENMETRICS, names)[1]
+        assert set(parse_openmetrics(body)) == expected
+
+
+def test_a_name_both_sides_want_goes_to_the_first_collector(setup: Callable[..., Setup]) -> None:
+    """One family, one TYPE line, across prometheus_client and OpenTelemetry too."""
+    registry = CollectorRegistry(target_info={"env": "test"})
+    _fill(registry)
+    done = setup(registry=registry, resource={"service.name": "x"})
+    for name in ("jobs", "depth_meters", "wait_sum"):
+        done.meter.create_up_down_counter(name).add(1)
+    done.meter.create_counter("jobs").add(1)
+    for accept, parse in ((None, parse_text), (OPENMETRICS, parse_openmetrics)):
+        body = done.reader.render(accept)[1]
+        parse(body)
+        assert body.count(b"target_info{") == 1
+    assert done.reader.problems["name_clash"] >= 4
+
+
+def test_two_readers_in_one_registry(setup: Callable[..., Setup]) -> None:
+    """Two providers may share an endpoint; target_info is that of the first."""
+    first = setup(resource={"service.name": "first"})
+    second = setup(registry=first.registry, resource={"service.name": "second"})
+    first.meter.create_counter("one").add(1)
+    second.meter.create_counter("two").add(1)
+    parsed = parse_text(second.reader.render()[1])
+    assert set(parsed) == {"target_info", "one", "two"}
+    assert parsed["target_info"].samples[0].labels == {"service_name": "first"}
+
+
+def test_a_failing_foreign_collector_costs_its_own_metrics_only(
+    setup: Callable[..., Setup],
+) -> None:
+    """Somebody else's exception is reported; everything else is exposed."""
+    done = setup()
+    done.registry.register(_Failing())
+    _fill(done.registry)
+    done.meter.create_counter("mine").add(2)
+    parsed = parse_text(done.reader.render()[1])
+    assert {"jobs", "mine", "before"} <= set(parsed)
+    assert done.reader.problems == {"foreign_collector": 1}
+
+
+def test_a_surrogate_in_a_foreign_label_is_replaced(setup: Callable[..., Setup]) -> None:
+    """What makes prometheus_client fail is mended, and a hopeless family is left out."""
+    done = setup()
+    done.registry.register(
+        _Custom(_metric("odd", {"k": "a\ud800"}), _hopeless(), _metric("ok", {}))
+    )
+    parsed = parse_text(done.reader.render()[1])
+    assert parsed["odd"].samples[0].labels == {"k": "a\ufffd"}
+    assert set(parsed) == {"odd", "ok"}
+    assert done.reader.problems == {"broken_metric": 1}
+
+
+def _hopeless() -> Metric:
+    metric = Metric("hopeless", "", "gauge")
+    value: Any = "not a number"
+    metric.add_sample("hopeless", {}, value)
+    return metric
