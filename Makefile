@@ -7,7 +7,7 @@ USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format render servers matrix clean
+.PHONY: help demo test lint bench format render servers matrix clean
 
 help: ## Say what the targets do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: $(USER_READY) ## Run a simulated cluster that serves all 64 metrics on loc
 	$(BIN)/butterfly-otel demo $(ARGS)
 
 test: $(DEV_READY) ## Run every test this machine can run.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(DEV_READY) ## Check style, types, layers and rendered files.
 	$(BIN)/ruff check .
@@ -35,6 +35,9 @@ lint: $(DEV_READY) ## Check style, types, layers and rendered files.
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/butterfly-otel render --check
+
+bench: $(DEV_READY) ## Measure beside the peers, as docs/benchmarks.md shows it.
+	$(BIN)/python -m benchmarks $(ARGS)
 
 format: $(DEV_READY) ## Format the code.
 	$(BIN)/ruff check --fix .

@@ -136,6 +136,7 @@ def test_pushed_through_the_collector(
         with Prometheus(prometheus3, tmp_path, scrapes=[scrape]) as prometheus:
             assert_exact(stored(prometheus, expected), expected)
             assert_metadata(prometheus)
+        butterfly_otel.shutdown()
 
 
 def test_pushed_straight_into_prometheus_3(
@@ -155,6 +156,7 @@ def test_pushed_straight_into_prometheus_3(
             one["__name__"].removesuffix("_bucket"): one["__type__"]
             for one in prometheus.series(OURS)
         }
+        butterfly_otel.shutdown()
     assert {name: types[name] for name in expected.types} == expected.types
 
 
@@ -166,3 +168,4 @@ def test_pull_and_push_at_once(driven: Driven, prometheus3: Path, tmp_path: Path
         (tmp_path / "pull").mkdir()
         with Prometheus(prometheus3, tmp_path / "pull", scrapes=[Scrape([address()])]) as pulling:
             assert stored(pulling, expected) == stored(prometheus, expected)
+        butterfly_otel.shutdown()
