@@ -243,7 +243,7 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
 
 
 def _start_at_zero(streams: Sequence[Stream], config: Config) -> None:
-    """Create the series whose labels are all known beforehand (decisions, section 2).
+    """Create the series whose labels are all known beforehand (docs/contract.md, Labels).
 
     Counters and up-down counters only: a counter born at 1 never shows in ``rate()``.
     """

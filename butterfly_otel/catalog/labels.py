@@ -1,6 +1,6 @@
 """Labels that several metrics share, and the constructors for the ones they don't.
 
-Vocabularies and budgets: decisions, section 2.
+Vocabularies and budgets: docs/contract.md, Labels.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ Category = Literal[
 #: What a value outside a vocabulary or beyond a budget is replaced by.
 OTHER = "other"
 
-#: Caps of a stream's cardinality limit (decisions, section 2).
+#: Caps of a stream's cardinality limit (docs/contract.md, Labels).
 STREAM_CAP = 5_000
 HISTOGRAM_STREAM_CAP = 1_000
 

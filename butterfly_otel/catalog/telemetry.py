@@ -1,7 +1,7 @@
 """The SDK's own metrics: what it refused, dropped or could not export.
 
 They are no part of the specification; ``butterfly_otel_label_violations_total`` is asked
-for by the decisions, section 2.
+for by docs/contract.md, Labels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Label enforcement: vocabularies, budgets, defaults (decisions, section 2)."""
+"""Label enforcement: vocabularies, budgets, defaults (docs/contract.md, Labels)."""
 
 from __future__ import annotations
 

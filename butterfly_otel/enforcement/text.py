@@ -1,4 +1,4 @@
-"""Label values as strings (decisions, section 2)."""
+"""Label values as strings (docs/contract.md, Labels)."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def expected_type(metric: Metric, exposition_format: ExpositionFormat) -> str:
     """Tell the TYPE of a metric's family.
 
     A counter whose name lacks ``_total`` cannot be one in OpenMetrics, where it is granted
-    ``unknown`` (decisions, section 1).
+    ``unknown`` (docs/contract.md, Names and types).
     """
     granted = metric.type == "counter" and not metric.name.endswith("_total")
     return "unknown" if granted and exposition_format == "openmetrics" else metric.type

@@ -193,7 +193,7 @@ def timestamps(context: Context) -> Iterator[Finding]:
 
 
 def created_samples(context: Context) -> Iterator[Finding]:
-    """Contract metrics have no ``_created`` samples (decisions, section 1)."""
+    """Contract metrics have no ``_created`` samples (docs/contract.md, Names and types)."""
     if context.created:
         message = f"the contract's metrics have `_created` samples ({len(context.created)})"
         line = min(sample.line for sample in context.created)

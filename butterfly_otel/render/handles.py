@@ -29,19 +29,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from butterfly_otel.instruments import (
+from butterfly_otel.bound import (
     BoundCounter,
     BoundGauge,
     BoundHistogram,
     BoundUpDownCounter,
+    Timer,
+    negated,
+)
+from butterfly_otel.instruments import (
     CounterHandle,
     GaugeHandle,
     HistogramHandle,
     ObservableHandle,
-    Timer,
     UpDownCounterHandle,
     int_text,
-    negated,
 )
 
 if TYPE_CHECKING:

@@ -3,12 +3,8 @@
 from typing_extensions import assert_type
 
 from butterfly_otel import metrics
-from butterfly_otel.instruments import (
-    BoundCounter,
-    BoundHistogram,
-    Registration,
-    Timer,
-)
+from butterfly_otel.bound import BoundCounter, BoundHistogram, Timer
+from butterfly_otel.instruments import Registration
 
 metrics.requests_total.add(1, method="inference", status="success")
 metrics.requests_total.add(0.5, method="health_check", status="error", node_role="observer")

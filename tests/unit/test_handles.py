@@ -223,3 +223,16 @@ def test_both_engines_measure_the_same(start: Start, engine: str) -> None:
     assert len(measured.points("butterfly_checkpoint_size_bytes")) == 32
     assert len(measured.points("butterfly_connection_active")) == 1
     assert sum(measured.values("butterfly_otel_invalid_measurements_total").values()) == 1
+
+
+def test_labels_that_cannot_be_hashed_are_labels_all_the_same(start: Start) -> None:
+    """A list as a label value raises neither through a handle nor through a bound instrument."""
+    measured = start()
+    wrong: Any = ["inference"]
+    for _ in range(2):
+        metrics.requests_total.add(1, method=wrong, status="success")
+    bound = metrics.requests_total.bind(method=wrong, status="success")
+    bound.add(1)
+    bound.add(1)
+    assert measured.value(REQUESTS, **{**LABELS, "method": "other"}) == 4
+    assert sum(measured.values("butterfly_otel_label_violations_total").values()) == 4

@@ -90,7 +90,7 @@ INSTRUMENTS = {
     "butterfly_quorum_size": "observable_gauge",
 }
 
-#: What the decisions say of streams, worked out by hand.
+#: What the contract says of streams, worked out by hand.
 STREAM_LIMITS = {
     "butterfly_requests_total": 48,  # (3 + 1) * (3 + 1) * (2 + 1)
     "butterfly_requests_in_flight": 9,  # (2 + 1) * (2 + 1)

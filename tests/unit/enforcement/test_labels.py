@@ -229,7 +229,7 @@ class Status(str, enum.Enum):
     ],
 )
 def test_label_text(value: object, text: str, problem: str | None) -> None:
-    """Values of any type become the text the decisions say, and problems are named."""
+    """Values of any type become the text the contract says, and problems are named."""
     assert label_text(value) == (text, problem)
 
 

@@ -204,6 +204,7 @@ class Unusual(AlwaysOffExemplarFilter):
     """A filter of a user's own that happens to extend one of the SDK's."""
 
     def should_sample(self, value: float, *args: Any) -> bool:
+        """Sample what is more than 1."""
         del args
         return value > 1
 

@@ -18,7 +18,6 @@ from wsgiref.validate import validator
 import pytest
 
 from butterfly_otel.exporters.prometheus import CollectionError, make_wsgi_app, serve
-from butterfly_otel.exporters.prometheus import listen as listen_module
 from butterfly_otel.exporters.prometheus import server as server_module
 from butterfly_otel.exporters.prometheus.app import Request, respond
 
@@ -383,7 +382,7 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
         found = ("192.0.2.1", *addresses)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
 
-    monkeypatch.setattr(listen_module.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     return addresses
 
 

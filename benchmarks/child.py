@@ -1,0 +1,32 @@
+"""Measures one group in this process and writes its figures as JSON: run by ``__main__``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+
+from benchmarks.measure import Settings, pin
+
+_MODULES = {
+    "api": "calls",
+    "handles": "calls",
+    "noop": "calls",
+    "scrape": "scrapes",
+    "scale": "scrapes",
+    "otlp": "otlp",
+    "memory": "memory",
+}
+
+
+def main(group: str, rounds: str, quick: str) -> None:
+    """Measure ``group``."""
+    # Only what the group needs is imported, so that nothing else is in the way.
+    measure = getattr(import_module(f"benchmarks.{_MODULES[group]}"), group)
+    pin()
+    figures = measure(Settings(rounds=int(rounds), quick=quick == "quick"))
+    sys.stdout.write(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,157 @@
+"""What is compared with what, and which ratio is to be reached: data, no code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: Runs in a process of its own, in this order.
+GROUPS = ("api", "handles", "noop", "scrape", "otlp", "memory", "scale")
+
+#: What turns our engine's MetricsData into the bytes of an OTLP request: module and function.
+OUR_ENCODER = "benchmarks.otlp:official_encode"
+
+SDK = "opentelemetry-sdk"
+PROMETHEUS = "prometheus_client"
+OFFICIAL = "opentelemetry-exporter-prometheus"
+
+_COUNTER_API = "`counter.add(1, {3 attributes})`, OTel API"
+_HANDLE = "typed handle `.add(1, …3 labels…)`"
+_SCRAPE = "scrape of 22,000 samples, text"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        work: What is done.
+        group: The process it is measured in.
+        ours: Key of our subject.
+        peer: Key of the subject it is compared with.
+        against: What that is.
+        target: The ratio to be reached; None where it is shown for information only.
+        direction: ``at least``: how many times the peer's figure is ours. ``at most``: how
+            many times our figure is the peer's.
+        unit: ``ns`` an execution, ``ns a sample``, or ``B`` a series.
+    """
+
+    work: str
+    group: str
+    ours: str
+    peer: str
+    against: str
+    target: float | None
+    direction: Literal["at least", "at most"] = "at least"
+    unit: Literal["ns", "ns a sample", "B"] = "ns"
+
+
+def _memory(what: str, key: str, target: float | None) -> Row:
+    peer = f"prometheus_{key}"
+    return Row(what, "memory", f"ours_{key}", peer, PROMETHEUS, target, "at most", "B")
+
+
+def _scrape_with_collection(peer: str, against: str) -> Row:
+    work = f"{_SCRAPE}, garbage collection on"
+    return Row(work, "scrape", "ours_scrape_collecting", f"{peer}_collecting", against, None)
+
+
+ROWS = (
+    Row(_COUNTER_API, "api", "ours_counter", "sdk_counter", SDK, 30),
+    Row(
+        _COUNTER_API,
+        "api",
+        "ours_counter",
+        "prometheus_counter",
+        f"{PROMETHEUS} `.labels(**kw).inc()`",
+        8,
+    ),
+    Row(
+        "`histogram.record(v, {2 attributes})`, OTel API",
+        "api",
+        "ours_histogram",
+        "sdk_histogram",
+        SDK,
+        25,
+    ),
+    Row(
+        _HANDLE,
+        "handles",
+        "ours_handle",
+        "prometheus_labels",
+        f"{PROMETHEUS} `.labels(**kw).inc()`",
+        12,
+    ),
+    Row(
+        _HANDLE,
+        "handles",
+        "ours_handle",
+        "prometheus_child",
+        f"{PROMETHEUS} bound child `.inc()`",
+        1.5,
+    ),
+    Row(
+        "bound `.add(1)`",
+        "handles",
+        "ours_bound",
+        "prometheus_child",
+        f"{PROMETHEUS} bound child `.inc()`",
+        6,
+    ),
+    Row(
+        "bound `.record(v)`, 9 buckets",
+        "handles",
+        "ours_bound_histogram",
+        "prometheus_child_histogram",
+        f"{PROMETHEUS} bound child `.observe(v)`",
+        6,
+    ),
+    Row(
+        "no-op handle `.add(1, …3 labels…)` before `configure()`",
+        "noop",
+        "ours_noop",
+        "sdk_noop",
+        f"{SDK} `counter.add(1, {{3 attributes}})`, no reader",
+        30,
+    ),
+    Row(
+        _SCRAPE,
+        "scrape",
+        "ours_scrape",
+        "official_scrape",
+        f"{OFFICIAL} and `generate_latest`",
+        12,
+    ),
+    Row(
+        _SCRAPE,
+        "scrape",
+        "ours_scrape",
+        "prometheus_scrape",
+        f"{PROMETHEUS} `generate_latest`",
+        25,
+    ),
+    _scrape_with_collection("official_scrape", f"{OFFICIAL} and `generate_latest`"),
+    _scrape_with_collection("prometheus_scrape", f"{PROMETHEUS} `generate_latest`"),
+    Row(
+        "OTLP collect and encode, 11,000 points",
+        "otlp",
+        "ours_otlp",
+        "sdk_otlp",
+        f"{SDK} and official encoder",
+        3,
+    ),
+    _memory("memory of a counter series", "counter_memory", 1 / 2),
+    _memory("memory of a histogram series, 9 buckets", "histogram_memory", 1 / 3),
+    _memory("memory of a counter series, after a scrape", "counter_scraped", None),
+    _memory("memory of a histogram series, after a scrape", "histogram_scraped", None),
+    Row(
+        "a sample of a scrape at 1,000,000 samples",
+        "scale",
+        "ours_large",
+        "ours_small",
+        "butterfly-otel at 10,000 samples",
+        1.5,
+        "at most",
+        "ns a sample",
+    ),
+)
