@@ -90,16 +90,20 @@ def assemble(
     for path in config.views:
         streams = apply_overlay(streams, path)
     own = SelfTelemetry()
-    prometheus = _prometheus_reader(config, registry) if "prometheus" in config.exporters else None
-    pushed = [_push_reader(name, config, own) for name in config.exporters if name != "prometheus"]
-    readers = (*([prometheus] if prometheus else []), *pushed, *extra_readers)
-    make_provider = MeterProvider if config.engine == "butterfly" else GatedMeterProvider
-    provider = make_provider(
-        metric_readers=readers,
-        resource=_resource(config),
-        views=compile_views(streams),
-        shutdown_on_exit=False,
-    )
+    ours: list[MetricReader] = []
+    try:
+        # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
+        pushing = (name for name in config.exporters if name != "prometheus")
+        ours.extend(_push_reader(name, config, own) for name in pushing)
+        prometheus = None
+        if "prometheus" in config.exporters:
+            prometheus = _prometheus_reader(config, registry)
+            ours.append(prometheus)
+        provider = _provider(config, streams, (*ours, *extra_readers))
+    except BaseException:
+        for reader in ours:
+            reader.shutdown(timeout_millis=0)
+        raise
     violations = Violations(strict=config.strict, count=own.count)
 
     def guard_meter(inner: Meter) -> GuardedMeter:
@@ -110,7 +114,19 @@ def assemble(
     _attach_handles(provider, streams)
     if config.zero_init:
         _start_at_zero(streams, config)
-    return Pipeline(provider, readers, prometheus, streams)
+    return Pipeline(provider, (*ours, *extra_readers), prometheus, streams)
+
+
+def _provider(
+    config: Config, streams: Sequence[Stream], readers: Sequence[MetricReader]
+) -> GatedMeterProvider:
+    make_provider = MeterProvider if config.engine == "butterfly" else GatedMeterProvider
+    return make_provider(
+        metric_readers=readers,
+        resource=_resource(config),
+        views=compile_views(streams),
+        shutdown_on_exit=False,
+    )
 
 
 def detach_handles() -> None:

@@ -165,3 +165,26 @@ def test_a_wrong_overlay_leaves_nothing_running(tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match="can't be read"):
         butterfly_otel.configure(**NODE, views=tmp_path / "none.yaml")
     assert butterfly_otel.configure(**NODE, exporter="none") is not None
+
+
+def test_a_failure_half_way_leaves_nothing_registered(start: Start, tmp_path: Any) -> None:
+    """When one of several exporters can't be made, the others are gone again."""
+    key = tmp_path / "key.pem"
+    key.write_text("not a key")
+    registry = CollectorRegistry()
+    with pytest.raises(ConfigurationError, match="otlp_client_certificate"):
+        start(
+            exporter=["prometheus", "otlp"],
+            registry=registry,
+            prometheus_port=0,
+            otlp_client_key=key,
+        )
+    assert list(registry.collect()) == []
+    used = InMemoryMetricReader()
+    butterfly_otel.configure(**NODE, exporter="none", metric_readers=[used])
+    butterfly_otel.shutdown()
+    with pytest.raises(ValueError, match="registered"):
+        butterfly_otel.configure(
+            **NODE, prometheus_port=0, registry=registry, metric_readers=[used]
+        )
+    assert list(registry.collect()) == []
