@@ -93,7 +93,7 @@ def assemble(
     ours: list[MetricReader] = []
     try:
         # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
-        pushing = (name for name in config.exporters if name != "prometheus")
+        pushing: list[ExporterName] = [each for each in config.exporters if each != "prometheus"]
         ours.extend(_push_reader(name, config, own) for name in pushing)
         prometheus = None
         if "prometheus" in config.exporters:

@@ -79,17 +79,14 @@ class Recorders(dict["LabelValues", "Recorder"]):
 
     __slots__ = ("_limit", "_sink")
 
-    def __init__(self, sink: Sink | None, limit: int) -> None:
+    def __init__(self, sink: Sink, limit: int) -> None:
         super().__init__()
         self._sink = sink
         self._limit = limit
 
     def __missing__(self, values: LabelValues) -> Recorder:
         """Return what records for label values that are not remembered."""
-        sink = self._sink
-        if sink is None:
-            return _ignore
-        recorder, keep = sink.recorder(values)
+        recorder, keep = self._sink.recorder(values)
         # Beyond the stream's limit everything is the overflow point: nothing to gain.
         if keep and len(self) < self._limit:
             self[values] = recorder
@@ -105,7 +102,7 @@ class SynchronousHandle(Handle):
         super().__init__(name)
         self._sink: Sink | None = None
         self._bounds: WeakSet[Bound] = WeakSet()
-        self._recorders = Recorders(None, 0)
+        self._recorders: Recorders | None = None
 
     def attach(self, sink: Sink | None) -> None:
         """Send measurements to ``sink`` from now on, or nowhere. Called by the runtime."""
@@ -114,13 +111,14 @@ class SynchronousHandle(Handle):
 
     def invalidate(self) -> None:
         """Forget every recorder looked up so far. Called by the runtime."""
-        self._recorders = Recorders(self._sink, self.metric.stream_limit)
+        sink = self._sink
+        self._recorders = None if sink is None else Recorders(sink, self.metric.stream_limit)
         for bound in tuple(self._bounds):
             bound.unsettle()
 
     def record_values(self, values: LabelValues, amount: float) -> None:
         """Record for label values in the contract's order. Called by the runtime."""
-        self._recorder(values)(amount)
+        self.settle(values)[0](amount)
 
     def adopt(self, bound: Bound) -> None:
         """Tell ``bound`` whenever what it has looked up is stale."""
@@ -131,17 +129,14 @@ class SynchronousHandle(Handle):
 
         One that may not reports its violation at every measurement.
         """
-        recorder = self._recorder(values)
+        recorders = self._recorders
+        if recorders is None:
+            return _ignore, False
         try:
-            return recorder, self._recorders.get(values) is recorder
-        except TypeError:
-            return recorder, False
-
-    def _recorder(self, values: LabelValues) -> Recorder:
-        try:
-            return self._recorders[values]
+            recorder = recorders[values]
         except TypeError:  # an unhashable label value
-            return self._recorders.__missing__(values)
+            return recorders.__missing__(values), False
+        return recorder, values in recorders
 
     def _remove(self, values: LabelValues) -> None:
         if self._sink is not None:

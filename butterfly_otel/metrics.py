@@ -65,10 +65,13 @@ class RequestsTotal(CounterHandle):
         status: Literal["success", "error"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_role, method, status)]
+            record = recorders[(node_role, method, status)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_role, method, status))
+            record = recorders.__missing__((node_role, method, status))
         record(amount)
 
     def inc(
@@ -79,10 +82,13 @@ class RequestsTotal(CounterHandle):
         status: Literal["success", "error"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_role, method, status)]
+            record = recorders[(node_role, method, status)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_role, method, status))
+            record = recorders.__missing__((node_role, method, status))
         record(1)
 
     def bind(
@@ -134,10 +140,13 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Add ``amount``, which may be negative."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_role, method)]
+            record = recorders[(node_role, method)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_role, method))
+            record = recorders.__missing__((node_role, method))
         record(amount)
 
     def inc(
@@ -148,10 +157,13 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Add ``amount``, by default one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_role, method)]
+            record = recorders[(node_role, method)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_role, method))
+            record = recorders.__missing__((node_role, method))
         record(amount)
 
     def dec(
@@ -162,10 +174,13 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Subtract ``amount``, by default one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_role, method)]
+            record = recorders[(node_role, method)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_role, method))
+            record = recorders.__missing__((node_role, method))
         record(negated(amount))
 
     def track(
@@ -227,10 +242,13 @@ class RequestErrorsTotal(CounterHandle):
         error_type: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_role, method, error_type)]
+            record = recorders[(node_role, method, error_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_role, method, error_type))
+            record = recorders.__missing__((node_role, method, error_type))
         record(amount)
 
     def inc(
@@ -241,10 +259,13 @@ class RequestErrorsTotal(CounterHandle):
         error_type: str,
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_role, method, error_type)]
+            record = recorders[(node_role, method, error_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_role, method, error_type))
+            record = recorders.__missing__((node_role, method, error_type))
         record(1)
 
     def bind(
@@ -298,10 +319,13 @@ class RequestDurationSeconds(HistogramHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_role, method)]
+            record = recorders[(node_role, method)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_role, method))
+            record = recorders.__missing__((node_role, method))
         record(value)
 
     def time(
@@ -383,20 +407,26 @@ class ConsensusLeaderChangesTotal(CounterHandle):
         amount: float,
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[()]
+            record = recorders[()]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__(())
+            record = recorders.__missing__(())
         record(amount)
 
     def inc(
         self,
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[()]
+            record = recorders[()]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__(())
+            record = recorders.__missing__(())
         record(1)
 
     def bind(
@@ -435,10 +465,13 @@ class ConsensusElectionDurationSeconds(HistogramHandle):
         value: float,
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[()]
+            record = recorders[()]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__(())
+            record = recorders.__missing__(())
         record(value)
 
     def time(
@@ -579,10 +612,13 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node)]
+            record = recorders[(from_node, to_node)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node))
+            record = recorders.__missing__((from_node, to_node))
         record(amount)
 
     def inc(
@@ -592,10 +628,13 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node)]
+            record = recorders[(from_node, to_node)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node))
+            record = recorders.__missing__((from_node, to_node))
         record(1)
 
     def bind(
@@ -703,10 +742,13 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)]
+            record = recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))
+            record = recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))
         record(value)
 
     def time(
@@ -771,10 +813,13 @@ class LayerMemoryBytes(GaugeHandle):
         operation: Literal["forward", "activation", "gradient"],
     ) -> None:
         """Set the current value."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation)]
+            record = recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))
+            record = recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))
         record(value)
 
     def bind(
@@ -828,10 +873,13 @@ class TensorSizeBytes(HistogramHandle):
         direction: Literal["input", "output"],
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), direction)]
+            record = recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), direction)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), direction))
+            record = recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), direction))
         record(value)
 
     def bind(
@@ -880,10 +928,13 @@ class PipelineDepth(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id,)]
+            record = recorders[(node_id,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id,))
+            record = recorders.__missing__((node_id,))
         record(value)
 
     def bind(
@@ -932,10 +983,13 @@ class PipelineStallsTotal(CounterHandle):
         reason: Literal["memory_pressure", "network_wait", "consensus_wait"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, reason)]
+            record = recorders[(node_id, reason)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, reason))
+            record = recorders.__missing__((node_id, reason))
         record(amount)
 
     def inc(
@@ -945,10 +999,13 @@ class PipelineStallsTotal(CounterHandle):
         reason: Literal["memory_pressure", "network_wait", "consensus_wait"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, reason)]
+            record = recorders[(node_id, reason)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, reason))
+            record = recorders.__missing__((node_id, reason))
         record(1)
 
     def bind(
@@ -997,10 +1054,13 @@ class BatchSize(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id,)]
+            record = recorders[(node_id,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id,))
+            record = recorders.__missing__((node_id,))
         record(value)
 
     def bind(
@@ -1049,10 +1109,13 @@ class TokensProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(model, node_id)]
+            record = recorders[(model, node_id)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((model, node_id))
+            record = recorders.__missing__((model, node_id))
         record(amount)
 
     def inc(
@@ -1062,10 +1125,13 @@ class TokensProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(model, node_id)]
+            record = recorders[(model, node_id)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((model, node_id))
+            record = recorders.__missing__((model, node_id))
         record(1)
 
     def bind(
@@ -1116,10 +1182,13 @@ class SequencesProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(model, node_id)]
+            record = recorders[(model, node_id)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((model, node_id))
+            record = recorders.__missing__((model, node_id))
         record(amount)
 
     def inc(
@@ -1129,10 +1198,13 @@ class SequencesProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(model, node_id)]
+            record = recorders[(model, node_id)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((model, node_id))
+            record = recorders.__missing__((model, node_id))
         record(1)
 
     def bind(
@@ -1183,10 +1255,13 @@ class AttentionHeadsActive(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id)]
+            record = recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))
+            record = recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))
         record(value)
 
     def bind(
@@ -1239,10 +1314,13 @@ class NetworkBytesSent(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, protocol)]
+            record = recorders[(from_node, to_node, protocol)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, protocol))
+            record = recorders.__missing__((from_node, to_node, protocol))
         record(amount)
 
     def inc(
@@ -1253,10 +1331,13 @@ class NetworkBytesSent(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, protocol)]
+            record = recorders[(from_node, to_node, protocol)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, protocol))
+            record = recorders.__missing__((from_node, to_node, protocol))
         record(1)
 
     def bind(
@@ -1310,10 +1391,13 @@ class NetworkBytesReceived(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, protocol)]
+            record = recorders[(from_node, to_node, protocol)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, protocol))
+            record = recorders.__missing__((from_node, to_node, protocol))
         record(amount)
 
     def inc(
@@ -1324,10 +1408,13 @@ class NetworkBytesReceived(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, protocol)]
+            record = recorders[(from_node, to_node, protocol)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, protocol))
+            record = recorders.__missing__((from_node, to_node, protocol))
         record(1)
 
     def bind(
@@ -1382,10 +1469,13 @@ class NetworkMessagesSentTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, message_type)]
+            record = recorders[(from_node, to_node, message_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, message_type))
+            record = recorders.__missing__((from_node, to_node, message_type))
         record(amount)
 
     def inc(
@@ -1396,10 +1486,13 @@ class NetworkMessagesSentTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, message_type)]
+            record = recorders[(from_node, to_node, message_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, message_type))
+            record = recorders.__missing__((from_node, to_node, message_type))
         record(1)
 
     def bind(
@@ -1453,10 +1546,13 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, message_type)]
+            record = recorders[(from_node, to_node, message_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, message_type))
+            record = recorders.__missing__((from_node, to_node, message_type))
         record(amount)
 
     def inc(
@@ -1467,10 +1563,13 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, message_type)]
+            record = recorders[(from_node, to_node, message_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, message_type))
+            record = recorders.__missing__((from_node, to_node, message_type))
         record(1)
 
     def bind(
@@ -1525,10 +1624,13 @@ class ConnectionErrorsTotal(CounterHandle):
         error_type: Literal["timeout", "refused", "reset", "encryption_error"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, error_type)]
+            record = recorders[(from_node, to_node, error_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, error_type))
+            record = recorders.__missing__((from_node, to_node, error_type))
         record(amount)
 
     def inc(
@@ -1539,10 +1641,13 @@ class ConnectionErrorsTotal(CounterHandle):
         error_type: Literal["timeout", "refused", "reset", "encryption_error"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node, error_type)]
+            record = recorders[(from_node, to_node, error_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node, error_type))
+            record = recorders.__missing__((from_node, to_node, error_type))
         record(1)
 
     def bind(
@@ -1597,10 +1702,13 @@ class ConnectionLatencySeconds(HistogramHandle):
         to_node: str,
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node)]
+            record = recorders[(from_node, to_node)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node))
+            record = recorders.__missing__((from_node, to_node))
         record(value)
 
     def time(
@@ -1660,10 +1768,13 @@ class ConnectionActive(GaugeHandle):
         to_node: str,
     ) -> None:
         """Set the current value."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_node, to_node)]
+            record = recorders[(from_node, to_node)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_node, to_node))
+            record = recorders.__missing__((from_node, to_node))
         record(value)
 
     def bind(
@@ -2157,10 +2268,13 @@ class DiskWriteDurationSeconds(HistogramHandle):
         operation: Literal["checkpoint_write", "log_append"],
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, operation)]
+            record = recorders[(node_id, operation)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, operation))
+            record = recorders.__missing__((node_id, operation))
         record(value)
 
     def time(
@@ -2220,10 +2334,13 @@ class DiskIoErrorsTotal(CounterHandle):
         operation: Literal["read", "write"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, operation)]
+            record = recorders[(node_id, operation)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, operation))
+            record = recorders.__missing__((node_id, operation))
         record(amount)
 
     def inc(
@@ -2233,10 +2350,13 @@ class DiskIoErrorsTotal(CounterHandle):
         operation: Literal["read", "write"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, operation)]
+            record = recorders[(node_id, operation)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, operation))
+            record = recorders.__missing__((node_id, operation))
         record(1)
 
     def bind(
@@ -2287,10 +2407,13 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Add ``amount``, which may be negative."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, status)]
+            record = recorders[(node_id, status)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, status))
+            record = recorders.__missing__((node_id, status))
         record(amount)
 
     def inc(
@@ -2301,10 +2424,13 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Add ``amount``, by default one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, status)]
+            record = recorders[(node_id, status)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, status))
+            record = recorders.__missing__((node_id, status))
         record(amount)
 
     def dec(
@@ -2315,10 +2441,13 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Subtract ``amount``, by default one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, status)]
+            record = recorders[(node_id, status)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, status))
+            record = recorders.__missing__((node_id, status))
         record(negated(amount))
 
     def track(
@@ -2380,10 +2509,13 @@ class CheckpointDurationSeconds(HistogramHandle):
         phase: Literal["snapshot", "write", "verify"],
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, phase)]
+            record = recorders[(node_id, phase)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, phase))
+            record = recorders.__missing__((node_id, phase))
         record(value)
 
     def time(
@@ -2446,10 +2578,13 @@ class CheckpointSizeBytes(HistogramHandle):
         checkpoint_id: str,
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, checkpoint_id)]
+            record = recorders[(node_id, checkpoint_id)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, checkpoint_id))
+            record = recorders.__missing__((node_id, checkpoint_id))
         record(value)
 
     def bind(
@@ -2500,10 +2635,13 @@ class RecoveryAttemptsTotal(CounterHandle):
         outcome: Literal["success", "partial", "failed"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, outcome)]
+            record = recorders[(node_id, outcome)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, outcome))
+            record = recorders.__missing__((node_id, outcome))
         record(amount)
 
     def inc(
@@ -2513,10 +2651,13 @@ class RecoveryAttemptsTotal(CounterHandle):
         outcome: Literal["success", "partial", "failed"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, outcome)]
+            record = recorders[(node_id, outcome)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, outcome))
+            record = recorders.__missing__((node_id, outcome))
         record(1)
 
     def bind(
@@ -2567,10 +2708,13 @@ class RecoveryDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id,)]
+            record = recorders[(node_id,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id,))
+            record = recorders.__missing__((node_id,))
         record(value)
 
     def time(
@@ -2625,10 +2769,13 @@ class StateDivergenceDetectedTotal(CounterHandle):
         node_id_pair: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id_pair,)]
+            record = recorders[(node_id_pair,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id_pair,))
+            record = recorders.__missing__((node_id_pair,))
         record(amount)
 
     def inc(
@@ -2637,10 +2784,13 @@ class StateDivergenceDetectedTotal(CounterHandle):
         node_id_pair: str,
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id_pair,)]
+            record = recorders[(node_id_pair,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id_pair,))
+            record = recorders.__missing__((node_id_pair,))
         record(1)
 
     def bind(
@@ -2719,10 +2869,13 @@ class TasksAssignedTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_coordinator, to_node)]
+            record = recorders[(from_coordinator, to_node)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_coordinator, to_node))
+            record = recorders.__missing__((from_coordinator, to_node))
         record(amount)
 
     def inc(
@@ -2732,10 +2885,13 @@ class TasksAssignedTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(from_coordinator, to_node)]
+            record = recorders[(from_coordinator, to_node)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((from_coordinator, to_node))
+            record = recorders.__missing__((from_coordinator, to_node))
         record(1)
 
     def bind(
@@ -2786,10 +2942,13 @@ class TasksCompletedTotal(CounterHandle):
         status: Literal["success", "error", "timeout"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, status)]
+            record = recorders[(node_id, status)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, status))
+            record = recorders.__missing__((node_id, status))
         record(amount)
 
     def inc(
@@ -2799,10 +2958,13 @@ class TasksCompletedTotal(CounterHandle):
         status: Literal["success", "error", "timeout"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, status)]
+            record = recorders[(node_id, status)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, status))
+            record = recorders.__missing__((node_id, status))
         record(1)
 
     def bind(
@@ -2850,10 +3012,13 @@ class TaskReassignmentsTotal(CounterHandle):
         reason: Literal["node_failure", "timeout", "overload"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(reason,)]
+            record = recorders[(reason,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((reason,))
+            record = recorders.__missing__((reason,))
         record(amount)
 
     def inc(
@@ -2862,10 +3027,13 @@ class TaskReassignmentsTotal(CounterHandle):
         reason: Literal["node_failure", "timeout", "overload"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(reason,)]
+            record = recorders[(reason,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((reason,))
+            record = recorders.__missing__((reason,))
         record(1)
 
     def bind(
@@ -2917,10 +3085,13 @@ class BarrierWaitDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(barrier_id, node_id)]
+            record = recorders[(barrier_id, node_id)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((barrier_id, node_id))
+            record = recorders.__missing__((barrier_id, node_id))
         record(value)
 
     def time(
@@ -2978,10 +3149,13 @@ class SynchronizationSkewSeconds(GaugeHandle):
         node_pair: str,
     ) -> None:
         """Set the current value."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_pair,)]
+            record = recorders[(node_pair,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_pair,))
+            record = recorders.__missing__((node_pair,))
         record(value)
 
     def bind(
@@ -3033,10 +3207,13 @@ class DependencyWaitDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(task_id, node_id)]
+            record = recorders[(task_id, node_id)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((task_id, node_id))
+            record = recorders.__missing__((task_id, node_id))
         record(value)
 
     def time(
@@ -3096,10 +3273,13 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         fault_type: Literal["incorrect_result", "invalid_signature", "merkle_mismatch"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, fault_type)]
+            record = recorders[(node_id, fault_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, fault_type))
+            record = recorders.__missing__((node_id, fault_type))
         record(amount)
 
     def inc(
@@ -3109,10 +3289,13 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         fault_type: Literal["incorrect_result", "invalid_signature", "merkle_mismatch"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, fault_type)]
+            record = recorders[(node_id, fault_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, fault_type))
+            record = recorders.__missing__((node_id, fault_type))
         record(1)
 
     def bind(
@@ -3163,10 +3346,13 @@ class VerificationChecksTotal(CounterHandle):
         check_type: Literal["signature", "merkle_tree", "result_comparison"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, check_type)]
+            record = recorders[(node_id, check_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, check_type))
+            record = recorders.__missing__((node_id, check_type))
         record(amount)
 
     def inc(
@@ -3176,10 +3362,13 @@ class VerificationChecksTotal(CounterHandle):
         check_type: Literal["signature", "merkle_tree", "result_comparison"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, check_type)]
+            record = recorders[(node_id, check_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, check_type))
+            record = recorders.__missing__((node_id, check_type))
         record(1)
 
     def bind(
@@ -3230,10 +3419,13 @@ class VerificationFailuresTotal(CounterHandle):
         failure_type: Literal["signature_invalid", "merkle_mismatch", "result_divergence"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, failure_type)]
+            record = recorders[(node_id, failure_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, failure_type))
+            record = recorders.__missing__((node_id, failure_type))
         record(amount)
 
     def inc(
@@ -3243,10 +3435,13 @@ class VerificationFailuresTotal(CounterHandle):
         failure_type: Literal["signature_invalid", "merkle_mismatch", "result_divergence"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, failure_type)]
+            record = recorders[(node_id, failure_type)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, failure_type))
+            record = recorders.__missing__((node_id, failure_type))
         record(1)
 
     def bind(
@@ -3295,10 +3490,13 @@ class ReputationScore(GaugeHandle):
         node_id: str,
     ) -> None:
         """Set the current value."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id,)]
+            record = recorders[(node_id,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id,))
+            record = recorders.__missing__((node_id,))
         record(value)
 
     def bind(
@@ -3347,10 +3545,13 @@ class CryptographicFailuresTotal(CounterHandle):
         operation: Literal["sign", "verify", "encrypt", "decrypt"],
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, operation)]
+            record = recorders[(node_id, operation)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, operation))
+            record = recorders.__missing__((node_id, operation))
         record(amount)
 
     def inc(
@@ -3360,10 +3561,13 @@ class CryptographicFailuresTotal(CounterHandle):
         operation: Literal["sign", "verify", "encrypt", "decrypt"],
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(node_id, operation)]
+            record = recorders[(node_id, operation)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((node_id, operation))
+            record = recorders.__missing__((node_id, operation))
         record(1)
 
     def bind(
@@ -3412,10 +3616,13 @@ class MerkleRootMismatchesTotal(CounterHandle):
         task_id: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(task_id,)]
+            record = recorders[(task_id,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((task_id,))
+            record = recorders.__missing__((task_id,))
         record(amount)
 
     def inc(
@@ -3424,10 +3631,13 @@ class MerkleRootMismatchesTotal(CounterHandle):
         task_id: str,
     ) -> None:
         """Add one."""
+        recorders = self._recorders
+        if recorders is None:
+            return
         try:
-            record = self._recorders[(task_id,)]
+            record = recorders[(task_id,)]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__((task_id,))
+            record = recorders.__missing__((task_id,))
         record(1)
 
     def bind(

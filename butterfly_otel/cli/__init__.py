@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"butterfly-otel: {error}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        # The reader of a pipe has gone, as `| head` does: nothing is wrong.
-        sys.stdout = None  # or the interpreter flushes it again
+        # The reader of a pipe has gone, as `| head` does: nothing is wrong. What is still
+        # buffered must not fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except KeyboardInterrupt:
         return 130

@@ -71,10 +71,13 @@ _BOUND = {
 _Method = tuple[str, str, str, str, str]
 #: The whole way of a measurement through a handle, in line: calls are what costs.
 _RECORD = """\
-try:
-            record = self._recorders[{values}]
+recorders = self._recorders
+        if recorders is None:
+            return
+        try:
+            record = recorders[{values}]
         except TypeError:  # an unhashable label value
-            record = self._recorders.__missing__({values})
+            record = recorders.__missing__({values})
         record({value})"""
 _METHODS: dict[str, tuple[_Method, ...]] = {
     "counter": (

@@ -52,14 +52,26 @@ def render(
     Raises:
         CollectionError: When a meter provider's metrics could not be collected.
     """
-    items: list[Item] = []
+    items = [
+        item
+        for item, claims in _distinct(_items(registry, form, problems, timeout), problems)
+        if names is None or not claims.isdisjoint(names) or _stem(item) in names
+    ]
+    body = "".join(_lines(items, form, problems))
+    if form.kind == "openmetrics":
+        body += "# EOF\n"
+    quoted = form.utf8 and any(_has_utf8_name(item) for item in items)
+    return form.content_type(quoted_names=quoted), body.encode()
+
+
+def _distinct(items: Iterable[Item], problems: Problems) -> Iterator[tuple[Item, set[str]]]:
+    """Yield each item and its names, leaving out those whose names are taken already."""
     claimed: set[str] = set()
-    for item in _items(registry, form, problems, timeout):
+    for item in items:
         claims = set(item.claims) if isinstance(item, Family) else metric_claims(item)
         if claimed.isdisjoint(claims):
             claimed |= claims
-            if names is None or not claims.isdisjoint(names) or _stem(item) in names:
-                items.append(item)
+            yield item, claims
         else:
             problems.report(
                 "name_clash",
@@ -67,11 +79,6 @@ def render(
                 "Metric %s is not exposed: its name %s is taken",
                 min(claims & claimed),
             )
-    body = "".join(_lines(items, form, problems))
-    if form.kind == "openmetrics":
-        body += "# EOF\n"
-    quoted = form.utf8 and any(_has_utf8_name(item) for item in items)
-    return form.content_type(quoted_names=quoted), body.encode()
 
 
 def _stem(item: Item) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from functools import partial
 from threading import local
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -78,11 +80,7 @@ class PrometheusMetricReader(OfficialReader):
         created: bool = False,
         on_problem: Callable[[ProblemKind, str], None] | None = None,
     ) -> None:
-        if translation_strategy not in STRATEGIES:
-            raise ConfigurationError(
-                f"translation_strategy is {translation_strategy!r}; use one of"
-                f" {', '.join(STRATEGIES)}"
-            )
+        _check_strategy(translation_strategy)
         self._inbox = local()
         self._provider: Callable[[], MeterProvider | None] = lambda: None
         self._server: Server | None = None
@@ -98,26 +96,24 @@ class PrometheusMetricReader(OfficialReader):
             cardinality_limits=cardinality_limits,
         )
 
-        def make_translator(utf8: bool) -> Translator:  # noqa: FBT001 - a callback's only argument
-            return Translator(
-                Naming(translation_strategy, prefix, utf8),
-                verbatim=verbatim,
-                scope_labels=scope_info_enabled,
-                resource_labels=resource_attribute_filter,
-                target_info=not disable_target_info,
-                created=created,
-                problems=self._problems,
-            )
-
-        collector = FamilyCollector(
+        naming = Naming(translation_strategy, prefix)
+        make = partial(
+            Translator,
+            verbatim=verbatim,
+            scope_labels=scope_info_enabled,
+            resource_labels=resource_attribute_filter,
+            target_info=not disable_target_info,
+            created=created,
+            problems=self._problems,
+        )
+        self._families = FamilyCollector(
             self._gather,
             self._resource,
-            make_translator,
-            utf8=not Naming(translation_strategy).escapes,
+            lambda utf8: make(replace(naming, utf8=utf8)),
+            utf8=not naming.escapes,
         )
-        self._families = collector
         self._registry = registry
-        registry.register(collector)
+        registry.register(self._families)
 
     @property
     def problems(self) -> dict[ProblemKind, int]:
@@ -233,6 +229,13 @@ class AutoPrometheusMetricReader(PrometheusMetricReader):
                 f" {error.strerror or error}; choose another address by"
                 " OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
             ) from error
+
+
+def _check_strategy(strategy: str) -> None:
+    if strategy not in STRATEGIES:
+        raise ConfigurationError(
+            f"translation_strategy is {strategy!r}; use one of {', '.join(STRATEGIES)}"
+        )
 
 
 def _is_of_the_catalogue(scope: str, name: str) -> bool:

@@ -1,20 +1,33 @@
-"""What the engine's tests share: comparable facts of MetricsData, and a clock that stands still."""
+"""What the engine's tests share.
+
+Comparable facts of MetricsData, a clock that stands still, and interruptions at every moment
+at which threads may switch.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import dis
+import itertools
 import logging
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
+
+import butterfly_otel.engine
+
+ENGINE = str(Path(butterfly_otel.engine.__file__).parent)
 
 # `HYPOTHESIS_PROFILE=thorough` runs the property tests fifty times as long.
 _EVERYDAY = 250
@@ -136,3 +149,77 @@ def silent() -> Iterator[None]:
     """Log nothing during the test."""
     with silence():
         yield
+
+
+class Interruption:
+    """Traces a call and runs ``intrude`` in another thread at the ``point``-th moment.
+
+    With the GIL a thread is switched only where a function begins, after a call and at a
+    backward jump; these are the moments, in the engine's own code.
+    """
+
+    def __init__(self, intrude: Callable[[], None], point: int) -> None:
+        self._intrude = intrude
+        self._thread = threading.Thread(target=self._run)
+        self._failure: BaseException | None = None
+        self._left = point
+        self._last: dict[FrameType, str] = {}
+
+    def during(self, work: Callable[[], None]) -> bool:
+        """Return whether there was a moment of that number."""
+        before = sys.gettrace()
+        sys.settrace(self._trace)
+        try:
+            work()
+        finally:
+            sys.settrace(before)
+        if self._left >= 0:
+            return False
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        return True
+
+    def _run(self) -> None:
+        try:
+            self._intrude()
+        except BaseException as error:  # noqa: BLE001 - raised in the main thread
+            self._failure = error
+
+    def _trace(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(ENGINE):
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        if event == "call":
+            self._moment()
+        elif event == "opcode":
+            last = self._last.get(frame, "")
+            if last.startswith(("CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE")):
+                self._moment()
+            self._last[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+        elif event == "return":
+            self._last.pop(frame, None)
+        return self._trace
+
+    def _moment(self) -> None:
+        if self._left == 0:
+            self._thread.start()
+            # Where it waits for a lock that is held here, it goes on later; by then tracing has
+            # to be over, because with it threads may switch anywhere.
+            self._thread.join(0.001)
+            sys.settrace(None)
+        self._left -= 1
+
+
+#: What is interrupted, what happens meanwhile, and what must hold afterwards.
+Scenario = tuple[Callable[[], None], Callable[[], None], Callable[[], None]]
+
+
+def at_every_moment(scenario: Callable[[], Scenario]) -> None:
+    """Play a scenario again and again, interrupting it one moment later each time."""
+    for point in itertools.count():
+        work, intrude, check = scenario()
+        if not Interruption(intrude, point).during(work):
+            return
+        check()

@@ -27,6 +27,7 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics import MeterProvider as StockProvider
 from opentelemetry.sdk.metrics import _Gauge as Gauge
 from opentelemetry.sdk.metrics._internal import _MeterConfig
+from opentelemetry.sdk.metrics._internal.aggregation import _SumAggregation
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import (
     DefaultAggregation,
@@ -47,7 +48,7 @@ from opentelemetry.trace import (
 )
 
 from butterfly_otel.engine import MeterProvider
-from tests.unit.engine.conftest import Clock, facts, silence, standing_clock
+from tests.unit.engine.conftest import Clock, facts, points, silence, standing_clock
 
 KINDS: dict[str, type] = {
     "counter": Counter,
@@ -405,3 +406,28 @@ def plans(draw: st.DrawFn) -> Plan:
 def test_the_engine_exports_what_the_stock_sdk_exports(plan: Plan) -> None:
     """Whatever is created, measured, collected and switched, MetricsData is the stock SDK's."""
     drive(plan)
+
+
+class _TwiceState(_SumAggregation):
+    def aggregate(self, measurement: Any, should_sample_exemplar: bool = True) -> None:  # noqa: FBT001, FBT002 - the SDK's signature
+        super().aggregate(measurement, should_sample_exemplar)
+        super().aggregate(measurement, should_sample_exemplar)
+
+
+class Twice(SumAggregation):
+    """An aggregation of a user's own, built on one of the SDK's."""
+
+    def _create_aggregation(self, *args: Any) -> Any:
+        made = super()._create_aggregation(*args)
+        made.__class__ = _TwiceState
+        return made
+
+
+def test_an_aggregation_of_the_users_own_goes_the_stock_way() -> None:
+    """Cells stand for the SDK's aggregations exactly, not for what extends them."""
+    for provider_class in (StockProvider, MeterProvider):
+        reader = InMemoryMetricReader()
+        views = [View(instrument_name="c", aggregation=Twice())]
+        provider = provider_class([reader], views=views, shutdown_on_exit=False)
+        provider.get_meter("m").create_counter("c").add(1)
+        assert [point.value for point in points(reader, "c")] == [2]

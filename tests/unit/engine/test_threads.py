@@ -2,32 +2,26 @@
 
 First by chance, with a switch interval of a microsecond. Then one by one at every moment at
 which CPython with the GIL may switch threads: where a function begins, after a call and at a
-backward jump. A trace function stops one side at each of them in the engine, and lets the
-other side run meanwhile.
+backward jump.
 """
 
 from __future__ import annotations
 
-import dis
-import itertools
 import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import Counter, Histogram, UpDownCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
-from butterfly_otel.engine import MeterProvider, cells
+from butterfly_otel.engine import MeterProvider
 from butterfly_otel.engine.cells import gil_enabled
+from tests.unit.engine.conftest import Scenario, at_every_moment, points
 
-ENGINE = str(Path(cells.__file__).parent)
 METHODS = {"counter": "add", "histogram": "record"}
-STATES = ("new", "live", "collected")
 
 THREADS = 6
 ROUNDS = 2000
@@ -237,143 +231,169 @@ def test_instruments_may_be_created_while_readers_change() -> None:
     assert not any(math.isnan(each) for each in reader.totals.values())
 
 
-class Interruption:
-    """Traces a call and runs ``intrude`` in another thread at the ``point``-th moment."""
-
-    def __init__(self, intrude: Callable[[], None], point: int) -> None:
-        self._intrude = intrude
-        self._thread = threading.Thread(target=self._run)
-        self._failure: BaseException | None = None
-        self._left = point
-        self._last: dict[FrameType, str] = {}
-
-    def during(self, work: Callable[[], None]) -> bool:
-        """Return whether there was a moment of that number."""
-        before = sys.gettrace()
-        sys.settrace(self._trace)
-        try:
-            work()
-        finally:
-            sys.settrace(before)
-        if self._left >= 0:
-            return False
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-        return True
-
-    def _run(self) -> None:
-        try:
-            self._intrude()
-        except BaseException as error:  # noqa: BLE001 - raised in the main thread
-            self._failure = error
-
-    def _trace(self, frame: FrameType, event: str, _argument: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(ENGINE):
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        if event == "call":
-            self._moment()
-        elif event == "opcode":
-            last = self._last.get(frame, "")
-            if last.startswith(("CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE")):
-                self._moment()
-            self._last[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-        elif event == "return":
-            self._last.pop(frame, None)
-        return self._trace
-
-    def _moment(self) -> None:
-        if self._left == 0:
-            self._thread.start()
-            # Where it waits for a lock that is held here, it goes on later; by then tracing has
-            # to be over, because with it threads may switch anywhere.
-            self._thread.join(0.001)
-            sys.settrace(None)
-        self._left -= 1
-
-
 class Session:
     """One instrument and its readers, with what they have exported in all."""
 
-    def __init__(self, kind: str, preferences: tuple[Any, ...]) -> None:
+    def __init__(self, kind: str, preferences: tuple[Any, ...], state: str, *, bound: bool) -> None:
         self.readers = [InMemoryMetricReader(each) for each in preferences]
         self.delta = [each is not None for each in preferences]
         self.exported = [0.0 for _ in preferences]
-        provider = MeterProvider(self.readers, shutdown_on_exit=False)
-        self.instrument = getattr(provider.get_meter("m"), f"create_{kind}")("i")
-        self.by_api = getattr(self.instrument, METHODS[kind])
+        self.provider = MeterProvider(self.readers, shutdown_on_exit=False)
+        self.measured = 0
+        self._instrument = getattr(self.provider.get_meter("m"), f"create_{kind}")("i")
+        self._by_api = getattr(self._instrument, METHODS[kind])
+        self._target: Any = None
+        if bound:
+            self.bind()
+        if state != "new":
+            self.measure()
+        if state == "collected":
+            self.collect()
+
+    def bind(self) -> None:
+        """Measure by a bound target from now on."""
+        self._target = self._instrument.bind({"k": "v"})
+
+    def measure(self) -> None:
+        """Measure 1."""
+        if self._target is not None:
+            self._target.record(1)
+        else:
+            self._by_api(1, {"k": "v"})
+        self.measured += 1
 
     def collect(self) -> None:
         """Collect by every reader and look at each point."""
         for index, reader in enumerate(self.readers):
-            data = reader.get_metrics_data()
-            total = 0.0
-            for metric in data.resource_metrics[0].scope_metrics[0].metrics if data else ():
-                for point in metric.data.data_points:
-                    total += getattr(point, "value", None) or _count(point)
+            total = sum(_amount(point) for point in points(reader, "i"))
             self.exported[index] = total + (self.exported[index] if self.delta[index] else 0)
 
+    def check(self) -> None:
+        """Compare what was exported with what was measured."""
+        self.collect()
+        assert self.exported == [self.measured] * len(self.readers)
 
-def _count(point: Any) -> float:
-    if not hasattr(point, "count"):
-        return 0.0
+
+def _amount(point: Any) -> float:
+    amount: float | None = getattr(point, "value", None)
+    if amount is not None:
+        return amount
     # Every amount is 1, so the parts of a point must agree.
     assert point.count == point.sum == sum(point.bucket_counts)
     assert (point.min, point.max) == ((1, 1) if point.count else (math.inf, -math.inf))
     return float(point.count)
 
 
-def _moments(kind: str, preferences: tuple[Any, ...], *, bound: bool) -> Iterator[Any]:
-    for state, times in itertools.product(STATES, (1, 2)):
-        for point in itertools.count():
-            session = Session(kind, preferences)
-            target = session.instrument.bind({"k": "v"}) if bound else None
+def twice(work: Callable[[], None]) -> Callable[[], None]:
+    """Return what does the work twice."""
 
-            def measure(session: Session = session, target: Any = target) -> None:
-                if target is not None:
-                    target.record(1)
-                else:
-                    session.by_api(1, {"k": "v"})
+    def both() -> None:
+        work()
+        work()
 
-            if state != "new":
-                measure()
-            if state == "collected":
-                session.collect()
-            failed = yield session, measure, times, point, 1 + (state != "new")
-            if failed:
-                break
+    return both
+
+
+EVERY_SESSION = [
+    pytest.mark.skipif(not gil_enabled(), reason="the moments are those of the GIL"),
+    pytest.mark.parametrize("state", ["new", "live", "collected"]),
+    pytest.mark.parametrize("bound", [False, True], ids=["api", "bound"]),
+    pytest.mark.parametrize(
+        "preferences", [(None,), (DELTA,), (None, DELTA)], ids=["cumulative", "delta", "both"]
+    ),
+    pytest.mark.parametrize("kind", METHODS),
+]
+
+
+def every_session(test: Any) -> Any:
+    """Run a test with each kind of instrument, reader, target and state of the series."""
+    for mark in EVERY_SESSION:
+        test = mark(test)
+    return test
+
+
+@every_session
+def test_collections_amid_a_measurement_lose_nothing(
+    kind: str, preferences: tuple[Any, ...], state: str, *, bound: bool
+) -> None:
+    """Two collections at any moment of a measurement export it once, then or later."""
+
+    def scenario() -> Scenario:
+        session = Session(kind, preferences, state, bound=bound)
+        return session.measure, twice(session.collect), session.check
+
+    at_every_moment(scenario)
+
+
+@every_session
+def test_measurements_amid_a_collection_are_exported_once_and_whole(
+    kind: str, preferences: tuple[Any, ...], state: str, *, bound: bool
+) -> None:
+    """Two measurements at any moment of a collection are in it or in the next."""
+
+    def scenario() -> Scenario:
+        session = Session(kind, preferences, state, bound=bound)
+        return session.collect, twice(session.measure), session.check
+
+    at_every_moment(scenario)
+
+
+@every_session
+def test_a_reader_added_amid_a_measurement_sees_the_next_one(
+    kind: str, preferences: tuple[Any, ...], state: str, *, bound: bool
+) -> None:
+    """Whatever was looked up for the readers there were is looked up anew."""
+
+    def scenario() -> Scenario:
+        session = Session(kind, preferences, state, bound=bound)
+        return _joining(session, session.measure)
+
+    at_every_moment(scenario)
+
+
+@every_session
+def test_a_reader_added_amid_a_binding_sees_what_is_measured_by_it(
+    kind: str, preferences: tuple[Any, ...], state: str, *, bound: bool
+) -> None:
+    """A target that is being bound is not bound to the readers there were."""
+
+    def scenario() -> Scenario:
+        session = Session(kind, preferences, state, bound=bound)
+        other = InMemoryMetricReader()
+        session.provider.add_metric_reader(other)
+        session.provider.remove_metric_reader(other)
+        return _joining(session, session.bind)
+
+    at_every_moment(scenario)
+
+
+def _joining(session: Session, work: Callable[[], None]) -> Scenario:
+    late = InMemoryMetricReader()
+
+    def check() -> None:
+        before = sum(_amount(point) for point in points(late, "i"))
+        session.measure()
+        assert sum(_amount(point) for point in points(late, "i")) == before + 1
+        session.check()
+
+    return work, lambda: session.provider.add_metric_reader(late), check
 
 
 @pytest.mark.skipif(not gil_enabled(), reason="the moments are those of the GIL")
-@pytest.mark.parametrize("bound", [False, True], ids=["api", "bound"])
-@pytest.mark.parametrize(
-    "preferences", [(None,), (DELTA,), (None, DELTA)], ids=["cumulative", "delta", "both"]
-)
-@pytest.mark.parametrize("kind", METHODS)
-@pytest.mark.parametrize("interrupted", ["measurement", "collection"])
-def test_nothing_is_lost_or_torn_whenever_threads_switch(
-    interrupted: str, kind: str, preferences: tuple[Any, ...], *, bound: bool
-) -> None:
-    """Collections in the midst of a measurement, and measurements in the midst of one."""
-    moments = _moments(kind, preferences, bound=bound)
-    session, measure, times, point, expected = next(moments)
-    while True:
+def test_a_reader_added_amid_the_creation_of_an_instrument_sees_it() -> None:
+    """An instrument that is not ready yet neither breaks a change of readers nor misses it."""
 
-        def repeated(work: Callable[[], None], times: int = times) -> Callable[[], None]:
-            return lambda: [work() for _ in range(times)] and None
+    def scenario() -> Scenario:
+        provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+        late = InMemoryMetricReader()
 
-        if interrupted == "measurement":
-            reached = Interruption(repeated(session.collect), point).during(measure)
-        else:
-            reached = Interruption(repeated(measure), point).during(session.collect)
-            expected += times - 1
-        if reached:
-            session.collect()
-            session.collect()
-            assert session.exported == [expected] * len(preferences), (point, times)
-        try:
-            session, measure, times, point, expected = moments.send(not reached)
-        except StopIteration:
-            break
+        def create() -> None:
+            provider.get_meter("m").create_counter("i")
+
+        def check() -> None:
+            provider.get_meter("m").create_counter("i").add(1, {"k": "v"})
+            assert sum(_amount(point) for point in points(late, "i")) == 1
+
+        return create, lambda: provider.add_metric_reader(late), check
+
+    at_every_moment(scenario)
