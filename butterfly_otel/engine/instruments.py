@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -39,12 +40,13 @@ class FanOut:
     def __init__(
         self,
         owner: CellInstrument,
+        generation: object,
         attributes: Mapping[str, Any],
         cells: Sequence[Cell],
         others: Sequence[sdk.ViewInstrumentMatch],
     ) -> None:
         self._owner = owner
-        self._generation = owner.generation
+        self._generation = generation
         self._cells = tuple(cells)
         self._others = tuple(others)
         self.attributes = attributes
@@ -88,9 +90,10 @@ class CellInstrument:
     lowest: float
     quick: bool
     generation: object
-    on_invalid: Callable[[str, object], None]
+    on_invalid: Callable[[str, object], None] | None
     _measurement_consumer: Any
     _logged: set[str]
+    _switch: Lock
     # The one stream whose cells may be measured without asking the instrument.
     _direct: CellStream | None
     # Attribute keys and values, flat, to the target; only combinations of exact strings,
@@ -98,25 +101,20 @@ class CellInstrument:
     _targets: dict[tuple[Any, ...], Target]
     _bare: Target | None
 
-    def adopt(self) -> None:
-        """Begin to measure by cells."""
-        self.lowest = 0.0 if self.non_negative else -HIGHEST
-        self.on_invalid = self._log_invalid
-        self._logged = set()
-        self._direct = None
-        self.refresh()
-
     def refresh(self) -> None:
         """Look everything up again: readers were added or removed, or the meter switched."""
-        consumer = self._measurement_consumer
-        self.quick = not consumer.samples_always
-        self.generation = object()
-        self._targets = {}
-        self._bare = None
-        if self._direct is not None:
-            # Whoever still holds one of its cells is sent back here.
-            self._direct.make_direct(direct=False)
-            self._direct = None
+        with self._switch:
+            self.generation = object()
+            self._targets = {}
+            self._bare = None
+            direct, self._direct = self._direct, None
+            if direct is not None:
+                # Whoever still holds one of its cells is sent back here.
+                direct.make_direct(direct=False)
+
+    def renew_lock(self) -> None:
+        """Forget who held the lock, in a forked child."""
+        self._switch = Lock()
 
     def target(self, attributes: Attributes) -> Target:
         """Return where measurements with these attributes go."""
@@ -133,13 +131,15 @@ class CellInstrument:
         target: Target
         if len(cells) == 1 and not others and self.quick and cells[0].attributes == cleaned:
             target = cells[0]
-            if self._direct is None and generation is self.generation:
-                self._direct = target.stream
-                self._direct.make_direct(direct=True)
         else:
-            target = FanOut(self, cleaned, cells, others)
-        if generation is self.generation:
-            self._remember(attributes, target)
+            target = FanOut(self, generation, cleaned, cells, others)
+        with self._switch:
+            # Else readers have changed meanwhile: what was found is stale, and finds out.
+            if generation is self.generation:
+                if isinstance(target, Cell) and self._direct is None:
+                    self._direct = target.stream
+                    self._direct.make_direct(direct=True)
+                self._remember(attributes, target)
         return target
 
     def bind(self, attributes: Attributes = None) -> Target:
@@ -189,7 +189,7 @@ class CellInstrument:
         """Return a value the instrument can take; ``None`` after reporting any other."""
         cleaned = clean_value(amount, negative_allowed=not self.non_negative)
         if isinstance(cleaned, str):
-            self.on_invalid(cleaned, amount)
+            (self.on_invalid or self._log_invalid)(cleaned, amount)
             return None
         return cleaned
 
@@ -277,3 +277,20 @@ class CellGauge(sdk.Gauge, CellInstrument):
     """A gauge that measures by cells."""
 
     set = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both
+
+
+def adopt(instrument: Any, ours: type[CellInstrument]) -> None:  # noqa: ANN401
+    """Let an instrument that the SDK has made measure by cells.
+
+    Its class comes last: from then on others may find it and change its readers.
+    """
+    instrument.lowest = 0.0 if ours.non_negative else -HIGHEST
+    instrument.quick = not instrument._measurement_consumer.samples_always  # noqa: SLF001
+    instrument.on_invalid = None
+    instrument.generation = object()
+    instrument._logged = set()  # noqa: SLF001
+    instrument._switch = Lock()  # noqa: SLF001
+    instrument._direct = None  # noqa: SLF001
+    instrument._targets = {}  # noqa: SLF001
+    instrument._bare = None  # noqa: SLF001
+    instrument.__class__ = ours

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.instruments import CellInstrument
+from butterfly_otel.engine.instruments import CellInstrument, adopt
 from butterfly_otel.engine.storage import CELL_CLASSES, CellMeasurementConsumer
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class CellMeter(sdk.Meter):
     def restart(self) -> None:
         """Renew the lock in a forked child."""
         self._instrument_registration_lock = Lock()
+        for instrument in self.instruments():
+            instrument.renew_lock()
 
     def instruments(self) -> Iterator[CellInstrument]:
         """Yield the instruments that measure by cells."""
@@ -110,8 +112,7 @@ def _by_cells(instrument: Any) -> Any:  # noqa: ANN401
         ours = CELL_CLASSES.get(instrument.__class__)
         if ours is not None:
             # Nobody has it yet: whoever asks for the same one waits for the lock.
-            instrument.__class__ = ours
-            instrument.adopt()
+            adopt(instrument, ours)
     return instrument
 
 

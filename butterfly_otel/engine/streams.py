@@ -41,11 +41,13 @@ _OVERFLOW = {"otel.metric.overflow": True}
 
 def cell_class(aggregation: Any) -> type[Cell] | None:  # noqa: ANN401
     """Return the cell that aggregates exactly as the SDK's aggregation does, if there is one."""
-    if isinstance(aggregation, sdk.SumAggregation):
+    # Exactly these: what is derived from one of them may do anything.
+    kind = cast("type[object]", type(aggregation))
+    if kind is sdk.SumAggregation:
         return SumCell
-    if isinstance(aggregation, sdk.LastValueAggregation):
+    if kind is sdk.LastValueAggregation:
         return LastValueCell
-    if isinstance(aggregation, sdk.HistogramAggregation):
+    if kind is sdk.HistogramAggregation:
         return MinMaxHistogramCell if aggregation._record_min_max else HistogramCell  # noqa: SLF001
     return None
 

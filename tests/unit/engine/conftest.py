@@ -35,8 +35,10 @@ settings.register_profile("everyday", max_examples=_EVERYDAY, deadline=None)
 settings.register_profile("thorough", max_examples=50 * _EVERYDAY, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
-#: Numbers in these fields are compared without their type: a bool is counted as an int.
-_NUMBERS = frozenset({"value", "sum", "min", "max"})
+#: A bool in these fields is compared as the int it is counted as.
+_NUMBERS = frozenset({"value", "sum"})
+#: Of equal numbers (5, 5.0; 0.0, -0.0) either may be the extreme; it is exported as a double.
+_EXTREMES = frozenset({"min", "max"})
 
 
 def plain(value: Any, *, drop: frozenset[str] = frozenset(), number: bool = False) -> Any:
@@ -45,7 +47,9 @@ def plain(value: Any, *, drop: frozenset[str] = frozenset(), number: bool = Fals
         return (
             type(value).__name__,
             *(
-                (f.name, plain(getattr(value, f.name), drop=drop, number=f.name in _NUMBERS))
+                (f.name, _extreme(getattr(value, f.name)))
+                if f.name in _EXTREMES
+                else (f.name, plain(getattr(value, f.name), drop=drop, number=f.name in _NUMBERS))
                 for f in dataclasses.fields(value)
                 if f.name not in drop
             ),
@@ -60,6 +64,10 @@ def plain(value: Any, *, drop: frozenset[str] = frozenset(), number: bool = Fals
     if isinstance(value, (int, float, str, bytes, type(None))):
         return (type(value).__name__, repr(value))
     return (type(value).__name__, repr(getattr(value, "__dict__", value)))
+
+
+def _extreme(value: float) -> str:
+    return repr(float(value) + 0.0)
 
 
 _TIMES = frozenset({"start_time_unix_nano", "time_unix_nano"})
