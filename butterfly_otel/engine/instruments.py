@@ -55,8 +55,7 @@ class FanOut:
         """Measure a value."""
         owner = self._owner
         if self._generation is not owner.generation:
-            owner.target(self.attributes).record(amount)
-            return
+            self._renew()
         try:
             if (
                 owner.lowest <= amount <= HIGHEST
@@ -71,6 +70,18 @@ class FanOut:
         except Exception:  # noqa: BLE001, S110 - an amount's own comparison may do anything
             pass
         owner.measure(self._cells, amount, self.attributes, others=self._others)
+
+    def _renew(self) -> None:
+        """Find the streams there are now; somebody holds on to this target."""
+        owner = self._owner
+        generation = owner.generation
+        found = owner.target(self.attributes)
+        if isinstance(found, Cell):
+            self._cells, self._others = (found,), ()
+        else:
+            self._cells, self._others = found._cells, found._others  # noqa: SLF001 - a twin
+        # Last: until then, whoever else measures looks for itself.
+        self._generation = generation
 
 
 class CellInstrument:
@@ -201,7 +212,7 @@ class CellInstrument:
         try:
             key = (*given, *given.values())
             target = self._targets[key]
-        except (KeyError, TypeError, AttributeError):
+        except Exception:  # noqa: BLE001 - a mapping of the caller's own may do anything
             target = self._bare if not attributes and self._bare else self.target(attributes)
         if context is None and trace._TRACER_PROVIDER is None:  # noqa: SLF001
             target.record(amount)
@@ -221,10 +232,10 @@ class CellInstrument:
         if not attributes:
             self._bare = target
             return
-        if not isinstance(attributes, dict):
+        if type(attributes) is not dict:
             # The SDK has decided what to make of it; nothing to remember it by.
             return
-        key = (*attributes, *attributes.values())
+        key = cast("tuple[object, ...]", (*attributes, *attributes.values()))
         if not all(each.__class__ is str for each in key):
             return
         if len(self._targets) >= self._most_targets():

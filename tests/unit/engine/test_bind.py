@@ -226,3 +226,35 @@ def test_a_flood_of_attribute_sets_grows_nothing(preference: Any, many: int, flo
         series = _series(reader)
         assert len(series) == 101
         assert sum(series.values()) == flood
+
+
+class Hostile(dict[str, str]):
+    """A dictionary that fails where the SDK does not look."""
+
+    def values(self) -> Any:
+        raise RuntimeError
+
+
+def test_attributes_of_a_hostile_kind_never_raise() -> None:
+    """What the SDK copes with is measured, however the mapping behaves otherwise."""
+    reader = InMemoryMetricReader()
+    counter = MeterProvider([reader], shutdown_on_exit=False).get_meter("m").create_counter("c")
+    for _ in range(2):
+        counter.add(1, Hostile(k="v"))
+    [point] = points(reader, "c")
+    assert (point.value, dict(point.attributes)) == (2, {"k": "v"})
+
+
+def test_a_target_bound_before_the_first_reader_settles_on_it() -> None:
+    """Once a reader has come, an early target looks up its series once and no more."""
+    provider = MeterProvider([], shutdown_on_exit=False)
+    counter = provider.get_meter("m").create_counter("c")
+    bound = counter.bind({"k": "v"})
+    bound.record(1)
+    reader = InMemoryMetricReader()
+    provider.add_metric_reader(reader)
+    bound.record(1)
+    counter.target = None
+    bound.record(1)
+    [point] = points(reader, "c")
+    assert point.value == 2
