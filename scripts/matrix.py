@@ -14,16 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from servers import cache_root
+
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST = (3, 10)
-
-
-def cache() -> Path:
-    """Return the folder that keeps environments between runs."""
-    base = os.environ.get("BUTTERFLY_OTEL_CACHE")
-    if base:
-        return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "butterfly-otel"
 
 
 def version_of(python: Path) -> tuple[int, int] | None:
@@ -55,7 +49,7 @@ def interpreters() -> dict[tuple[int, int], Path]:
 def environment(version: tuple[int, int], python: Path) -> Path:
     """Return the interpreter of an environment with everything the unit tests need."""
     recipe = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:12]
-    folder = cache() / f"python{version[0]}.{version[1]}-{recipe}"
+    folder = cache_root() / f"python{version[0]}.{version[1]}-{recipe}"
     ours = folder / "bin" / "python"
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -41,14 +41,19 @@ SERVERS = {recipe.name: recipe for recipe in RECIPES}
 PROGRAMS = {program: recipe for recipe in RECIPES for program in recipe.programs}
 
 
-def cache_folder() -> Path:
-    """Where the servers are kept: never inside the repository."""
+def cache_root() -> Path:
+    """Where what the scripts build is kept: never inside the repository."""
     own = os.environ.get("BUTTERFLY_OTEL_CACHE")
     if own:
-        return Path(own).expanduser().absolute() / "servers"
+        return Path(own).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME")
     caches = Path(base) if base else Path.home() / ".cache"
-    return caches / "butterfly-otel" / "servers"
+    return caches / "butterfly-otel"
+
+
+def cache_folder() -> Path:
+    """Where the servers are kept."""
+    return cache_root() / "servers"
 
 
 def server_folder(recipe: Recipe) -> Path:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 import butterfly_otel
 from butterfly_otel.runtime import Runtime
+from tests.collected import points
 
 Points = dict[tuple[tuple[str, Any], ...], Any]
 
@@ -25,17 +26,7 @@ class Measured:
 
     def points(self, name: str) -> list[Any]:
         """Return the data points of one metric, as the SDK's MetricsData has them now."""
-        data = self.reader.get_metrics_data()
-        if data is None:
-            return []
-        return [
-            point
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-            for point in metric.data.data_points
-        ]
+        return points(self.reader, name)
 
     def values(self, name: str) -> dict[tuple[tuple[str, Any], ...], float]:
         """Return the values of one metric by its sorted attributes."""

@@ -84,12 +84,8 @@ class Cell:
     def renew_lock(self) -> None:
         """Forget who held a lock, in a forked child."""
 
-    def touched(self) -> bool:
-        """Tell whether anything was measured since the last :meth:`reset`."""
-        raise NotImplementedError
-
     def read(self) -> Any:  # noqa: ANN401
-        """Return the state; the next one continues from it."""
+        """Return the state, None where there is none yet; the next one continues from it."""
         raise NotImplementedError
 
     def take(self) -> Any:  # noqa: ANN401
@@ -102,15 +98,13 @@ class Cell:
 class SumCell(Cell):
     """A running sum."""
 
-    __slots__ = ("measured", "value")
+    __slots__ = ("value",)
 
     value: float
-    measured: bool
 
     def reset(self) -> None:
         """Start from nothing."""
         self.value = 0
-        self.measured = False
 
     def record(self, amount: float = 1) -> None:
         """Add a value."""
@@ -128,12 +122,7 @@ class SumCell(Cell):
 
     def update(self, amount: float) -> None:
         """Take a value that has been checked already."""
-        self.measured = True
         self.value += amount
-
-    def touched(self) -> bool:
-        """Tell whether anything was measured."""
-        return self.measured or self.value != 0
 
     def read(self) -> float:
         """Return the sum."""
@@ -168,10 +157,6 @@ class LastValueCell(Cell):
     def update(self, amount: float) -> None:
         """Take a value that has been checked already."""
         self.value = amount
-
-    def touched(self) -> bool:
-        """Tell whether anything was measured."""
-        return self.value is not None
 
     def read(self) -> float | None:
         """Return the value."""
@@ -221,10 +206,6 @@ class HistogramCell(Cell):
         index = bisect_left(self.bounds, amount)
         counts = self.counts
         counts[index], self.total = counts[index] + 1, self.total + amount
-
-    def touched(self) -> bool:
-        """Tell whether anything was measured."""
-        return any(self.counts)
 
     def read(self) -> HistogramState:
         """Return counts and sum, of one instant: a slice is no call."""

@@ -77,7 +77,7 @@ __all__ = [
     "UpDownCounter",
     "ViewInstrumentMatch",
     "exporter_preferences",
-    "hash_attributes",
+    "identity",
     "provider_resource",
     "remove_from",
     "remove_series",
@@ -124,6 +124,14 @@ def remove_from(match: Any, doomed: Callable[[Mapping[str, Any]], bool]) -> None
         series = match._attributes_aggregation
         for key in [k for k, each in series.items() if doomed(each._attributes or {})]:
             del series[key]
+
+
+def identity(match: Any, attributes: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
+    """Return the attributes that a stream's View keeps, and their key in the stream's table."""
+    keys = match._view._attribute_keys
+    if keys is not None:
+        attributes = {key: value for key, value in attributes.items() if key in keys}
+    return attributes, hash_attributes(attributes)
 
 
 def restart_match(match: Any, now: int, *, forget: bool) -> None:  # noqa: ANN401

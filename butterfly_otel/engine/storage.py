@@ -101,11 +101,7 @@ class ObservedStream(sdk.ViewInstrumentMatch):
         return super().collect(collection_aggregation_temporality, collection_start_nanos)
 
     def _key(self, measurement: sdk.Measurement) -> Any:  # noqa: ANN401
-        attributes = measurement.attributes or {}
-        keys = self._view._attribute_keys  # noqa: SLF001
-        if keys is not None:
-            attributes = {key: value for key, value in attributes.items() if key in keys}
-        return sdk.hash_attributes(attributes)
+        return sdk.identity(self, measurement.attributes or {})[1]
 
 
 class CellReaderStorage(sdk.MetricReaderStorage):

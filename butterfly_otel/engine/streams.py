@@ -86,14 +86,10 @@ class CellStream(sdk.ViewInstrumentMatch):
         self._build: Callable[[Cell, int, int, Any], Any] = (
             _histogram_point if issubclass(made, HistogramCell) else _number_point
         )
-        self._may_be_empty: bool = issubclass(made, LastValueCell)
 
     def cell(self, attributes: Mapping[str, Any]) -> Cell:
         """Return the cell for cleaned measurement attributes; a dormant one where it is new."""
-        keys = self._view._attribute_keys  # noqa: SLF001
-        if keys is not None:
-            attributes = {key: value for key, value in attributes.items() if key in keys}
-        key = sdk.hash_attributes(attributes)
+        attributes, key = sdk.identity(self, attributes)
         return self.table.get(key) or self._made(self, key, dict(attributes))
 
     def update(self, cell: Cell, amount: float) -> Cell:
@@ -187,9 +183,9 @@ class CellStream(sdk.ViewInstrumentMatch):
                 return self._collect_delta(collection_start_nanos) or None
             cells = list(self.table.values())
         points = [
-            self._build(cell, cell.start, collection_start_nanos, cell.read())
+            self._build(cell, cell.start, collection_start_nanos, state)
             for cell in cells
-            if not self._may_be_empty or cell.touched()
+            if (state := cell.read()) is not None
         ]
         return points or None
 
@@ -229,8 +225,7 @@ class CellStream(sdk.ViewInstrumentMatch):
 
 
 def _exemplars(cell: Cell) -> list[Any]:
-    reservoir = cell.reservoir
-    return [] if reservoir is None else reservoir.collect(cell.attributes)
+    return [] if cell.reservoir is None else cell.reservoir.collect(cell.attributes)
 
 
 def _number_point(cell: Cell, start: int, now: int, value: Any) -> NumberDataPoint:  # noqa: ANN401
@@ -243,7 +238,7 @@ def _number_point(cell: Cell, start: int, now: int, value: Any) -> NumberDataPoi
     fields["start_time_unix_nano"] = None if cell.__class__ is LastValueCell else start
     fields["time_unix_nano"] = now
     fields["value"] = value
-    fields["exemplars"] = [] if cell.reservoir is None else _exemplars(cell)
+    fields["exemplars"] = _exemplars(cell)
     return point
 
 
@@ -260,7 +255,7 @@ def _histogram_point(cell: Cell, start: int, now: int, state: Any) -> HistogramD
     fields["explicit_bounds"] = cell.stream.bounds
     fields["min"] = low
     fields["max"] = high
-    fields["exemplars"] = [] if cell.reservoir is None else _exemplars(cell)
+    fields["exemplars"] = _exemplars(cell)
     return point
 
 

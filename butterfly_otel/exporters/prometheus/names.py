@@ -12,21 +12,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-TranslationStrategy = Literal[
-    "UnderscoreEscapingWithSuffixes",
-    "UnderscoreEscapingWithoutSuffixes",
-    "NoUTF8EscapingWithSuffixes",
-    "NoTranslation",
-]
+from butterfly_otel.config import TranslationStrategy
+
 #: The strategies of the specification; the first is its default.
-STRATEGIES: Final[tuple[TranslationStrategy, ...]] = (
-    "UnderscoreEscapingWithSuffixes",
-    "UnderscoreEscapingWithoutSuffixes",
-    "NoUTF8EscapingWithSuffixes",
-    "NoTranslation",
-)
+STRATEGIES: Final[tuple[TranslationStrategy, ...]] = get_args(TranslationStrategy)
 
 #: What decides on a type suffix: a monotonic sum gets ``_total``, a gauge may get
 #: ``_ratio``, a non-monotonic sum (an UpDownCounter) gets neither.

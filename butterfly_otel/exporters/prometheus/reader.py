@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader as OfficialReader
+from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.prometheus import exposition
 from butterfly_otel.exporters.prometheus.collector import DEFAULT_TIMEOUT, FamilyCollector
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
     from opentelemetry.sdk.resources import Resource
 
+    from butterfly_otel.config import TranslationStrategy
     from butterfly_otel.exporters.prometheus.directory import Verbatim
-    from butterfly_otel.exporters.prometheus.names import TranslationStrategy
     from butterfly_otel.exporters.prometheus.problems import ProblemKind
     from butterfly_otel.exporters.prometheus.server import Server
 
@@ -175,8 +177,8 @@ class PrometheusMetricReader(OfficialReader):
 
     def _resource(self) -> Resource | None:
         # Asked for at each scrape: the provider's resource changes after a fork.
-        settings = getattr(self._provider(), "_sdk_config", None)
-        return getattr(settings, "resource", None)
+        provider = self._provider()
+        return provider_resource(provider) if isinstance(provider, SdkMeterProvider) else None
 
     def _gather(self, timeout: float) -> MetricsData | None:
         if self._ended or self._collect is None:

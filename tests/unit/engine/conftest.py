@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
+from opentelemetry.sdk.metrics.export import MetricsData
 
 import butterfly_otel.engine
 
@@ -89,21 +89,6 @@ def facts(data: MetricsData | None, *, times: bool = False) -> Any:
         )
         for resource in data.resource_metrics
     )
-
-
-def points(reader: InMemoryMetricReader, name: str) -> list[Any]:
-    """Collect, and return the data points of all metrics of one name."""
-    data = reader.get_metrics_data()
-    if data is None:
-        return []
-    return [
-        point
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name == name
-        for point in metric.data.data_points
-    ]
 
 
 class Clock:

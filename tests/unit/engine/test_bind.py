@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics.view import (
 
 from butterfly_otel.engine import MeterProvider
 from butterfly_otel.engine.cells import Cell
-from tests.unit.engine.conftest import points
+from tests.collected import points
 
 DELTA = {Counter: AggregationTemporality.DELTA}
 OVERFLOW = {"otel.metric.overflow": True}

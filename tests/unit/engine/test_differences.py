@@ -20,7 +20,8 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from butterfly_otel.engine import MeterProvider
-from tests.unit.engine.conftest import facts, points, standing_clock
+from tests.collected import points
+from tests.unit.engine.conftest import facts, standing_clock
 
 OVERFLOW = {"otel.metric.overflow": True}
 

@@ -23,7 +23,8 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
 from butterfly_otel.engine import MeterProvider
-from tests.unit.engine.conftest import facts, points, standing_clock
+from tests.collected import points
+from tests.unit.engine.conftest import facts, standing_clock
 
 DELTA = dict.fromkeys((Counter, UpDownCounter, Histogram, Gauge), AggregationTemporality.DELTA)
 PREFERENCES: dict[str, tuple[Any, ...]] = {

@@ -48,7 +48,8 @@ from opentelemetry.trace import (
 )
 
 from butterfly_otel.engine import MeterProvider
-from tests.unit.engine.conftest import Clock, facts, points, silence, standing_clock
+from tests.collected import points
+from tests.unit.engine.conftest import Clock, facts, silence, standing_clock
 
 KINDS: dict[str, type] = {
     "counter": Counter,

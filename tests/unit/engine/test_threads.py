@@ -19,7 +19,8 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 
 from butterfly_otel.engine import MeterProvider
 from butterfly_otel.engine.cells import gil_enabled
-from tests.unit.engine.conftest import Scenario, at_every_moment, points
+from tests.collected import points
+from tests.unit.engine.conftest import Scenario, at_every_moment
 
 METHODS = {"counter": "add", "histogram": "record"}
 
