@@ -67,6 +67,7 @@ class SelfTelemetry:
         self._counters = {
             metric.name: meter.create_counter(metric.name, metric.unit, metric.help)
             for metric in telemetry.METRICS
+            if metric.instrument == "counter"
         }
 
     def count(self, name: str, labels: Mapping[str, str]) -> None:

@@ -1,12 +1,12 @@
-"""The SDK's own metrics: what it refused, dropped or could not export.
+"""The SDK's own metrics: what it refused, dropped, could not export or could not read.
 
 They are no part of the specification; ``butterfly_otel_label_violations_total`` is asked
-for by docs/contract.md, Labels.
+for by docs/contract.md, Labels, and ``butterfly_otel_memory_limit_bytes`` by the alert on memory.
 """
 
 from __future__ import annotations
 
-from butterfly_otel.catalog.labels import closed
+from butterfly_otel.catalog.labels import NODE_ID, closed
 from butterfly_otel.catalog.model import Label, Metric
 
 _METRIC = Label(
@@ -82,9 +82,100 @@ EXPORTS_TOTAL = Metric(
     query='sum by (exporter) (increase(butterfly_otel_exports_total{status="error"}[10m]))',
 )
 
+_COLLECTOR = Label(
+    key="collector", kind="bounded", help="Name of the hardware collector.", budget=50
+)
+
+COLLECTOR_UP = Metric(
+    name="butterfly_otel_collector_up",
+    type="gauge",
+    instrument="observable_gauge",
+    why="A state of now, read when metrics are collected.",
+    unit="{collector}",
+    help="Whether the last round of a hardware collector succeeded (1) or not (0).",
+    category="telemetry",
+    labels=(_COLLECTOR,),
+    query="butterfly_otel_collector_up == 0",
+)
+
+COLLECTOR_AGE_SECONDS = Metric(
+    name="butterfly_otel_collector_age_seconds",
+    type="gauge",
+    instrument="observable_gauge",
+    why="Read off a clock when metrics are collected.",
+    unit="s",
+    help="Time since a hardware collector last finished a round successfully.",
+    category="telemetry",
+    labels=(_COLLECTOR,),
+    query="max by (instance, collector) (butterfly_otel_collector_age_seconds) > 60",
+)
+
+COLLECTOR_DURATION_SECONDS = Metric(
+    name="butterfly_otel_collector_duration_seconds",
+    type="gauge",
+    instrument="observable_gauge",
+    why="The last round's duration, read when metrics are collected.",
+    unit="s",
+    help="Time the last finished round of a hardware collector took.",
+    category="telemetry",
+    labels=(_COLLECTOR,),
+    query="max by (collector) (butterfly_otel_collector_duration_seconds)",
+)
+
+COLLECTOR_ERRORS_TOTAL = Metric(
+    name="butterfly_otel_collector_errors_total",
+    type="counter",
+    instrument="counter",
+    why="Counted once for each round that failed or did not end in time.",
+    unit="{error}",
+    help="Rounds of a hardware collector that failed or did not end in time.",
+    category="telemetry",
+    labels=(
+        _COLLECTOR,
+        closed("reason", "failed", "timeout", "unavailable", help="What happened to the round."),
+    ),
+    query="sum by (collector, reason) (increase(butterfly_otel_collector_errors_total[10m]))",
+)
+
+DEVICE_UP = Metric(
+    name="butterfly_otel_device_up",
+    type="gauge",
+    instrument="observable_gauge",
+    why="A state of now, read when metrics are collected.",
+    unit="{device}",
+    help="Whether a device that a collector has found answers (1) or is lost (0).",
+    category="telemetry",
+    labels=(
+        _COLLECTOR,
+        Label(key="device", kind="bounded", help="Identity of the device.", budget=64),
+    ),
+    query="butterfly_otel_device_up == 0",
+)
+
+MEMORY_LIMIT_BYTES = Metric(
+    name="butterfly_otel_memory_limit_bytes",
+    type="gauge",
+    instrument="observable_gauge",
+    why="Read from the cgroup or the kernel when metrics are collected.",
+    unit="By",
+    help="Memory this node may use: its cgroup's limit, else the machine's physical memory.",
+    category="telemetry",
+    labels=(NODE_ID,),
+    query=(
+        "sum by (node_id) (butterfly_memory_allocated_bytes)"
+        " / on (node_id) butterfly_otel_memory_limit_bytes"
+    ),
+)
+
 METRICS: tuple[Metric, ...] = (
     LABEL_VIOLATIONS_TOTAL,
     INVALID_MEASUREMENTS_TOTAL,
     CALLBACK_ERRORS_TOTAL,
     EXPORTS_TOTAL,
+    COLLECTOR_UP,
+    COLLECTOR_AGE_SECONDS,
+    COLLECTOR_DURATION_SECONDS,
+    COLLECTOR_ERRORS_TOTAL,
+    DEVICE_UP,
+    MEMORY_LIMIT_BYTES,
 )

@@ -1,0 +1,74 @@
+"""What a source of hardware readings is: the seam between the sampler and each sensor.
+
+A source knows how to find its hardware and how to read it once. It knows nothing of threads,
+intervals kept, snapshots or instruments: the sampler calls it from one thread of its own, and
+a source that hangs there holds up nobody else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class UnavailableError(Exception):
+    """What a source reads is not there: no such hardware, driver, file or permission.
+
+    The message is a sentence for the log. The sampler reports the source as down, tries
+    again seldom, and reports this once.
+    """
+
+
+class Reading(NamedTuple):
+    """One value of one series, as a source has just read it.
+
+    Attributes:
+        metric: Name of the metric, in the catalogue or among the source's extensions.
+        value: In the metric's unit; a source leaves out what it cannot tell.
+        labels: Label values by key; those with a default (``node_id``) may be left out.
+    """
+
+    metric: str
+    value: float
+    labels: Mapping[str, str]
+
+
+class Source(Protocol):
+    """A sensor or a family of them, driven by the sampler from a single thread.
+
+    Attributes:
+        name: How it is chosen in ``configure(collectors=...)`` and labelled in telemetry.
+        metrics: Every metric it can yield.
+        interval: Seconds between two rounds.
+        deadline: Seconds after which a round counts as hanging.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    interval: float
+    deadline: float
+
+    def open(self) -> None:
+        """Find the hardware and prepare to read it; called again after ``close``.
+
+        Raises:
+            UnavailableError: When it is not there.
+        """
+        ...
+
+    def read(self) -> Sequence[Reading]:
+        """Read everything once.
+
+        What cannot be read is left out, never reported as 0.
+
+        Raises:
+            UnavailableError: When the hardware has gone as a whole: the sampler closes the
+                source and opens it again later.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what ``open`` took; never raises, harmless when done twice."""
+        ...
