@@ -1,17 +1,23 @@
-"""Synchronous instruments that find the cells of a measurement by one dictionary look-up."""
+"""Synchronous instruments that find the cell of a measurement by one dictionary look-up.
+
+The methods that measure repeat what cells do: a call costs more than all of it. What they
+can't tell at once, whatever the reason, goes to the cell.
+"""
 
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from threading import Lock
 from time import time_ns
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.cells import HIGHEST, PLAIN, Cell
+from butterfly_otel.engine.cells import HIGHEST, SMALL, Cell
+from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.values import clean_value
 
@@ -28,6 +34,13 @@ _NO_CONTEXT = Context()
 #: Remembered attribute combinations an instrument may have more than its streams have series.
 _SPARE_TARGETS = 1024
 
+#: How many attributes make a look-up in the one stream's table, the values of which, and in what.
+_Lookup: TypeAlias = "tuple[int, Callable[[Any], Any], dict[Any, Any]]"
+#: No measurement has -1 attributes.
+_NO_LOOKUP: Final[_Lookup] = (-1, len, {})
+#: What most counters are given; CPython has one object for it.
+_ONE: Final = 1
+
 
 class FanOut:
     """Where measurements of one attribute set go when that is not exactly one cell.
@@ -36,6 +49,9 @@ class FanOut:
     """
 
     __slots__ = ("_cells", "_generation", "_others", "_owner", "attributes")
+
+    #: As of a cell: whether it may be measured in line.
+    ready = False
 
     def __init__(
         self,
@@ -56,19 +72,17 @@ class FanOut:
         owner = self._owner
         if self._generation is not owner.generation:
             self._renew()
-        try:
-            if (
-                owner.lowest <= amount <= HIGHEST
-                and amount.__class__ in PLAIN
-                and owner.quick
-                and trace._TRACER_PROVIDER is None  # noqa: SLF001 - the cheapest question there is
-                and not self._others
-            ):
-                for cell in self._cells:
-                    cell.stream.update(cell, amount)
-                return
-        except Exception:  # noqa: BLE001, S110 - an amount's own comparison may do anything
-            pass
+        kind = type(amount)
+        if (
+            (kind is int or kind is float)
+            and owner.lowest <= amount <= HIGHEST
+            and owner.quick
+            and trace._TRACER_PROVIDER is None  # noqa: SLF001 - the cheapest question there is
+            and not self._others
+        ):
+            for cell in self._cells:
+                cell.stream.update(cell, amount)
+            return
         owner.measure(self._cells, amount, self.attributes, others=self._others)
 
     def _renew(self) -> None:
@@ -107,14 +121,17 @@ class CellInstrument:
     _switch: Lock
     # The one stream whose cells may be measured without asking the instrument.
     _direct: CellStream | None
-    # Attribute keys and values, flat, to the target; only combinations of exact strings,
-    # because 1, 1.0 and True are one dictionary key and three attribute values.
+    # How to look up in its table. Replaced as a whole, because whoever measures takes no lock.
+    _lookup: _Lookup
+    # What is not looked up there: attribute keys and values, flat, to the target; only
+    # combinations of exact strings.
     _targets: dict[tuple[Any, ...], Target]
     _bare: Target | None
 
     def refresh(self) -> None:
         """Look everything up again: readers were added or removed, or the meter switched."""
         with self._switch:
+            self._lookup = _NO_LOOKUP
             self.generation = object()
             self._targets = {}
             self._bare = None
@@ -140,7 +157,7 @@ class CellInstrument:
             and not isinstance(each._aggregation, sdk.DropAggregationState)  # noqa: SLF001
         ]
         target: Target
-        if len(cells) == 1 and not others and self.quick and cells[0].attributes == cleaned:
+        if len(cells) == 1 and not others and self.quick and cells[0].labels() == cleaned:
             target = cells[0]
         else:
             target = FanOut(self, generation, cleaned, cells, others)
@@ -152,6 +169,25 @@ class CellInstrument:
                     self._direct.make_direct(direct=True)
                 self._remember(attributes, target)
         return target
+
+    def _remember(self, attributes: Attributes, target: Target) -> None:
+        if not attributes:
+            self._bare = target
+            return
+        if type(attributes) is not dict or not plain(attributes):
+            # The SDK has decided what to make of it; nothing to remember it by.
+            return
+        direct = self._direct
+        if direct is not None and direct.open and direct.shape is not None:
+            shape = direct.shape
+            self._lookup = (shape.width, shape.values, direct.table)
+            if not direct.full and shape.key(attributes) is not None:
+                return
+        if len(self._targets) >= self._most_targets():
+            # A flood of combinations that all end in few series: start over.
+            self._targets = {}
+        key = (*attributes, *attributes.values())
+        self._targets[key] = target
 
     def bind(self, attributes: Attributes = None) -> Target:
         """Return what records into the series of these attributes, for hot paths."""
@@ -204,44 +240,32 @@ class CellInstrument:
             return None
         return cleaned
 
-    def measure_one(
-        self, amount: float, attributes: Attributes = None, context: Context | None = None
-    ) -> None:
-        """Measure ``amount``. Never raises because of what it is passed."""
+    def find(self, attributes: Attributes) -> Target:
+        """Return where measurements with these attributes go, remembered or looked up.
+
+        Never raises because of what it is passed.
+        """
         given: Any = attributes
         try:
+            width, values, table = self._lookup
+            if type(given) is dict and len(cast("dict[str, object]", given)) == width:
+                cell: Cell | None = table.get(values(given))
+                if cell is not None:
+                    return cell
             key = (*given, *given.values())
-            target = self._targets[key]
+            return self._targets[key]
         except Exception:  # noqa: BLE001 - a mapping of the caller's own may do anything
-            target = self._bare if not attributes and self._bare else self.target(attributes)
-        if context is None and trace._TRACER_PROVIDER is None:  # noqa: SLF001
-            target.record(amount)
-        else:
-            self._sampled(target, amount, attributes, context)
+            return self._bare if not attributes and self._bare else self.target(attributes)
 
-    def _sampled(
-        self, target: Target, amount: float, attributes: Attributes, context: Context | None
+    def measure_within(
+        self, target: Target, amount: float, attributes: Attributes, context: Context
     ) -> None:
+        """Measure with a context of the caller's."""
         raw: Any = attributes or {}
         if isinstance(target, Cell):
             self.measure((target,), amount, raw, context)
         else:
             self.measure(target._cells, amount, raw, context, target._others)  # noqa: SLF001
-
-    def _remember(self, attributes: Attributes, target: Target) -> None:
-        if not attributes:
-            self._bare = target
-            return
-        if type(attributes) is not dict:
-            # The SDK has decided what to make of it; nothing to remember it by.
-            return
-        key = cast("tuple[object, ...]", (*attributes, *attributes.values()))
-        if not all(each.__class__ is str for each in key):
-            return
-        if len(self._targets) >= self._most_targets():
-            # A flood of combinations that all end in few series: start over.
-            self._targets = {}
-        self._targets[key] = target
 
     def _most_targets(self) -> int:
         limits = [each._cardinality_limit for each in self._matches(create=False)]  # noqa: SLF001
@@ -268,26 +292,95 @@ class CellCounter(sdk.Counter, CellInstrument):
     """A counter that measures by cells."""
 
     non_negative = True
-    add = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both
+
+    def add(
+        self, amount: float, attributes: Attributes = None, context: Context | None = None
+    ) -> None:
+        """Add ``amount``. Never raises because of what it is passed."""
+        try:
+            width, values, table = self._lookup
+            if type(attributes) is dict and len(attributes) == width:
+                target: Any = table[values(attributes)]
+            else:
+                target = self.find(attributes)
+        except Exception:  # noqa: BLE001 - what the caller passes may do anything
+            target = self.find(attributes)
+        if (
+            (amount is _ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and target.ready
+            and context is None
+            and trace._TRACER_PROVIDER is None  # noqa: SLF001
+        ):
+            target.value += amount
+            return
+        if context is None:
+            target.record(amount)
+        else:
+            self.measure_within(target, amount, attributes, context)
 
 
 class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
     """An up-down counter that measures by cells."""
 
-    add = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both
+    def add(
+        self, amount: float, attributes: Attributes = None, context: Context | None = None
+    ) -> None:
+        """Add ``amount``. Never raises because of what it is passed."""
+        target = self.find(attributes)
+        if context is None:
+            target.record(amount)
+        else:
+            self.measure_within(target, amount, attributes, context)
+
+
+class CellGauge(sdk.Gauge, CellInstrument):
+    """A gauge that measures by cells."""
+
+    def set(
+        self, amount: float, attributes: Attributes = None, context: Context | None = None
+    ) -> None:
+        """Set the value. Never raises because of what it is passed."""
+        target = self.find(attributes)
+        if context is None:
+            target.record(amount)
+        else:
+            self.measure_within(target, amount, attributes, context)
 
 
 class CellHistogram(sdk.Histogram, CellInstrument):
     """A histogram that measures by cells."""
 
     non_negative = True
-    record = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both
 
-
-class CellGauge(sdk.Gauge, CellInstrument):
-    """A gauge that measures by cells."""
-
-    set = CellInstrument.measure_one  # pyright: ignore[reportAssignmentType] - its self is both
+    def record(
+        self, amount: float, attributes: Attributes = None, context: Context | None = None
+    ) -> None:
+        """Record ``amount``. Never raises because of what it is passed."""
+        try:
+            width, values, table = self._lookup
+            if type(attributes) is dict and len(attributes) == width:
+                target: Any = table[values(attributes)]
+            else:
+                target = self.find(attributes)
+        except Exception:  # noqa: BLE001 - what the caller passes may do anything
+            target = self.find(attributes)
+        if (
+            type(amount) is float
+            and 0.0 <= amount <= HIGHEST
+            and target.ready
+            and context is None
+            and trace._TRACER_PROVIDER is None  # noqa: SLF001
+        ):
+            if amount < target.low or amount > target.high:
+                target.widen(amount)
+            index = bisect_left(target.bounds, amount)
+            counts = target.counts
+            counts[index], target.total = counts[index] + 1, target.total + amount
+            return
+        if context is None:
+            target.record(amount)
+        else:
+            self.measure_within(target, amount, attributes, context)
 
 
 def adopt(instrument: Any, ours: type[CellInstrument]) -> None:  # noqa: ANN401
@@ -302,6 +395,7 @@ def adopt(instrument: Any, ours: type[CellInstrument]) -> None:  # noqa: ANN401
     instrument._logged = set()  # noqa: SLF001
     instrument._switch = Lock()  # noqa: SLF001
     instrument._direct = None  # noqa: SLF001
+    instrument._lookup = _NO_LOOKUP  # noqa: SLF001
     instrument._targets = {}  # noqa: SLF001
     instrument._bare = None  # noqa: SLF001
     instrument.__class__ = ours

@@ -77,7 +77,9 @@ __all__ = [
     "UpDownCounter",
     "ViewInstrumentMatch",
     "exporter_preferences",
+    "hash_attributes",
     "identity",
+    "kept_attributes",
     "provider_resource",
     "remove_from",
     "remove_series",
@@ -126,12 +128,17 @@ def remove_from(match: Any, doomed: Callable[[Mapping[str, Any]], bool]) -> None
             del series[key]
 
 
-def identity(match: Any, attributes: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
-    """Return the attributes that a stream's View keeps, and their key in the stream's table."""
+def identity(match: Any, attributes: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return the key that attributes, after the View's filter, have in a stock stream's table."""
+    return hash_attributes(kept_attributes(match, attributes))
+
+
+def kept_attributes(match: Any, attributes: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401
+    """Return the attributes that a stream's View keeps."""
     keys = match._view._attribute_keys
-    if keys is not None:
-        attributes = {key: value for key, value in attributes.items() if key in keys}
-    return attributes, hash_attributes(attributes)
+    if keys is None:
+        return attributes
+    return {key: value for key, value in attributes.items() if key in keys}
 
 
 def restart_match(match: Any, now: int, *, forget: bool) -> None:  # noqa: ANN401

@@ -101,7 +101,7 @@ class ObservedStream(sdk.ViewInstrumentMatch):
         return super().collect(collection_aggregation_temporality, collection_start_nanos)
 
     def _key(self, measurement: sdk.Measurement) -> Any:  # noqa: ANN401
-        return sdk.identity(self, measurement.attributes or {})[1]
+        return sdk.identity(self, measurement.attributes or {})
 
 
 class CellReaderStorage(sdk.MetricReaderStorage):
@@ -167,7 +167,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             "reset_on_collect": stock._reset_on_collect,  # noqa: SLF001
         }
         aggregation = cast("Any", stock._aggregation)  # noqa: SLF001
-        made = cell_class(aggregation)
+        made = cell_class(aggregation, non_negative=getattr(instrument, "non_negative", False))
         if made is None:
             return stock
         if isinstance(instrument, CellInstrument):

@@ -21,14 +21,14 @@ from opentelemetry.sdk.metrics.export import (
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import (
     ATOMIC,
-    DORMANT,
-    HIGHEST,
     Cell,
+    CounterCell,
     HistogramCell,
     LastValueCell,
     MinMaxHistogramCell,
     SumCell,
 )
+from butterfly_otel.engine.shapes import Shape, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 _OVERFLOW = {"otel.metric.overflow": True}
 
 
-def cell_class(aggregation: Any) -> type[Cell] | None:  # noqa: ANN401
+def cell_class(aggregation: Any, *, non_negative: bool) -> type[Cell] | None:  # noqa: ANN401
     """Return the cell that aggregates exactly as the SDK's aggregation does, if there is one."""
     # Exactly these: what is derived from one of them may do anything.
     kind = cast("type[object]", type(aggregation))
     if kind is sdk.SumAggregation:
-        return SumCell
+        return CounterCell if non_negative else SumCell
     if kind is sdk.LastValueAggregation:
         return LastValueCell
     if kind is sdk.HistogramAggregation:
@@ -59,9 +59,12 @@ class CellStream(sdk.ViewInstrumentMatch):
         owner: The instrument.
         storage: Everything of its reader.
         enlisted: Whether the storage collects it: from the first measurement on.
-        lowest: The smallest value it takes.
         bounds: Bucket boundaries of a histogram.
-        table: The live cells, in the order in which the series began.
+        shape: The attribute keys of most series; None until the first that has any.
+        table: The live cells by their keys, in the order in which the series began. Keys are
+            those of ``shape`` or, where a series has another one, the SDK's.
+        epoch: Changes whenever series were removed, by which caches of ``table`` know.
+        sampled: Whether any of its cells may hold exemplars.
         direct: Whether this is the instrument's only stream, so that its cells may be
             measured without asking the instrument.
     """
@@ -77,11 +80,13 @@ class CellStream(sdk.ViewInstrumentMatch):
         self.owner = owner
         self.storage = storage
         self.enlisted = False
-        self.lowest = 0.0 if owner.non_negative else -HIGHEST
         self.bounds: tuple[float, ...] = getattr(cast("Any", self._aggregation), "_boundaries", ())
+        self.shape: Shape | None = None
         self.table: dict[Any, Cell] = {}
-        self.direct = False
+        self.epoch = 0
         self._removed = False
+        self.sampled = False
+        self.direct = False
         self._made = made
         self._build: Callable[[Cell, int, int, Any], Any] = (
             _histogram_point if issubclass(made, HistogramCell) else _number_point
@@ -89,8 +94,25 @@ class CellStream(sdk.ViewInstrumentMatch):
 
     def cell(self, attributes: Mapping[str, Any]) -> Cell:
         """Return the cell for cleaned measurement attributes; a dormant one where it is new."""
-        attributes, key = sdk.identity(self, attributes)
-        return self.table.get(key) or self._made(self, key, dict(attributes))
+        kept = sdk.kept_attributes(self, attributes)
+        shape = self.shape
+        if shape is None and kept and plain(kept):
+            with self._lock:
+                shape = self.shape = self.shape or Shape(tuple(kept))
+        key = None if shape is None else shape.key(kept)
+        if key is not None:
+            return self.table.get(key) or self._made(self, key, None)
+        key = sdk.hash_attributes(kept)
+        return self.table.get(key) or self._made(self, key, dict(kept))
+
+    def attributes_of(self, key: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Return the attributes that a key of the stream's shape stands for."""
+        return {} if self.shape is None else self.shape.attributes(key)
+
+    @property
+    def full(self) -> bool:
+        """Whether new series end in the overflow point."""
+        return len(self.table) >= self._cardinality_limit
 
     def update(self, cell: Cell, amount: float) -> Cell:
         """Take a checked value; return the cell that has it.
@@ -123,27 +145,37 @@ class CellStream(sdk.ViewInstrumentMatch):
         cell.start = self._previous_collection_start_nanos or time_ns()
         table[cell.key] = cell
         cell.live = True
-        cell.lowest = self.lowest if self.open else DORMANT
+        cell.ready = self.open
         return cell
 
     def slow(self, cell: Cell, amount: float) -> None:
         """Take a measurement that a cell's ``record`` had no quick answer to."""
         if self.direct:
-            self.owner.measure((cell,), amount, cell.attributes)
+            self.owner.measure((cell,), amount, cell.labels())
         else:
-            self.owner.target(cell.attributes).record(amount)
+            self.owner.find(cell.labels()).record(amount)
 
     @property
     def open(self) -> bool:
-        """Whether live cells may be measured without a lock."""
-        return self.direct and not self._reset_on_collect and ATOMIC
+        """Whether live cells may be measured without a lock.
+
+        Cells of an unusual View, such as a histogram of what may be negative, check values
+        otherwise than their instrument does.
+        """
+        return (
+            self.direct
+            and not self._reset_on_collect
+            and self._made.non_negative == self.owner.non_negative
+            and ATOMIC
+        )
 
     def make_direct(self, *, direct: bool) -> None:
         """Let live cells be measured without asking the instrument, or not any more."""
         with self._lock:
             self.direct = direct
+            ready = self.open
             for cell in self.table.values():
-                cell.lowest = self.lowest if self.open else DORMANT
+                cell.ready = ready
 
     def consume_measurement(
         self,
@@ -162,6 +194,7 @@ class CellStream(sdk.ViewInstrumentMatch):
             bucketed = isinstance(cell, HistogramCell)
             made = partial(make, boundaries=self.bounds) if bucketed else make
             with self._lock:
+                self.sampled = True
                 if cell.reservoir is None:
                     cell.reservoir = made()
         cell.reservoir.offer(
@@ -203,14 +236,16 @@ class CellStream(sdk.ViewInstrumentMatch):
         if self._reset_on_collect:
             return
         with self._lock:
-            for key in [k for k, cell in self.table.items() if doomed(cell.attributes)]:
-                self._forget(self.table.pop(key))
+            for key in [k for k, cell in self.table.items() if doomed(cell.labels())]:
+                self.epoch += 1
                 self._removed = True
+                self._forget(self.table.pop(key))
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
         self._lock = Lock()
         cells, self.table = self.table, {}
+        self.epoch += 1
         self._previous_collection_start_nanos = None
         for cell in cells.values():
             cell.renew_lock()
@@ -218,8 +253,7 @@ class CellStream(sdk.ViewInstrumentMatch):
 
     @staticmethod
     def _forget(cell: Cell) -> None:
-        cell.live = False
-        cell.lowest = DORMANT
+        cell.live = cell.ready = False
         cell.reset()
         cell.reservoir = None
 
