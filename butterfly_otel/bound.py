@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+from bisect import bisect_left
 from contextlib import contextmanager
+from sys import float_info
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+
+from butterfly_otel import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -21,6 +25,29 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
+#: What most counters are given; CPython has one object for it.
+ONE: Final = 1
+#: The largest int of one digit, and the largest float: see ``engine/cells.py``.
+SMALL: Final = 2**30 - 1
+HIGHEST: Final = float_info.max
+
+
+class Target(Protocol):
+    """Where measurements of one series go.
+
+    Attributes:
+        ready: Whether it is a cell that may be measured in line: see ``engine/cells.py``.
+    """
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may be measured in line."""
+        ...
+
+    def record(self, amount: float) -> None:
+        """Measure a value."""
+        ...
+
 
 class Binder(Protocol):
     """What a bound instrument needs of its handle."""
@@ -29,8 +56,8 @@ class Binder(Protocol):
         """Tell ``bound`` whenever what it has looked up is stale."""
         ...
 
-    def settle(self, values: LabelValues) -> tuple[Recorder, bool]:
-        """Return what records for label values, and whether it may be kept."""
+    def settle(self, values: LabelValues) -> tuple[Target, bool]:
+        """Return where measurements of label values go, and whether that may be kept."""
         ...
 
 
@@ -45,12 +72,13 @@ def negated(amount: float) -> float:
 class Bound:
     """A handle with its labels already given; created by a handle's ``bind()``.
 
-    It may be created before ``configure()`` and starts to work when that is called. What
-    measures is an attribute, not a method, so that it can be the series' own: a call costs
-    what the series costs and nothing more.
+    It may be created before ``configure()`` and starts to work when that is called.
     """
 
-    __slots__ = ("__weakref__", "_handle", "_values")
+    __slots__ = ("__weakref__", "_cell", "_handle", "_values")
+
+    # A cell where it is ready, about which a type checker need not know more.
+    _cell: Any
 
     def __init__(self, handle: Binder, values: LabelValues) -> None:
         self._handle = handle
@@ -60,58 +88,81 @@ class Bound:
 
     def unsettle(self) -> None:
         """Look the series up again at the next measurement. Called by the handle."""
-        self._install(self._first)
+        self._cell = _Unsettled(self)
 
-    def _install(self, recorder: Recorder) -> None:
-        raise NotImplementedError
-
-    def _first(self, amount: float) -> None:
-        recorder, keep = self._handle.settle(self._values)
+    def settle(self) -> Target:
+        """Look the series up, and keep it where it may be kept."""
+        target, keep = self._handle.settle(self._values)
         if keep:
-            self._install(recorder)
-        recorder(amount)
+            self._cell = target
+        return target
+
+
+class _Unsettled:
+    """Stands for a bound instrument's series until that is looked up."""
+
+    __slots__ = ("_bound",)
+
+    ready = False
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+
+    def record(self, amount: float) -> None:
+        """Look the series up and measure."""
+        self._bound.settle().record(amount)
 
 
 class BoundCounter(Bound):
-    """A counter with its labels given.
+    """A counter with its labels given."""
 
-    Attributes:
-        add: Adds an amount, 0 or more.
-    """
+    __slots__ = ()
 
-    __slots__ = ("add",)
-
-    add: Recorder
-
-    def _install(self, recorder: Recorder) -> None:
-        self.add = recorder
+    def add(self, amount: float) -> None:
+        """Add ``amount``, 0 or more."""
+        cell = self._cell
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001 - the cheapest question there is
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(self) -> None:
         """Add one."""
-        self.add(1)
+        cell = self._cell
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:  # noqa: SLF001
+            cell.value += 1
+        else:
+            cell.record(1)
 
 
 class BoundUpDownCounter(Bound):
-    """An up-down counter with its labels given.
+    """An up-down counter with its labels given."""
 
-    Attributes:
-        add: Adds an amount, which may be negative.
-    """
+    __slots__ = ()
 
-    __slots__ = ("add",)
-
-    add: Recorder
-
-    def _install(self, recorder: Recorder) -> None:
-        self.add = recorder
+    def add(self, amount: float) -> None:
+        """Add ``amount``, which may be negative."""
+        self._cell.record(amount)
 
     def inc(self, amount: float = 1) -> None:
         """Add ``amount``, by default one."""
-        self.add(amount)
+        cell = self._cell
+        if amount is ONE and cell.ready and tracing.api._TRACER_PROVIDER is None:  # noqa: SLF001
+            cell.value += 1
+        else:
+            cell.record(amount)
 
     def dec(self, amount: float = 1) -> None:
         """Subtract ``amount``, by default one."""
-        self.add(negated(amount))
+        cell = self._cell
+        if amount is ONE and cell.ready and tracing.api._TRACER_PROVIDER is None:  # noqa: SLF001
+            cell.value -= 1
+        else:
+            cell.record(negated(amount))
 
     @contextmanager
     def track(self) -> Generator[None, None, None]:
@@ -124,38 +175,40 @@ class BoundUpDownCounter(Bound):
 
 
 class BoundGauge(Bound):
-    """A gauge with its labels given.
+    """A gauge with its labels given."""
 
-    Attributes:
-        set: Sets the current value.
-    """
+    __slots__ = ()
 
-    __slots__ = ("set",)
-
-    set: Recorder
-
-    def _install(self, recorder: Recorder) -> None:
-        self.set = recorder
+    def set(self, amount: float) -> None:
+        """Set the current value."""
+        self._cell.record(amount)
 
 
 class BoundHistogram(Bound):
-    """A histogram with its labels given.
+    """A histogram with its labels given."""
 
-    Attributes:
-        record: Records one value, 0 or more, in the metric's unit.
-    """
+    __slots__ = ()
 
-    __slots__ = ("record",)
-
-    record: Recorder
-
-    def _install(self, recorder: Recorder) -> None:
-        self.record = recorder
+    def record(self, amount: float) -> None:
+        """Record one value, 0 or more, in the metric's unit."""
+        cell = self._cell
+        if (
+            type(amount) is float
+            and 0.0 <= amount <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
+        ):
+            if amount < cell.low or amount > cell.high:
+                cell.widen(amount)
+            index = bisect_left(cell.bounds, amount)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + amount
+        else:
+            cell.record(amount)
 
     def time(self) -> Timer:
         """Time a ``with`` block, or every call of a decorated function, in seconds."""
-        # Not self.record itself, which is another after configure().
-        return Timer(lambda seconds: self.record(seconds))  # noqa: PLW0108 - looked up late
+        return Timer(self.record)
 
 
 class Timer:

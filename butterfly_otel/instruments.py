@@ -13,10 +13,10 @@ passed; in strict mode :class:`~butterfly_otel.LabelError` and
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from weakref import WeakSet
 
-from butterfly_otel import catalog
+from butterfly_otel import catalog, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,20 +24,21 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Observation
     from typing_extensions import Self
 
-    from butterfly_otel.bound import Bound, LabelValues, Recorder
+    from butterfly_otel.bound import Bound, LabelValues, Target
     from butterfly_otel.catalog.model import Metric
 
     #: Called at each collection; returns the one value, or an observation a series.
     ObserveCallback = Callable[[], float | Iterable[Observation]]
 
 _registering = Lock()
+_keeping = Lock()
 
 
 class Sink(Protocol):
     """Where the measurements of one metric go while the SDK is configured."""
 
-    def recorder(self, values: LabelValues) -> tuple[Recorder, bool]:
-        """Return what records for these label values, and whether it may be kept."""
+    def target(self, values: LabelValues) -> tuple[Target, bool]:
+        """Return where measurements of label values go, and whether that may be kept."""
         ...
 
     def remove(self, values: LabelValues) -> None:
@@ -71,80 +72,102 @@ class Handle:
         return f"<{type(self).__name__} {self.metric.name}>"
 
 
-class Recorders(dict["LabelValues", "Recorder"]):
-    """Label values in the contract's order, to what records for them.
+def nesting(metric: Metric) -> tuple[int, ...]:
+    """Return the order in which a handle looks labels up, as indices of the contract's order.
 
-    A look-up of something new asks the sink, so measuring is one subscription.
+    Looking up one value after the other in dictionaries within dictionaries is cheaper than
+    making a tuple of them. The labels of many values come last, so that there are few
+    dictionaries.
     """
-
-    __slots__ = ("_limit", "_sink")
-
-    def __init__(self, sink: Sink, limit: int) -> None:
-        super().__init__()
-        self._sink = sink
-        self._limit = limit
-
-    def __missing__(self, values: LabelValues) -> Recorder:
-        """Return what records for label values that are not remembered."""
-        recorder, keep = self._sink.recorder(values)
-        # Beyond the stream's limit everything is the overflow point: nothing to gain.
-        if keep and len(self) < self._limit:
-            self[values] = recorder
-        return recorder
+    labels = metric.labels
+    return tuple(
+        sorted(
+            range(len(labels)), key=lambda at: (labels[at].default is None, labels[at].seats, at)
+        )
+    )
 
 
 class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
-    __slots__ = ("_bounds", "_recorders", "_sink")
+    __slots__ = ("_bounds", "_cells", "_known", "_nesting", "_sink")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._sink: Sink | None = None
         self._bounds: WeakSet[Bound] = WeakSet()
-        self._recorders: Recorders | None = None
+        self._nesting = nesting(self.metric)
+        # Dictionaries within dictionaries, to the target; None while nothing is measured.
+        self._cells: Any = None
+        self._known = 0
 
     def attach(self, sink: Sink | None) -> None:
         """Send measurements to ``sink`` from now on, or nowhere. Called by the runtime."""
+        if sink is not None:
+            tracing.watch()
         self._sink = sink
         self.invalidate()
 
     def invalidate(self) -> None:
-        """Forget every recorder looked up so far. Called by the runtime."""
-        sink = self._sink
-        self._recorders = None if sink is None else Recorders(sink, self.metric.stream_limit)
+        """Forget every series looked up so far. Called by the runtime."""
+        with _keeping:
+            self._known = 0
+            self._cells = None if self._sink is None else {}
         for bound in tuple(self._bounds):
             bound.unsettle()
 
     def record_values(self, values: LabelValues, amount: float) -> None:
         """Record for label values in the contract's order. Called by the runtime."""
-        self.settle(values)[0](amount)
+        self.find(values).record(amount)
+
+    def find(self, values: LabelValues) -> Any:  # noqa: ANN401 - a target; a cell where it is ready
+        """Look label values up that are not among the known ones; they are from then on."""
+        return self.settle(values)[0]
+
+    def settle(self, values: LabelValues) -> tuple[Target, bool]:
+        """Return where measurements of label values go, and whether that may be kept.
+
+        What may not be kept reports its violation at every measurement.
+        """
+        sink, cells = self._sink, self._cells
+        if sink is None or cells is None:
+            return _NOWHERE, False
+        target, keep = sink.target(values)
+        if keep:
+            self._keep(cells, values, target)
+        return target, keep
+
+    def _keep(self, cells: Any, values: LabelValues, target: Target) -> None:  # noqa: ANN401
+        path = [values[at] for at in self._nesting] or [()]
+        with _keeping:
+            # Beyond the stream's limit everything is the overflow point: nothing to gain.
+            if self._known < self.metric.stream_limit:
+                self._known += 1
+                for value in path[:-1]:
+                    cells = cells.setdefault(value, {})
+                cells[path[-1]] = target
 
     def adopt(self, bound: Bound) -> None:
         """Tell ``bound`` whenever what it has looked up is stale."""
         self._bounds.add(bound)
-
-    def settle(self, values: LabelValues) -> tuple[Recorder, bool]:
-        """Return what records for label values, and whether a bound instrument may keep it.
-
-        One that may not reports its violation at every measurement.
-        """
-        recorders = self._recorders
-        if recorders is None:
-            return _ignore, False
-        try:
-            recorder = recorders[values]
-        except TypeError:  # an unhashable label value
-            return recorders.__missing__(values), False
-        return recorder, values in recorders
 
     def _remove(self, values: LabelValues) -> None:
         if self._sink is not None:
             self._sink.remove(values)
 
 
-def _ignore(_value: float) -> None:
-    """Record nothing: the SDK is not configured."""
+class _Nowhere:
+    """Where measurements go while the SDK is not configured."""
+
+    __slots__ = ()
+
+    ready = False
+
+    def record(self, amount: float) -> None:
+        """Record nothing."""
+
+
+_NOWHERE = _Nowhere()
 
 
 def int_text(value: object) -> object:

@@ -12,9 +12,14 @@ Every method is thread-safe. In production mode none raises because of what it i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Literal
 
+from butterfly_otel import tracing
 from butterfly_otel.bound import (
+    HIGHEST,
+    ONE,
+    SMALL,
     BoundCounter,
     BoundGauge,
     BoundHistogram,
@@ -65,14 +70,21 @@ class RequestsTotal(CounterHandle):
         status: Literal["success", "error"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_role, method, status)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_role, method, status))
-        record(amount)
+            cell = cells[node_role][status][method]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_role, method, status))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -82,14 +94,17 @@ class RequestsTotal(CounterHandle):
         status: Literal["success", "error"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_role, method, status)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_role, method, status))
-        record(1)
+            cell = cells[node_role][status][method]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_role, method, status))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -140,14 +155,14 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Add ``amount``, which may be negative."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_role, method)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_role, method))
-        record(amount)
+            cell = cells[node_role][method]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_role, method))
+        cell.record(amount)
 
     def inc(
         self,
@@ -157,14 +172,14 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Add ``amount``, by default one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_role, method)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_role, method))
-        record(amount)
+            cell = cells[node_role][method]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_role, method))
+        cell.record(amount)
 
     def dec(
         self,
@@ -174,14 +189,14 @@ class RequestsInFlight(UpDownCounterHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Subtract ``amount``, by default one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_role, method)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_role, method))
-        record(negated(amount))
+            cell = cells[node_role][method]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_role, method))
+        cell.record(negated(amount))
 
     def track(
         self,
@@ -242,14 +257,21 @@ class RequestErrorsTotal(CounterHandle):
         error_type: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_role, method, error_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_role, method, error_type))
-        record(amount)
+            cell = cells[node_role][method][error_type]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_role, method, error_type))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -259,14 +281,17 @@ class RequestErrorsTotal(CounterHandle):
         error_type: str,
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_role, method, error_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_role, method, error_type))
-        record(1)
+            cell = cells[node_role][method][error_type]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_role, method, error_type))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -319,14 +344,26 @@ class RequestDurationSeconds(HistogramHandle):
         method: Literal["inference", "checkpoint"],
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_role, method)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_role, method))
-        record(value)
+            cell = cells[node_role][method]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_role, method))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -407,27 +444,37 @@ class ConsensusLeaderChangesTotal(CounterHandle):
         amount: float,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[()]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__(())
-        record(amount)
+            cell = cells[()]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find(())
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[()]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__(())
-        record(1)
+            cell = cells[()]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find(())
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -465,14 +512,26 @@ class ConsensusElectionDurationSeconds(HistogramHandle):
         value: float,
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[()]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__(())
-        record(value)
+            cell = cells[()]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find(())
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -612,14 +671,21 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node))
-        record(amount)
+            cell = cells[from_node][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -628,14 +694,17 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node))
-        record(1)
+            cell = cells[from_node][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -742,14 +811,26 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))
-        record(value)
+            cell = cells[node_id][model][layer_id if type(layer_id) is str else int_text(layer_id)]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), node_id, model))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -759,7 +840,7 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> Timer:
         """Time a ``with`` block, or every call of a decorated function, in seconds."""
-        return BoundHistogram(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model)).time()
+        return BoundHistogram(self, (layer_id if type(layer_id) is str else int_text(layer_id), node_id, model)).time()
 
     def bind(
         self,
@@ -769,7 +850,7 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> BoundHistogram:
         """Return this metric with these labels given, for hot paths."""
-        return BoundHistogram(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))
+        return BoundHistogram(self, (layer_id if type(layer_id) is str else int_text(layer_id), node_id, model))
 
     def remove(
         self,
@@ -779,7 +860,7 @@ class LayerComputeDurationSeconds(HistogramHandle):
         model: str,
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, model))
+        self._remove((layer_id if type(layer_id) is str else int_text(layer_id), node_id, model))
 
 
 layer_compute_duration_seconds = LayerComputeDurationSeconds("butterfly_layer_compute_duration_seconds")
@@ -813,14 +894,14 @@ class LayerMemoryBytes(GaugeHandle):
         operation: Literal["forward", "activation", "gradient"],
     ) -> None:
         """Set the current value."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))
-        record(value)
+            cell = cells[node_id][operation][layer_id if type(layer_id) is str else int_text(layer_id)]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), node_id, operation))
+        cell.record(value)
 
     def bind(
         self,
@@ -830,7 +911,7 @@ class LayerMemoryBytes(GaugeHandle):
         operation: Literal["forward", "activation", "gradient"],
     ) -> BoundGauge:
         """Return this metric with these labels given, for hot paths."""
-        return BoundGauge(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))
+        return BoundGauge(self, (layer_id if type(layer_id) is str else int_text(layer_id), node_id, operation))
 
     def remove(
         self,
@@ -840,7 +921,7 @@ class LayerMemoryBytes(GaugeHandle):
         operation: Literal["forward", "activation", "gradient"],
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id, operation))
+        self._remove((layer_id if type(layer_id) is str else int_text(layer_id), node_id, operation))
 
 
 layer_memory_bytes = LayerMemoryBytes("butterfly_layer_memory_bytes")
@@ -873,14 +954,26 @@ class TensorSizeBytes(HistogramHandle):
         direction: Literal["input", "output"],
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), direction)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), direction))
-        record(value)
+            cell = cells[direction][layer_id if type(layer_id) is str else int_text(layer_id)]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), direction))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def bind(
         self,
@@ -889,7 +982,7 @@ class TensorSizeBytes(HistogramHandle):
         direction: Literal["input", "output"],
     ) -> BoundHistogram:
         """Return this metric with these labels given, for hot paths."""
-        return BoundHistogram(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), direction))
+        return BoundHistogram(self, (layer_id if type(layer_id) is str else int_text(layer_id), direction))
 
     def remove(
         self,
@@ -898,7 +991,7 @@ class TensorSizeBytes(HistogramHandle):
         direction: Literal["input", "output"],
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove((layer_id if layer_id.__class__ is str else int_text(layer_id), direction))
+        self._remove((layer_id if type(layer_id) is str else int_text(layer_id), direction))
 
 
 tensor_size_bytes = TensorSizeBytes("butterfly_tensor_size_bytes")
@@ -928,14 +1021,14 @@ class PipelineDepth(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id,))
-        record(value)
+            cell = cells[node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id,))
+        cell.record(value)
 
     def bind(
         self,
@@ -983,14 +1076,21 @@ class PipelineStallsTotal(CounterHandle):
         reason: Literal["memory_pressure", "network_wait", "consensus_wait"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, reason)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, reason))
-        record(amount)
+            cell = cells[node_id][reason]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, reason))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -999,14 +1099,17 @@ class PipelineStallsTotal(CounterHandle):
         reason: Literal["memory_pressure", "network_wait", "consensus_wait"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, reason)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, reason))
-        record(1)
+            cell = cells[node_id][reason]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, reason))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -1054,14 +1157,14 @@ class BatchSize(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id,))
-        record(value)
+            cell = cells[node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id,))
+        cell.record(value)
 
     def bind(
         self,
@@ -1109,14 +1212,21 @@ class TokensProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(model, node_id)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((model, node_id))
-        record(amount)
+            cell = cells[node_id][model]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((model, node_id))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -1125,14 +1235,17 @@ class TokensProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(model, node_id)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((model, node_id))
-        record(1)
+            cell = cells[node_id][model]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((model, node_id))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -1182,14 +1295,21 @@ class SequencesProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(model, node_id)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((model, node_id))
-        record(amount)
+            cell = cells[node_id][model]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((model, node_id))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -1198,14 +1318,17 @@ class SequencesProcessedTotal(CounterHandle):
         node_id: str | None = None,
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(model, node_id)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((model, node_id))
-        record(1)
+            cell = cells[node_id][model]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((model, node_id))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -1255,14 +1378,14 @@ class AttentionHeadsActive(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """Set the current value."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(layer_id if layer_id.__class__ is str else int_text(layer_id), node_id)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))
-        record(value)
+            cell = cells[node_id][layer_id if type(layer_id) is str else int_text(layer_id)]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), node_id))
+        cell.record(value)
 
     def bind(
         self,
@@ -1271,7 +1394,7 @@ class AttentionHeadsActive(GaugeHandle):
         node_id: str | None = None,
     ) -> BoundGauge:
         """Return this metric with these labels given, for hot paths."""
-        return BoundGauge(self, (layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))
+        return BoundGauge(self, (layer_id if type(layer_id) is str else int_text(layer_id), node_id))
 
     def remove(
         self,
@@ -1280,7 +1403,7 @@ class AttentionHeadsActive(GaugeHandle):
         node_id: str | None = None,
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove((layer_id if layer_id.__class__ is str else int_text(layer_id), node_id))
+        self._remove((layer_id if type(layer_id) is str else int_text(layer_id), node_id))
 
 
 attention_heads_active = AttentionHeadsActive("butterfly_attention_heads_active")
@@ -1314,14 +1437,21 @@ class NetworkBytesSent(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, protocol)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, protocol))
-        record(amount)
+            cell = cells[from_node][protocol][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, protocol))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -1331,14 +1461,17 @@ class NetworkBytesSent(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, protocol)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, protocol))
-        record(1)
+            cell = cells[from_node][protocol][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, protocol))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -1391,14 +1524,21 @@ class NetworkBytesReceived(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, protocol)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, protocol))
-        record(amount)
+            cell = cells[to_node][protocol][from_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, protocol))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -1408,14 +1548,17 @@ class NetworkBytesReceived(CounterHandle):
         protocol: Literal["quic", "grpc"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, protocol)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, protocol))
-        record(1)
+            cell = cells[to_node][protocol][from_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, protocol))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -1469,14 +1612,21 @@ class NetworkMessagesSentTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, message_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, message_type))
-        record(amount)
+            cell = cells[from_node][message_type][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, message_type))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -1486,14 +1636,17 @@ class NetworkMessagesSentTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, message_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, message_type))
-        record(1)
+            cell = cells[from_node][message_type][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, message_type))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -1546,14 +1699,21 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, message_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, message_type))
-        record(amount)
+            cell = cells[to_node][message_type][from_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, message_type))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -1563,14 +1723,17 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         message_type: Literal["tensor", "checkpoint", "consensus", "heartbeat"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, message_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, message_type))
-        record(1)
+            cell = cells[to_node][message_type][from_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, message_type))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -1624,14 +1787,21 @@ class ConnectionErrorsTotal(CounterHandle):
         error_type: Literal["timeout", "refused", "reset", "encryption_error"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, error_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, error_type))
-        record(amount)
+            cell = cells[from_node][error_type][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, error_type))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -1641,14 +1811,17 @@ class ConnectionErrorsTotal(CounterHandle):
         error_type: Literal["timeout", "refused", "reset", "encryption_error"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node, error_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node, error_type))
-        record(1)
+            cell = cells[from_node][error_type][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node, error_type))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -1702,14 +1875,26 @@ class ConnectionLatencySeconds(HistogramHandle):
         to_node: str,
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node))
-        record(value)
+            cell = cells[from_node][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -1768,14 +1953,14 @@ class ConnectionActive(GaugeHandle):
         to_node: str,
     ) -> None:
         """Set the current value."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_node, to_node)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_node, to_node))
-        record(value)
+            cell = cells[from_node][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_node, to_node))
+        cell.record(value)
 
     def bind(
         self,
@@ -2042,7 +2227,7 @@ class CpuUsageRatio(ObservableHandle):
         core: str | int | None = None,
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(value, (node_id, core if core.__class__ is str else int_text(core)))
+        return self._observation(value, (node_id, core if type(core) is str else int_text(core)))
 
 
 cpu_usage_ratio = CpuUsageRatio("butterfly_cpu_usage_ratio")
@@ -2104,7 +2289,7 @@ class GpuUtilizationRatio(ObservableHandle):
         gpu_id: str | int,
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id)))
+        return self._observation(value, (node_id, gpu_id if type(gpu_id) is str else int_text(gpu_id)))
 
 
 gpu_utilization_ratio = GpuUtilizationRatio("butterfly_gpu_utilization_ratio")
@@ -2138,7 +2323,7 @@ class GpuMemoryBytes(ObservableHandle):
         state: Literal["used", "free"],
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id), state))
+        return self._observation(value, (node_id, gpu_id if type(gpu_id) is str else int_text(gpu_id), state))
 
 
 gpu_memory_bytes = GpuMemoryBytes("butterfly_gpu_memory_bytes")
@@ -2170,7 +2355,7 @@ class GpuTemperatureCelsius(ObservableHandle):
         gpu_id: str | int,
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id)))
+        return self._observation(value, (node_id, gpu_id if type(gpu_id) is str else int_text(gpu_id)))
 
 
 gpu_temperature_celsius = GpuTemperatureCelsius("butterfly_gpu_temperature_celsius")
@@ -2204,7 +2389,7 @@ class GpuComputeUnitActive(ObservableHandle):
         unit_type: Literal["sm", "tensor_core"],
     ) -> Observation:
         """Return what a callback reports for one series."""
-        return self._observation(value, (node_id, gpu_id if gpu_id.__class__ is str else int_text(gpu_id), unit_type))
+        return self._observation(value, (node_id, gpu_id if type(gpu_id) is str else int_text(gpu_id), unit_type))
 
 
 gpu_compute_unit_active = GpuComputeUnitActive("butterfly_gpu_compute_unit_active")
@@ -2268,14 +2453,26 @@ class DiskWriteDurationSeconds(HistogramHandle):
         operation: Literal["checkpoint_write", "log_append"],
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, operation)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, operation))
-        record(value)
+            cell = cells[node_id][operation]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, operation))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -2334,14 +2531,21 @@ class DiskIoErrorsTotal(CounterHandle):
         operation: Literal["read", "write"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, operation)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, operation))
-        record(amount)
+            cell = cells[node_id][operation]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, operation))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -2350,14 +2554,17 @@ class DiskIoErrorsTotal(CounterHandle):
         operation: Literal["read", "write"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, operation)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, operation))
-        record(1)
+            cell = cells[node_id][operation]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, operation))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -2407,14 +2614,14 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Add ``amount``, which may be negative."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, status)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, status))
-        record(amount)
+            cell = cells[node_id][status]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, status))
+        cell.record(amount)
 
     def inc(
         self,
@@ -2424,14 +2631,14 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Add ``amount``, by default one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, status)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, status))
-        record(amount)
+            cell = cells[node_id][status]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, status))
+        cell.record(amount)
 
     def dec(
         self,
@@ -2441,14 +2648,14 @@ class CheckpointCount(UpDownCounterHandle):
         status: Literal["pending", "complete", "failed"],
     ) -> None:
         """Subtract ``amount``, by default one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, status)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, status))
-        record(negated(amount))
+            cell = cells[node_id][status]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, status))
+        cell.record(negated(amount))
 
     def track(
         self,
@@ -2509,14 +2716,26 @@ class CheckpointDurationSeconds(HistogramHandle):
         phase: Literal["snapshot", "write", "verify"],
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, phase)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, phase))
-        record(value)
+            cell = cells[node_id][phase]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, phase))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -2578,14 +2797,26 @@ class CheckpointSizeBytes(HistogramHandle):
         checkpoint_id: str,
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, checkpoint_id)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, checkpoint_id))
-        record(value)
+            cell = cells[node_id][checkpoint_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, checkpoint_id))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def bind(
         self,
@@ -2635,14 +2866,21 @@ class RecoveryAttemptsTotal(CounterHandle):
         outcome: Literal["success", "partial", "failed"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, outcome)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, outcome))
-        record(amount)
+            cell = cells[node_id][outcome]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, outcome))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -2651,14 +2889,17 @@ class RecoveryAttemptsTotal(CounterHandle):
         outcome: Literal["success", "partial", "failed"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, outcome)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, outcome))
-        record(1)
+            cell = cells[node_id][outcome]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, outcome))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -2708,14 +2949,26 @@ class RecoveryDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id,))
-        record(value)
+            cell = cells[node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id,))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -2769,14 +3022,21 @@ class StateDivergenceDetectedTotal(CounterHandle):
         node_id_pair: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id_pair,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id_pair,))
-        record(amount)
+            cell = cells[node_id_pair]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id_pair,))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -2784,14 +3044,17 @@ class StateDivergenceDetectedTotal(CounterHandle):
         node_id_pair: str,
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id_pair,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id_pair,))
-        record(1)
+            cell = cells[node_id_pair]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id_pair,))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -2869,14 +3132,21 @@ class TasksAssignedTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_coordinator, to_node)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_coordinator, to_node))
-        record(amount)
+            cell = cells[from_coordinator][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_coordinator, to_node))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -2885,14 +3155,17 @@ class TasksAssignedTotal(CounterHandle):
         to_node: str,
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(from_coordinator, to_node)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((from_coordinator, to_node))
-        record(1)
+            cell = cells[from_coordinator][to_node]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((from_coordinator, to_node))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -2942,14 +3215,21 @@ class TasksCompletedTotal(CounterHandle):
         status: Literal["success", "error", "timeout"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, status)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, status))
-        record(amount)
+            cell = cells[node_id][status]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, status))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -2958,14 +3238,17 @@ class TasksCompletedTotal(CounterHandle):
         status: Literal["success", "error", "timeout"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, status)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, status))
-        record(1)
+            cell = cells[node_id][status]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, status))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -3012,14 +3295,21 @@ class TaskReassignmentsTotal(CounterHandle):
         reason: Literal["node_failure", "timeout", "overload"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(reason,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((reason,))
-        record(amount)
+            cell = cells[reason]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((reason,))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -3027,14 +3317,17 @@ class TaskReassignmentsTotal(CounterHandle):
         reason: Literal["node_failure", "timeout", "overload"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(reason,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((reason,))
-        record(1)
+            cell = cells[reason]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((reason,))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -3085,14 +3378,26 @@ class BarrierWaitDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(barrier_id, node_id)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((barrier_id, node_id))
-        record(value)
+            cell = cells[node_id][barrier_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((barrier_id, node_id))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -3149,14 +3454,14 @@ class SynchronizationSkewSeconds(GaugeHandle):
         node_pair: str,
     ) -> None:
         """Set the current value."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_pair,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_pair,))
-        record(value)
+            cell = cells[node_pair]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_pair,))
+        cell.record(value)
 
     def bind(
         self,
@@ -3207,14 +3512,26 @@ class DependencyWaitDurationSeconds(HistogramHandle):
         node_id: str | None = None,
     ) -> None:
         """Record one value, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(task_id, node_id)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((task_id, node_id))
-        record(value)
+            cell = cells[node_id][task_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((task_id, node_id))
+        if (
+            type(value) is float
+            and 0.0 <= value <= HIGHEST
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value
+        else:
+            cell.record(value)
 
     def time(
         self,
@@ -3273,14 +3590,21 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         fault_type: Literal["incorrect_result", "invalid_signature", "merkle_mismatch"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, fault_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, fault_type))
-        record(amount)
+            cell = cells[fault_type][node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, fault_type))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -3289,14 +3613,17 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         fault_type: Literal["incorrect_result", "invalid_signature", "merkle_mismatch"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, fault_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, fault_type))
-        record(1)
+            cell = cells[fault_type][node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, fault_type))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -3346,14 +3673,21 @@ class VerificationChecksTotal(CounterHandle):
         check_type: Literal["signature", "merkle_tree", "result_comparison"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, check_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, check_type))
-        record(amount)
+            cell = cells[check_type][node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, check_type))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -3362,14 +3696,17 @@ class VerificationChecksTotal(CounterHandle):
         check_type: Literal["signature", "merkle_tree", "result_comparison"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, check_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, check_type))
-        record(1)
+            cell = cells[check_type][node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, check_type))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -3419,14 +3756,21 @@ class VerificationFailuresTotal(CounterHandle):
         failure_type: Literal["signature_invalid", "merkle_mismatch", "result_divergence"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, failure_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, failure_type))
-        record(amount)
+            cell = cells[failure_type][node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, failure_type))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -3435,14 +3779,17 @@ class VerificationFailuresTotal(CounterHandle):
         failure_type: Literal["signature_invalid", "merkle_mismatch", "result_divergence"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, failure_type)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, failure_type))
-        record(1)
+            cell = cells[failure_type][node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, failure_type))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -3490,14 +3837,14 @@ class ReputationScore(GaugeHandle):
         node_id: str,
     ) -> None:
         """Set the current value."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id,))
-        record(value)
+            cell = cells[node_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id,))
+        cell.record(value)
 
     def bind(
         self,
@@ -3545,14 +3892,21 @@ class CryptographicFailuresTotal(CounterHandle):
         operation: Literal["sign", "verify", "encrypt", "decrypt"],
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, operation)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, operation))
-        record(amount)
+            cell = cells[node_id][operation]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, operation))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -3561,14 +3915,17 @@ class CryptographicFailuresTotal(CounterHandle):
         operation: Literal["sign", "verify", "encrypt", "decrypt"],
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(node_id, operation)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((node_id, operation))
-        record(1)
+            cell = cells[node_id][operation]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((node_id, operation))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,
@@ -3616,14 +3973,21 @@ class MerkleRootMismatchesTotal(CounterHandle):
         task_id: str,
     ) -> None:
         """Add ``amount``, 0 or more."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(task_id,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((task_id,))
-        record(amount)
+            cell = cells[task_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((task_id,))
+        if (
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            cell.value += amount
+        else:
+            cell.record(amount)
 
     def inc(
         self,
@@ -3631,14 +3995,17 @@ class MerkleRootMismatchesTotal(CounterHandle):
         task_id: str,
     ) -> None:
         """Add one."""
-        recorders = self._recorders
-        if recorders is None:
+        cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[(task_id,)]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__((task_id,))
-        record(1)
+            cell = cells[task_id]
+        except Exception:  # unknown, or no label value at all
+            cell = self.find((task_id,))
+        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)
 
     def bind(
         self,

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackT, Meter
     from opentelemetry.util.types import Attributes
 
+    from butterfly_otel.bound import Target
     from butterfly_otel.enforcement.guard import LabelGuard
     from butterfly_otel.enforcement.violations import Violations
     from butterfly_otel.streams import Stream
 
-    Recorder = Callable[[float], None]
     #: Removes an instrument's series whose attributes contain these.
     RemoveSeries = Callable[[object, Mapping[str, str]], None]
 
@@ -91,6 +91,30 @@ class _Guarded:
 _HUGE = 1e300
 
 
+class _Checked:
+    """One series of an instrument that can't be bound."""
+
+    __slots__ = ("_attributes", "_clean", "_measure")
+
+    ready = False
+
+    def __init__(
+        self,
+        clean: Callable[[object], float | None],
+        measure: Callable[..., None],
+        attributes: Mapping[str, str],
+    ) -> None:
+        self._clean = clean
+        self._measure = measure
+        self._attributes = attributes
+
+    def record(self, amount: float) -> None:
+        """Check a value and measure it."""
+        cleaned = self._clean(amount)
+        if cleaned is not None:
+            self._measure(cleaned, self._attributes)
+
+
 class _Synchronous(_Guarded):
     """A guarded instrument that is measured by calls.
 
@@ -108,19 +132,12 @@ class _Synchronous(_Guarded):
         if self._bind is not None:
             inner.on_invalid = partial(gate.violations.value, gate.stream.metric)
 
-    def recorder(self, values: Sequence[object]) -> tuple[Recorder, bool]:
-        """Return what records into the series of these label values, and whether to keep it."""
+    def target(self, values: Sequence[object]) -> tuple[Target, bool]:
+        """Return where measurements of label values go, and whether that may be kept."""
         attributes, clean = self._guard.admit(values)
         if self._bind is not None:
-            return self._bind(attributes).record, clean
-        check, measure = self._clean, self._measure
-
-        def record(value: float) -> None:
-            cleaned = check(value)
-            if cleaned is not None:
-                measure(cleaned, attributes)
-
-        return record, clean
+            return self._bind(attributes), clean
+        return _Checked(self._clean, self._measure, attributes), clean
 
     def _checked_measure(
         self, amount: float, attributes: Attributes, context: Context | None

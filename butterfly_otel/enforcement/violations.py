@@ -49,7 +49,7 @@ class Violations:
             LabelError: In strict mode, with ``message``.
         """
         if self._strict:
-            raise LabelError(message)
+            raise LabelError(message) from None
         known = any(label == key for key in metric.label_keys)
         attributes = {
             "metric": metric.name,
@@ -67,7 +67,7 @@ class Violations:
         """
         message = f"{metric.name}: the value {_short(value)} was ignored: {_REASONS[reason]}."
         if self._strict:
-            raise MeasurementError(message)
+            raise MeasurementError(message) from None
         self._count(
             "butterfly_otel_invalid_measurements_total", {"metric": metric.name, "reason": reason}
         )

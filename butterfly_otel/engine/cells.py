@@ -216,15 +216,14 @@ HistogramState = tuple["Sequence[int]", float, float, float]
 class HistogramCell(Cell):
     """Bucket counts and a sum, without minimum and maximum."""
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "high", "low", "total")
 
     non_negative = True
 
     counts: list[int]
     total: float
-    #: Without extremes there is nothing to widen.
-    low: float = -NOTHING
-    high: float = NOTHING
+    low: float
+    high: float
 
     def __init__(
         self,
@@ -239,6 +238,8 @@ class HistogramCell(Cell):
         """Start from nothing."""
         self.counts = [0] * (len(self.bounds) + 1)
         self.total = 0
+        # Nothing is beyond these.
+        self.low, self.high = -NOTHING, NOTHING
 
     def record(self, amount: float) -> None:
         """Count a value in its bucket."""
@@ -249,11 +250,16 @@ class HistogramCell(Cell):
             and self.ready
             and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
+            if amount < self.low or amount > self.high:
+                self.widen(amount)
             index = bisect_left(self.bounds, amount)
             counts = self.counts
             counts[index], self.total = counts[index] + 1, self.total + amount
             return
         self.stream.slow(self, amount)
+
+    def widen(self, amount: float) -> None:
+        """Take a value into the extremes, where they are kept."""
 
     def update(self, amount: float) -> None:
         """Take a value that has been checked already."""
@@ -274,7 +280,7 @@ class MinMaxHistogramCell(HistogramCell):
     The extremes are written under the lock: comparing and setting is more than a statement.
     """
 
-    __slots__ = ("extremes", "high", "low")
+    __slots__ = ("extremes",)
 
     def __init__(
         self,
@@ -293,23 +299,6 @@ class MinMaxHistogramCell(HistogramCell):
         """Start from nothing."""
         super().reset()
         self.low, self.high = NOTHING, -NOTHING
-
-    def record(self, amount: float) -> None:
-        """Count a value in its bucket."""
-        kind = type(amount)
-        if (
-            (kind is float or kind is int)
-            and 0.0 <= amount <= HIGHEST
-            and self.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
-            if amount < self.low or amount > self.high:
-                self.widen(amount)
-            index = bisect_left(self.bounds, amount)
-            counts = self.counts
-            counts[index], self.total = counts[index] + 1, self.total + amount
-            return
-        self.stream.slow(self, amount)
 
     def widen(self, amount: float) -> None:
         """Take a value into the extremes."""

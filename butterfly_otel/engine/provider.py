@@ -53,19 +53,31 @@ class GatedMeterProvider(SdkMeterProvider):
 
 
 class CellMeter(sdk.Meter):
-    """The SDK's meter, whose synchronous instruments measure by cells."""
+    """The SDK's meter, whose synchronous instruments measure by cells.
+
+    The SDK's registration of instruments, with its warnings about conflicts, makes them
+    itself; ours take their places before anybody has them.
+
+    Attributes:
+        creating: Held while an instrument is made and replaced.
+    """
+
+    creating: Lock
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
         """Create a counter; see the SDK."""
-        return _by_cells(super().create_counter(name, unit, description))
+        with self.creating:
+            return self._by_cells(super().create_counter(name, unit, description))
 
     def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
         """Create an up-down counter; see the SDK."""
-        return _by_cells(super().create_up_down_counter(name, unit, description))
+        with self.creating:
+            return self._by_cells(super().create_up_down_counter(name, unit, description))
 
     def create_gauge(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
         """Create a gauge; see the SDK."""
-        return _by_cells(super().create_gauge(name, unit, description))
+        with self.creating:
+            return self._by_cells(super().create_gauge(name, unit, description))
 
     def create_histogram(
         self,
@@ -76,18 +88,31 @@ class CellMeter(sdk.Meter):
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> Any:  # noqa: ANN401
         """Create a histogram; see the SDK."""
-        return _by_cells(
-            super().create_histogram(
-                name,
-                unit,
-                description,
-                explicit_bucket_boundaries_advisory=explicit_bucket_boundaries_advisory,
+        with self.creating:
+            return self._by_cells(
+                super().create_histogram(
+                    name,
+                    unit,
+                    description,
+                    explicit_bucket_boundaries_advisory=explicit_bucket_boundaries_advisory,
+                )
             )
-        )
+
+    def _by_cells(self, instrument: Any) -> Any:  # noqa: ANN401
+        ours = CELL_CLASSES.get(instrument.__class__)
+        if ours is None:
+            return instrument
+        made = adopt(instrument, ours)
+        known: Any = self._instrument_id_instrument
+        for key, each in known.items():
+            if each is instrument:
+                known[key] = made
+        return made
 
     def restart(self) -> None:
         """Renew the lock in a forked child."""
         self._instrument_registration_lock = Lock()
+        self.creating = Lock()
         for instrument in self.instruments():
             instrument.renew_lock()
 
@@ -97,23 +122,6 @@ class CellMeter(sdk.Meter):
         for instrument in tuple(every.values()):
             if isinstance(instrument, CellInstrument):
                 yield instrument
-
-
-_adopting = Lock()
-
-
-def _by_cells(instrument: Any) -> Any:  # noqa: ANN401
-    """Let an instrument the SDK has made measure by cells; once.
-
-    Its class is replaced, because the SDK's registration of instruments, with its warnings
-    about conflicts, makes them itself.
-    """
-    with _adopting:
-        ours = CELL_CLASSES.get(instrument.__class__)
-        if ours is not None:
-            # Nobody has it yet: whoever asks for the same one waits for the lock.
-            adopt(instrument, ours)
-    return instrument
 
 
 class MeterProvider(GatedMeterProvider):
@@ -153,6 +161,7 @@ class MeterProvider(GatedMeterProvider):
         """Return a meter whose instruments measure by cells."""
         meter = super().get_meter(name, version, schema_url, attributes)
         if meter.__class__ is sdk.Meter:
+            vars(meter).setdefault("creating", Lock())
             meter.__class__ = CellMeter
         return meter
 

@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
+from butterfly_otel.instruments import nesting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,9 +28,14 @@ Every method is thread-safe. In production mode none raises because of what it i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Literal
 
+from butterfly_otel import tracing
 from butterfly_otel.bound import (
+    HIGHEST,
+    ONE,
+    SMALL,
     BoundCounter,
     BoundGauge,
     BoundHistogram,
@@ -69,21 +75,54 @@ _BOUND = {
 }
 #: Method name, its value parameter, its body, its docstring.
 _Method = tuple[str, str, str, str, str]
-#: The whole way of a measurement through a handle, in line: calls are what costs.
-_RECORD = """\
-recorders = self._recorders
-        if recorders is None:
+#: The whole way of a measurement through a handle, in line: calls are what costs. What the
+#: statements mean, and why they need no lock, says ``engine/cells.py``.
+_FIND = """\
+cells = self._cells
+        if cells is None:
             return
         try:
-            record = recorders[{values}]
-        except TypeError:  # an unhashable label value
-            record = recorders.__missing__({values})
-        record({value})"""
+            cell = cells{path}
+        except Exception:  # unknown, or no label value at all
+            cell = self.find({values})
+        """
+_IN_LINE = """\
+if (
+            {check}
+            and cell.ready
+            and tracing.api._TRACER_PROVIDER is None
+        ):
+            {statement}
+        else:
+            cell.record({value})"""
+_RECORD = f"{_FIND}cell.record({{value}})"
+_ADD = _FIND + _IN_LINE.format(
+    check="(amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))",
+    statement="cell.value += amount",
+    value="amount",
+)
+_INC = (
+    _FIND
+    + """\
+if cell.ready and tracing.api._TRACER_PROVIDER is None:
+            cell.value += 1
+        else:
+            cell.record(1)"""
+)
+_OBSERVE = _FIND + _IN_LINE.format(
+    check="type(value) is float\n            and 0.0 <= value <= HIGHEST",
+    statement="""\
+if value < cell.low or value > cell.high:
+                cell.widen(value)
+            index = bisect_left(cell.bounds, value)
+            counts = cell.counts
+            counts[index], cell.total = counts[index] + 1, cell.total + value""",
+    value="value",
+)
 _METHODS: dict[str, tuple[_Method, ...]] = {
     "counter": (
-        ("add", "amount: float", "None", _RECORD.replace("{value}", "amount"),
-         "Add ``amount``, 0 or more."),
-        ("inc", "", "None", _RECORD.replace("{value}", "1"), "Add one."),
+        ("add", "amount: float", "None", _ADD, "Add ``amount``, 0 or more."),
+        ("inc", "", "None", _INC, "Add one."),
     ),
     "up_down_counter": (
         ("add", "amount: float", "None", _RECORD.replace("{value}", "amount"),
@@ -101,8 +140,7 @@ _METHODS: dict[str, tuple[_Method, ...]] = {
          "Set the current value."),
     ),
     "histogram": (
-        ("record", "value: float", "None", _RECORD.replace("{value}", "value"),
-         "Record one value, 0 or more."),
+        ("record", "value: float", "None", _OBSERVE, "Record one value, 0 or more."),
         ("time", "", "Timer", "return BoundHistogram(self, {values}).time()",
          "Time a ``with`` block, or every call of a decorated function, in seconds."),
     ),
@@ -171,7 +209,7 @@ def _method(
         yield f"        {label.key}: {_annotation(label)},"
     yield f"    ) -> {result}:"
     yield f'        """{doc}"""'
-    yield f"        {body.format(values=_values(metric))}"
+    yield f"        {body.format(values=_values(metric), path=_path(metric))}"
 
 
 def _annotation(label: Label) -> str:
@@ -189,9 +227,15 @@ def _values(metric: Metric) -> str:
     return f"({values},)" if len(metric.labels) == 1 else f"({values})"
 
 
+def _path(metric: Metric) -> str:
+    """Return the subscripts that look a measurement's target up."""
+    labels = [metric.labels[at] for at in nesting(metric)]
+    return "".join(f"[{_value(label)}]" for label in labels) or "[()]"
+
+
 def _value(label: Label) -> str:
     if label.key in _INTEGERS:
-        return f"{label.key} if {label.key}.__class__ is str else int_text({label.key})"
+        return f"{label.key} if type({label.key}) is str else int_text({label.key})"
     return label.key
 
 
