@@ -1,22 +1,19 @@
-"""Synchronous instruments that find the cell of a measurement by one dictionary look-up.
-
-The methods that measure repeat what cells do: a call costs more than all of it. What they
-can't tell at once, whatever the reason, goes to the cell.
-"""
+"""What synchronous instruments share: how a measurement's attributes find their cell."""
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# What is in a plain dict of the caller's, no type checker can tell.
 
 from __future__ import annotations
 
 import logging
-from bisect import bisect_left
 from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from opentelemetry import trace
 from opentelemetry.context import Context, get_current
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.cells import HIGHEST, SMALL, Cell
+from butterfly_otel.engine.cells import HIGHEST, Cell
+from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.values import clean_value
@@ -38,64 +35,6 @@ _SPARE_TARGETS = 1024
 _Lookup: TypeAlias = "tuple[int, Callable[[Any], Any], dict[Any, Any]]"
 #: No measurement has -1 attributes.
 _NO_LOOKUP: Final[_Lookup] = (-1, len, {})
-#: What most counters are given; CPython has one object for it.
-_ONE: Final = 1
-
-
-class FanOut:
-    """Where measurements of one attribute set go when that is not exactly one cell.
-
-    Several readers or Views, none, or some the stock SDK aggregates.
-    """
-
-    __slots__ = ("_cells", "_generation", "_others", "_owner", "attributes")
-
-    #: As of a cell: whether it may be measured in line.
-    ready = False
-
-    def __init__(
-        self,
-        owner: CellInstrument,
-        generation: object,
-        attributes: Mapping[str, Any],
-        cells: Sequence[Cell],
-        others: Sequence[sdk.ViewInstrumentMatch],
-    ) -> None:
-        self._owner = owner
-        self._generation = generation
-        self._cells = tuple(cells)
-        self._others = tuple(others)
-        self.attributes = attributes
-
-    def record(self, amount: float = 1) -> None:
-        """Measure a value."""
-        owner = self._owner
-        if self._generation is not owner.generation:
-            self._renew()
-        kind = type(amount)
-        if (
-            (kind is int or kind is float)
-            and owner.lowest <= amount <= HIGHEST
-            and owner.unsampled
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001 - the cheapest question there is
-            and not self._others
-        ):
-            for cell in self._cells:
-                cell.stream.update(cell, amount)
-            return
-        owner.measure(self._cells, amount, self.attributes, others=self._others)
-
-    def _renew(self) -> None:
-        """Find the streams there are now; somebody holds on to this target."""
-        owner = self._owner
-        generation = owner.generation
-        found = owner.target(self.attributes)
-        if isinstance(found, Cell):
-            self._cells, self._others = (found,), ()
-        else:
-            self._cells, self._others = found._cells, found._others  # noqa: SLF001 - a twin
-        # Last: until then, whoever else measures looks for itself.
-        self._generation = generation
 
 
 class CellInstrument:
@@ -188,11 +127,11 @@ class CellInstrument:
                 self._remember(attributes, target)
         return target
 
-    def _remember(self, attributes: Attributes, target: Target) -> None:
+    def _remember(self, attributes: Any, target: Target) -> None:  # noqa: ANN401 - of the caller's
         if not attributes:
             self._bare = target
             return
-        if type(attributes) is not dict or not plain(attributes):
+        if type(attributes) is not dict or not plain(cast("dict[str, Any]", attributes)):
             # The SDK has decided what to make of it; nothing to remember it by.
             return
         direct = self._direct
@@ -204,8 +143,8 @@ class CellInstrument:
         if len(self._targets) >= self._most_targets():
             # A flood of combinations that all end in few series: start over.
             self._targets = {}
-        key = (*attributes, *attributes.values())
-        self._targets[key] = target
+        flat: tuple[Any, ...] = (*attributes, *attributes.values())
+        self._targets[flat] = target
 
     def bind(self, attributes: Attributes = None) -> Target:
         """Return what records into the series of these attributes, for hot paths."""
@@ -237,7 +176,7 @@ class CellInstrument:
             return
         live = [cell.stream.update(cell, checked) for cell in cells]
         consumer = self._measurement_consumer
-        if not others and not context and not consumer.may_sample():
+        if not others and not consumer.may_sample(context):
             return
         context = context or get_current()
         measurement = sdk.Measurement(checked, time_ns(), self, context, attributes)  # type: ignore[arg-type]
@@ -270,8 +209,8 @@ class CellInstrument:
                 cell: Cell | None = table.get(values(given))
                 if cell is not None:
                     return cell
-            key = (*given, *given.values())
-            return self._targets[key]
+            flat: tuple[Any, ...] = (*given, *given.values())
+            return self._targets[flat]
         except Exception:  # noqa: BLE001 - a mapping of the caller's own may do anything
             return self._bare if not attributes and self._bare else self.target(attributes)
 
@@ -304,118 +243,3 @@ class CellInstrument:
             self._logged.add(reason)
             name = cast("Any", self).name
             _logger.warning("%s: ignored the value %r: %s (logged once)", name, value, reason)
-
-
-class CellCounter(sdk.Counter, CellInstrument):
-    """A counter that measures by cells."""
-
-    __slots__ = ()
-
-    non_negative = True
-
-    def add(
-        self, amount: float, attributes: Attributes = None, context: Context | None = None
-    ) -> None:
-        """Add ``amount``. Never raises because of what it is passed."""
-        try:
-            width, values, table = self._lookup
-            if type(attributes) is dict and len(attributes) == width:
-                target: Any = table[values(attributes)]
-            else:
-                target = self.find(attributes)
-        except Exception:  # noqa: BLE001 - what the caller passes may do anything
-            target = self.find(attributes)
-        if (
-            (amount is _ONE or (type(amount) is int and 0 <= amount <= SMALL))
-            and target.ready
-            and context is None
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
-            target.value += amount
-            return
-        if context is None:
-            target.record(amount)
-        else:
-            self.measure_within(target, amount, attributes, context)
-
-
-class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
-    """An up-down counter that measures by cells."""
-
-    __slots__ = ()
-
-    def add(
-        self, amount: float, attributes: Attributes = None, context: Context | None = None
-    ) -> None:
-        """Add ``amount``. Never raises because of what it is passed."""
-        target = self.find(attributes)
-        if context is None:
-            target.record(amount)
-        else:
-            self.measure_within(target, amount, attributes, context)
-
-
-class CellGauge(sdk.Gauge, CellInstrument):
-    """A gauge that measures by cells."""
-
-    __slots__ = ()
-
-    def set(
-        self, amount: float, attributes: Attributes = None, context: Context | None = None
-    ) -> None:
-        """Set the value. Never raises because of what it is passed."""
-        target = self.find(attributes)
-        if context is None:
-            target.record(amount)
-        else:
-            self.measure_within(target, amount, attributes, context)
-
-
-class CellHistogram(sdk.Histogram, CellInstrument):
-    """A histogram that measures by cells."""
-
-    __slots__ = ()
-
-    non_negative = True
-
-    def record(
-        self, amount: float, attributes: Attributes = None, context: Context | None = None
-    ) -> None:
-        """Record ``amount``. Never raises because of what it is passed."""
-        try:
-            width, values, table = self._lookup
-            if type(attributes) is dict and len(attributes) == width:
-                target: Any = table[values(attributes)]
-            else:
-                target = self.find(attributes)
-        except Exception:  # noqa: BLE001 - what the caller passes may do anything
-            target = self.find(attributes)
-        if (
-            type(amount) is float
-            and 0.0 <= amount <= HIGHEST
-            and target.ready
-            and context is None
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
-            if amount < target.low or amount > target.high:
-                target.widen(amount)
-            index = bisect_left(target.bounds, amount)
-            counts = target.counts
-            counts[index], target.total = counts[index] + 1, target.total + amount
-            return
-        if context is None:
-            target.record(amount)
-        else:
-            self.measure_within(target, amount, attributes, context)
-
-
-def adopt(instrument: Any, ours: type[CellInstrument]) -> Any:  # noqa: ANN401
-    """Return an instrument that measures by cells in place of one that the SDK has made.
-
-    A new one, with what the SDK has put into the old one: one whose class is merely replaced
-    has its attributes in a dictionary of its own, and measures a fifth slower.
-    """
-    made: Any = ours.__new__(ours)
-    vars(made).update(vars(instrument))
-    made.prepare()
-    return made

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.instruments import CellInstrument, adopt
-from butterfly_otel.engine.storage import CELL_CLASSES, CellMeasurementConsumer
+from butterfly_otel.engine.instruments import CellInstrument
+from butterfly_otel.engine.kinds import CELL_CLASSES, adopt
+from butterfly_otel.engine.storage import CellMeasurementConsumer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

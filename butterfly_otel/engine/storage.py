@@ -9,33 +9,22 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakMethod
 
 from opentelemetry import trace
+from opentelemetry.context import get_current
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, TraceBasedExemplarFilter
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.instruments import (
-    CellCounter,
-    CellGauge,
-    CellHistogram,
-    CellInstrument,
-    CellUpDownCounter,
-)
+from butterfly_otel.engine.instruments import CellInstrument
+from butterfly_otel.engine.kinds import CELL_CLASSES
 from butterfly_otel.engine.streams import CellStream, cell_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from opentelemetry.context import Context
     from opentelemetry.sdk.metrics import ExemplarFilter
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.metrics.view import View
-
-#: The SDK's instrument classes and ours.
-CELL_CLASSES: dict[type, type[CellInstrument]] = {
-    sdk.Counter: CellCounter,
-    sdk.UpDownCounter: CellUpDownCounter,
-    sdk.Histogram: CellHistogram,
-    sdk.Gauge: CellGauge,
-}
 
 
 class ObservedStream(sdk.ViewInstrumentMatch):
@@ -212,11 +201,17 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
         for storage in self.storages():
             storage.enlist(instrument)
 
-    def may_sample(self) -> bool:
-        """Tell whether the exemplar filter could say yes to anything now."""
-        if self._never:
+    def may_sample(self, context: Context | None) -> bool:
+        """Tell whether the exemplar filter could say yes to a measurement.
+
+        Asked before the measurement is made into anything. A filter by the active span knows
+        its answer from the context alone.
+        """
+        if self._never or self.samples_always:
+            return self.samples_always
+        if not context and trace._TRACER_PROVIDER is None:  # noqa: SLF001
             return False
-        return self.samples_always or trace._TRACER_PROVIDER is not None  # noqa: SLF001
+        return self._exemplars.should_sample(0, 0, None, context or get_current())
 
     def should_sample(self, measurement: sdk.Measurement) -> bool:
         """Ask the exemplar filter."""
