@@ -44,6 +44,10 @@ class Shape:
         except KeyError:
             return None
 
+    def owns(self, key: Any) -> bool:  # noqa: ANN401
+        """Tell whether a key in a stream's table is of this shape; else it is the SDK's."""
+        return type(key if self.width == 1 else key[1]) is str
+
     def attributes(self, key: Any) -> dict[str, Any]:  # noqa: ANN401
         """Return the attributes that a key stands for."""
         return dict(zip(self.keys, (key,) if self.width == 1 else key, strict=True))

@@ -103,6 +103,8 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             _with_cells(reader._instrument_class_aggregation),  # noqa: SLF001
             _with_cells(reader._instrument_class_cardinality_limit),  # noqa: SLF001
         )
+        #: Whether the reader can read cells itself and needs no points.
+        self.reads_cells: bool = getattr(reader, "reads_cells", False)
         # Streams that are bound to but have not been measured yet.
         self._prepared: dict[CellInstrument, list[sdk.ViewInstrumentMatch]] = {}
 

@@ -12,12 +12,6 @@ from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    HistogramDataPoint,
-    NumberDataPoint,
-)
-
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import (
     ATOMIC,
@@ -28,10 +22,13 @@ from butterfly_otel.engine.cells import (
     MinMaxHistogramCell,
     SumCell,
 )
+from butterfly_otel.engine.points import CellPoints, point_of, points_of
 from butterfly_otel.engine.shapes import Shape, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk.metrics.export import AggregationTemporality
 
     from butterfly_otel.engine.instruments import CellInstrument
     from butterfly_otel.engine.storage import CellReaderStorage
@@ -88,9 +85,6 @@ class CellStream(sdk.ViewInstrumentMatch):
         self.sampled = False
         self.direct = False
         self._made = made
-        self._build: Callable[[Cell, int, int, Any], Any] = (
-            _histogram_point if issubclass(made, HistogramCell) else _number_point
-        )
 
     def cell(self, attributes: Mapping[str, Any]) -> Cell:
         """Return the cell for cleaned measurement attributes; a dormant one where it is new."""
@@ -142,6 +136,8 @@ class CellStream(sdk.ViewInstrumentMatch):
             if overflow is not None:
                 return overflow
             cell = self._made(self, sdk.OVERFLOW_KEY, dict(_OVERFLOW))
+        if cell.start:
+            cell.reset()
         cell.start = self._previous_collection_start_nanos or time_ns()
         table[cell.key] = cell
         cell.live = True
@@ -215,12 +211,9 @@ class CellStream(sdk.ViewInstrumentMatch):
             if self._reset_on_collect:
                 return self._collect_delta(collection_start_nanos) or None
             cells = list(self.table.values())
-        points = [
-            self._build(cell, cell.start, collection_start_nanos, state)
-            for cell in cells
-            if (state := cell.read()) is not None
-        ]
-        return points or None
+        if self.storage.reads_cells and not self.sampled:
+            return CellPoints(self, cells, collection_start_nanos) if cells else None
+        return points_of(cells, collection_start_nanos) or None
 
     def _collect_delta(self, now: int) -> list[Any]:
         live, self.table = self.table, {}
@@ -228,7 +221,7 @@ class CellStream(sdk.ViewInstrumentMatch):
         points: list[Any] = []
         for cell in live.values():
             cell.live = False
-            points.append(self._build(cell, cell.start, now, cell.take()))
+            points.append(point_of(cell, now, cell.take()))
         return points
 
     def remove(self, doomed: Callable[[Mapping[str, Any]], bool]) -> None:
@@ -244,53 +237,17 @@ class CellStream(sdk.ViewInstrumentMatch):
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
         self._lock = Lock()
-        cells, self.table = self.table, {}
+        cells = list(self.table.values())
+        # In place: the instrument looks cells up in it.
+        self.table.clear()
         self.epoch += 1
         self._previous_collection_start_nanos = None
-        for cell in cells.values():
+        for cell in cells:
             cell.renew_lock()
             self._forget(cell)
 
     @staticmethod
     def _forget(cell: Cell) -> None:
+        # Its value stays for who is just reading it, and goes when it comes to life again.
         cell.live = cell.ready = False
-        cell.reset()
         cell.reservoir = None
-
-
-def _exemplars(cell: Cell) -> list[Any]:
-    return [] if cell.reservoir is None else cell.reservoir.collect(cell.attributes)
-
-
-def _number_point(cell: Cell, start: int, now: int, value: Any) -> NumberDataPoint:  # noqa: ANN401
-    # Written into the instance: a frozen dataclass' own constructor takes three times as
-    # long, which is most of what a collection costs.
-    point: NumberDataPoint = _new(NumberDataPoint)
-    fields = point.__dict__
-    fields["attributes"] = cell.attributes
-    # The SDK gives gauges no start, although the field's type has no room for that.
-    fields["start_time_unix_nano"] = None if cell.__class__ is LastValueCell else start
-    fields["time_unix_nano"] = now
-    fields["value"] = value
-    fields["exemplars"] = _exemplars(cell)
-    return point
-
-
-def _histogram_point(cell: Cell, start: int, now: int, state: Any) -> HistogramDataPoint:  # noqa: ANN401
-    counts, total, low, high = state
-    point: HistogramDataPoint = _new(HistogramDataPoint)
-    fields = point.__dict__
-    fields["attributes"] = cell.attributes
-    fields["start_time_unix_nano"] = start
-    fields["time_unix_nano"] = now
-    fields["count"] = sum(counts)
-    fields["sum"] = total
-    fields["bucket_counts"] = counts
-    fields["explicit_bounds"] = cell.stream.bounds
-    fields["min"] = low
-    fields["max"] = high
-    fields["exemplars"] = _exemplars(cell)
-    return point
-
-
-_new: Any = object.__new__

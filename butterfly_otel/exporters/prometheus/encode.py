@@ -15,6 +15,7 @@ from butterfly_otel.exporters.prometheus.conflicts import openmetrics_names
 from butterfly_otel.exporters.prometheus.families import (
     Family,
     Series,
+    histogram_form,
     layout_of,
     quoted,
     sample_head,
@@ -59,7 +60,9 @@ def text_lines(family: Family) -> str:
     kind = _TEXT_TYPES.get(family.type, family.type)
     lines = [f"# HELP {name} {escape_help(family.help)}\n"] if family.help else []
     lines.append(f"# TYPE {name} {kind}\n")
-    if family.type == "histogram":
+    if family.block is not None:
+        lines.extend(family.block.lines())
+    elif family.type == "histogram":
         _add_histograms(lines, family, cast("Sequence[HistogramDataPoint]", family.points))
     else:
         _add_numbers(lines, family, cast("Sequence[NumberDataPoint]", family.points))
@@ -82,6 +85,9 @@ def openmetrics_lines(family: Family, name: str) -> str:
     lines.append(f"# TYPE {shown} {kind}\n")
     if family.unit and kind != "info" and name.endswith(f"_{family.unit}"):
         lines.append(f"# UNIT {shown} {family.unit}\n")
+    if family.block is not None and not family.created:
+        lines.extend(family.block.lines())
+        return "".join(lines)
     if kind == "histogram":
         points = cast("Sequence[HistogramDataPoint]", family.points)
         _add_openmetrics_histograms(lines, family, points)
@@ -165,12 +171,7 @@ def _prepare(series: Series, name: str, bounds: Sequence[float]) -> None:
     if layout is not series.layout:
         # The lines become a %-format, so what is text in them must not look like fields.
         block, name = series.block.replace("%", "%%"), name.replace("%", "%%")
-        before = f"{block}," if block else ""
-        bounds_texts = [*(number_text(bound) for bound in layout.bounds), "+Inf"]
-        heads = [sample_head(f"{name}_bucket", f'{before}le="{text}"') for text in bounds_texts]
-        heads += [sample_head(name + suffix, block) for suffix in ("_count", "_sum")]
-        lines = [f"{head} %s\n" for head in heads]
-        series.template = "".join(lines)
+        series.template = histogram_form(name, block, layout.bounds)
         series.layout = layout
     series.bounds = bounds
 

@@ -148,8 +148,8 @@ def _has_utf8_name(item: Item) -> bool:
     if not is_legacy_metric_name(item.name):
         return True
     labels = (
-        (key for series in item.series for key, _ in series.labels)
+        item.label_names()
         if isinstance(item, Family)
-        else (key for sample in item.samples for key in sample.labels)
+        else {key for sample in item.samples for key in sample.labels}
     )
-    return not all(is_legacy_label_name(key) for key in set(labels))
+    return not all(map(is_legacy_label_name, labels))

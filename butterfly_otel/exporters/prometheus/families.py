@@ -7,15 +7,18 @@ pairs the series with the data points just collected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from butterfly_otel.exporters.prometheus.names import is_legacy_label_name, is_legacy_metric_name
-from butterfly_otel.exporters.prometheus.text import escape_value
+from butterfly_otel.exporters.prometheus.text import escape_value, number_text
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+
+    from butterfly_otel.exporters.prometheus.blocks import Block
+
+    Point = NumberDataPoint | HistogramDataPoint
 
 FamilyType = Literal["counter", "gauge", "histogram", "info", "unknown"]
 
@@ -99,27 +102,73 @@ class Series:
         self.exemplars: dict[int, SeriesExemplar] = {}
 
 
-@dataclass(frozen=True, slots=True)
 class Family:
     """One family of one scrape: one HELP, one TYPE, and series that are all distinct.
 
-    Attributes:
+    It has series and points or, what is cheaper to write out, a block.
+
+    Args:
         name: The name in text format 0.0.4; a counter's has its ``_total`` where it has one.
-        type: The type; in text format ``info`` is a gauge and ``unknown`` is untyped.
-        help: The HELP text, unescaped.
+        family_type: The type; in text format ``info`` is a gauge and ``unknown`` is untyped.
+        help_text: The HELP text, unescaped.
         unit: The unit in words; exposed only where the name ends in it.
         created: Whether OpenMetrics shows when each series began.
         series: The series, in the order of ``points``.
         points: The data points; histogram points for a histogram, else numbers.
+        block: The lines of all samples, in place of series and points.
     """
 
-    name: str
-    type: FamilyType
-    help: str
-    unit: str
-    created: bool = False
-    series: list[Series] = field(default_factory=list)
-    points: list[NumberDataPoint | HistogramDataPoint] = field(default_factory=list)
+    __slots__ = ("_points", "_series", "block", "created", "help", "name", "type", "unit")
+
+    def __init__(
+        self,
+        name: str,
+        family_type: FamilyType,
+        help_text: str,
+        unit: str,
+        *,
+        created: bool = False,
+        series: list[Series] | None = None,
+        points: list[Point] | None = None,
+        block: Block | None = None,
+    ) -> None:
+        self.name = name
+        self.type: FamilyType = family_type
+        self.help = help_text
+        self.unit = unit
+        self.created = created
+        self.block = block
+        self._series: list[Series] = series or []
+        self._points: list[Point] = points or []
+
+    @property
+    def series(self) -> list[Series]:
+        """The series; made of the block where there is one, which then is gone."""
+        self._expand()
+        return self._series
+
+    @property
+    def points(self) -> list[Point]:
+        """The points, likewise."""
+        self._expand()
+        return self._points
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write out."""
+        return self.block is None and not self._series
+
+    def label_names(self) -> set[str]:
+        """Return the names of all labels."""
+        if self.block is not None:
+            return set(self.block.label_names)
+        return {key for series in self._series for key, _ in series.labels}
+
+    def _expand(self) -> None:
+        block = self.block
+        if block is not None:
+            self._series, self._points = block.expand()
+            self.block = None
 
     @property
     def stem(self) -> str:
@@ -170,6 +219,22 @@ def sample_head(name: str, block: str) -> str:
     if is_legacy_metric_name(name):
         return f"{name}{{{block}}}" if block else name
     return f"{{{quoted(name)},{block}}}" if block else f"{{{quoted(name)}}}"
+
+
+def histogram_form(name: str, block: str, bounds: tuple[float, ...], count: str = "%s") -> str:
+    """Return all lines of a histogram's series as a %-format.
+
+    Args:
+        name: The family's name; percent signs doubled, as in ``block``.
+        block: The labels.
+        bounds: The finite upper bounds that are exposed.
+        count: The format of each count; that of the sum, which comes last, is ``%s``.
+    """
+    before = f"{block}," if block else ""
+    texts = [*(number_text(bound) for bound in bounds), "+Inf"]
+    heads = [sample_head(f"{name}_bucket", f'{before}le="{text}"') for text in texts]
+    lines = [f"{head} {count}\n" for head in (*heads, sample_head(f"{name}_count", block))]
+    return "".join((*lines, f"{sample_head(f'{name}_sum', block)} %s\n"))
 
 
 def quoted(name: str) -> str:

@@ -68,6 +68,9 @@ class PrometheusMetricReader(OfficialReader):
     Thread-safe.
     """
 
+    #: Tells our engine that no data points need be made; see ``engine/points.py``.
+    reads_cells = True
+
     def __init__(  # noqa: PLR0913 - the official reader's options and ours
         self,
         disable_target_info: bool = False,  # noqa: FBT001, FBT002 - the official signature

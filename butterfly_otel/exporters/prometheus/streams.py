@@ -13,6 +13,8 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
+from butterfly_otel.engine.points import CellPoints
+from butterfly_otel.exporters.prometheus.blocks import Blocks
 from butterfly_otel.exporters.prometheus.exemplars import keep_exemplars
 from butterfly_otel.exporters.prometheus.families import FamilyType, Series
 from butterfly_otel.exporters.prometheus.labels import join_labels
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.util.types import AnyValue
 
+    from butterfly_otel.exporters.prometheus.blocks import Block
     from butterfly_otel.exporters.prometheus.labels import Constants
     from butterfly_otel.exporters.prometheus.names import Naming
     from butterfly_otel.exporters.prometheus.problems import Problems
@@ -47,6 +50,7 @@ class Stream:
     """
 
     __slots__ = (
+        "_blocks",
         "_by_block",
         "_by_id",
         "_constants",
@@ -83,6 +87,12 @@ class Stream:
         self._naming = naming
         self._by_id: dict[int, Series] = {}
         self._by_block: dict[str, Series] = {}
+        self._blocks = Blocks(name, family_type, constants, naming)
+
+    def block_of(self, data: Data) -> Block | None:
+        """Return all lines of a collection, where it can be read from cells."""
+        points = data.data_points
+        return self._blocks.follow(points) if isinstance(points, CellPoints) else None
 
     def series_of(self, data: Data, problems: Problems) -> tuple[list[Series], list[Point]]:
         """Return the distinct series of a collection and their points, in its order."""

@@ -93,7 +93,7 @@ class Translator:
         families: dict[str, Family] = {}
         for stream, metric in found:
             self._expose(stream, metric, families)
-        exposed = [family for family in families.values() if family.series]
+        exposed = [family for family in families.values() if not family.empty]
         return [self._target, *exposed] if self._target is not None else exposed
 
     def _follow(self, resource: Resource | None) -> None:
@@ -149,6 +149,13 @@ class Translator:
         if not stream.accepted or isinstance(data, ExponentialHistogram):
             return
         try:
+            block = stream.block_of(data) if stream.name not in families else None
+            if block is not None:
+                help_text, unit = self._directory.comments(stream)
+                families[stream.name] = Family(
+                    stream.name, stream.type, help_text, unit, created=stream.created, block=block
+                )
+                return
             series, points = stream.series_of(data, self._problems)
         except Exception as error:  # noqa: BLE001 - one metric must not cost the scrape
             self._report_broken(stream.name, error)
@@ -157,7 +164,13 @@ class Translator:
         if family is None:
             help_text, unit = self._directory.comments(stream)
             families[stream.name] = Family(
-                stream.name, stream.type, help_text, unit, stream.created, series, points
+                stream.name,
+                stream.type,
+                help_text,
+                unit,
+                created=stream.created,
+                series=series,
+                points=points,
             )
             return
         known = {each.block for each in family.series}
