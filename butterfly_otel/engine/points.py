@@ -74,7 +74,7 @@ def _number_point(cell: Cell, start: int, now: int, value: Any) -> NumberDataPoi
     fields = point.__dict__
     fields["attributes"] = cell.attributes
     # The SDK gives gauges no start, although the field's type has no room for that.
-    fields["start_time_unix_nano"] = None if cell.__class__ is LastValueCell else start
+    fields["start_time_unix_nano"] = None if isinstance(cell, LastValueCell) else start
     fields["time_unix_nano"] = now
     fields["value"] = value
     fields["exemplars"] = _exemplars(cell)

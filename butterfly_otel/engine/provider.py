@@ -13,7 +13,7 @@ from butterfly_otel.engine.kinds import CELL_CLASSES, adopt
 from butterfly_otel.engine.storage import CellMeasurementConsumer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from opentelemetry.metrics import Meter
     from opentelemetry.sdk.metrics import ExemplarFilter
@@ -135,6 +135,16 @@ class MeterProvider(GatedMeterProvider):
     It differs from the SDK where that has defects: flushing and shutting down reach readers
     that were added later, invalid values never raise and are logged once, and a forked child
     starts from zero.
+
+    Args:
+        metric_readers: As in the SDK, like what follows.
+        resource: Who measures.
+        exemplar_filter: Which measurements may become exemplars.
+        shutdown_on_exit: Whether to shut down when the interpreter ends.
+        views: How instruments are aggregated.
+        time_to_live: Seconds by instrument name: a series of such a synchronous instrument
+            that nobody measures for longer is left out of cumulative collections, and begins
+            anew when it is measured again.
     """
 
     def __init__(
@@ -144,10 +154,14 @@ class MeterProvider(GatedMeterProvider):
         exemplar_filter: ExemplarFilter | None = None,
         shutdown_on_exit: bool = True,  # noqa: FBT001, FBT002 - the SDK's signature
         views: Sequence[View] = (),
+        *,
+        time_to_live: Mapping[str, float] | None = None,
         **settings: Any,  # noqa: ANN401 - the SDK's private ones
     ) -> None:
         super().__init__((), resource, exemplar_filter, shutdown_on_exit, views, **settings)
-        self._measurement_consumer = CellMeasurementConsumer(self._sdk_config, metric_readers)
+        self._measurement_consumer = CellMeasurementConsumer(
+            self._sdk_config, metric_readers, time_to_live or {}
+        )
         self._metric_readers = list(metric_readers)
         for reader in metric_readers:
             self._register(reader)

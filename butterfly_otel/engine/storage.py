@@ -96,7 +96,8 @@ class ObservedStream(sdk.ViewInstrumentMatch):
 class CellReaderStorage(sdk.MetricReaderStorage):
     """The SDK's storage of one reader, whose streams hold cells where these serve exactly."""
 
-    def __init__(self, sdk_config: Any, reader: Any) -> None:  # noqa: ANN401
+    def __init__(self, sdk_config: Any, reader: Any, time_to_live: Mapping[str, float]) -> None:  # noqa: ANN401
+        self._time_to_live = time_to_live
         super().__init__(
             sdk_config,
             _with_cells(reader._instrument_class_temporality),  # noqa: SLF001
@@ -162,7 +163,8 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         if made is None:
             return stock
         if isinstance(instrument, CellInstrument):
-            return CellStream(instrument, self, made, **settings)
+            lives = self._time_to_live.get(cast("Any", instrument).name)
+            return CellStream(instrument, self, made, lives, **settings)
         temporality = self._instrument_class_temporality[type(instrument)]
         cumulative = temporality is AggregationTemporality.CUMULATIVE
         return ObservedStream(cumulative=cumulative, instrument=instrument, **settings)
@@ -177,10 +179,18 @@ def _with_cells(by_class: Mapping[type, Any]) -> dict[type, Any]:
 class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
     """The SDK's consumer, with storages that hold cells."""
 
-    def __init__(self, sdk_config: Any, metric_readers: Iterable[MetricReader]) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        sdk_config: Any,  # noqa: ANN401
+        metric_readers: Iterable[MetricReader],
+        time_to_live: Mapping[str, float],
+    ) -> None:
         super().__init__(sdk_config, ())
+        # The SDK looks instrument names up in lower case.
+        self._time_to_live = {name.lower(): each for name, each in time_to_live.items()}
         self._reader_storages = {
-            reader: CellReaderStorage(sdk_config, reader) for reader in metric_readers
+            reader: CellReaderStorage(sdk_config, reader, self._time_to_live)
+            for reader in metric_readers
         }
         exemplars: ExemplarFilter = sdk_config.exemplar_filter
         self._exemplars = exemplars
@@ -229,7 +239,7 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
     def add_metric_reader(self, metric_reader: Any) -> None:  # noqa: ANN401
         """Register a reader; it sees what is measured from now on."""
         with self._lock:
-            storage = CellReaderStorage(self._sdk_config, metric_reader)
+            storage = CellReaderStorage(self._sdk_config, metric_reader, self._time_to_live)
             self._reader_storages = {**self._reader_storages, metric_reader: storage}
 
     def restart(self) -> None:

@@ -22,6 +22,7 @@ from butterfly_otel.engine.cells import (
     MinMaxHistogramCell,
     SumCell,
 )
+from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
 from butterfly_otel.engine.points import CellPoints, point_of, points_of
 from butterfly_otel.engine.shapes import Shape, plain
 
@@ -71,6 +72,7 @@ class CellStream(sdk.ViewInstrumentMatch):
         owner: CellInstrument,
         storage: CellReaderStorage,
         made: type[Cell],
+        time_to_live: float | None = None,
         **settings: Any,  # noqa: ANN401 - the SDK's
     ) -> None:
         super().__init__(instrument=owner, **settings)  # type: ignore[arg-type]
@@ -85,6 +87,10 @@ class CellStream(sdk.ViewInstrumentMatch):
         self.sampled = False
         self.direct = False
         self._made = made
+        self._expiry = None
+        if time_to_live is not None and not self._reset_on_collect:
+            self._expiry = Expiry(time_to_live)
+            self._made = MarkedLastValueCell if made is LastValueCell else made
 
     def cell(self, attributes: Mapping[str, Any]) -> Cell:
         """Return the cell for cleaned measurement attributes; a dormant one where it is new."""
@@ -210,6 +216,9 @@ class CellStream(sdk.ViewInstrumentMatch):
         with self._lock:
             if self._reset_on_collect:
                 return self._collect_delta(collection_start_nanos) or None
+            if self._expiry is not None:
+                for cell in self._expiry.expired(self.table.values(), collection_start_nanos):
+                    self._end(cell)
             cells = list(self.table.values())
         if self.storage.reads_cells and not self.sampled:
             return CellPoints(self, cells, collection_start_nanos) if cells else None
@@ -229,10 +238,15 @@ class CellStream(sdk.ViewInstrumentMatch):
         if self._reset_on_collect:
             return
         with self._lock:
-            for key in [k for k, cell in self.table.items() if doomed(cell.labels())]:
-                self.epoch += 1
-                self._removed = True
-                self._forget(self.table.pop(key))
+            for cell in [each for each in self.table.values() if doomed(each.labels())]:
+                self._end(cell)
+
+    def _end(self, cell: Cell) -> None:
+        """Take a live cell out of the table; needs the lock."""
+        self.epoch += 1
+        self._removed = True
+        del self.table[cell.key]
+        self._forget(cell)
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
