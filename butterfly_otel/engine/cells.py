@@ -1,9 +1,9 @@
 """Cells: the values of one series, updated without building anything.
 
-A cell is *live* while its series is in its stream's table, and otherwise *dormant*: it may
+A cell is *live* while its series is in its table, and otherwise *dormant*: it may
 still be referred to by a bound instrument or a cache, and comes to life again when it is
 measured. It is *ready* while it may be measured by the one statement that its ``record``
-ends in; else ``record`` goes the slow way, under the stream's lock.
+ends in; else ``record`` goes the slow way, under the table's lock.
 
 Why that statement needs no lock: in CPython with the GIL, threads switch only at calls and
 backward jumps, so a statement such as ``self.value += amount``, with plain numbers, cannot be
@@ -29,7 +29,7 @@ from opentelemetry import trace
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from butterfly_otel.engine.streams import CellStream
+    from butterfly_otel.engine.table import Table
 
 #: The largest finite float; whatever is beyond it goes the slow way, NaN included.
 HIGHEST: Final = sys.float_info.max
@@ -49,36 +49,34 @@ ATOMIC = gil_enabled()
 
 
 class Cell:
-    """One series of one stream.
+    """One series.
 
     Attributes:
-        stream: The stream it belongs to.
-        key: Its identity in the stream's table.
+        table: The table it belongs to.
+        key: Its identity in the table.
         start: When the series began, in nanoseconds since the epoch.
-        live: Whether it is in its stream's table.
+        live: Whether it is in its table.
         ready: Whether it may be measured without a lock.
-        reservoir: Holds exemplars once one has been sampled.
     """
 
-    __slots__ = ("_attributes", "key", "live", "ready", "reservoir", "start", "stream")
+    __slots__ = ("_attributes", "key", "live", "ready", "start", "table")
 
     #: Whether ``record`` by itself refuses negative values.
     non_negative = False
 
     def __init__(
         self,
-        stream: CellStream,
-        key: Any,  # noqa: ANN401 - whatever the stream tells series apart by
+        table: Table,
+        key: Any,  # noqa: ANN401 - whatever the table tells series apart by
         attributes: Mapping[str, Any] | None,
     ) -> None:
-        self.stream = stream
+        self.table = table
         self.key = key
-        # None where the key and the stream's shape say it all.
+        # None where the key and the table's shape say it all.
         self._attributes = attributes
         self.start = 0
         self.live = False
         self.ready = False
-        self.reservoir: Any = None
         self.reset()
 
     @property
@@ -92,7 +90,7 @@ class Cell:
     def labels(self) -> Mapping[str, Any]:
         """Return the attributes without keeping them."""
         made = self._attributes
-        return self.stream.attributes_of(self.key) if made is None else made
+        return self.table.attributes_of(self.key) if made is None else made
 
     def reset(self) -> None:
         """Start from nothing."""
@@ -114,7 +112,7 @@ class Cell:
         raise NotImplementedError
 
     def take(self) -> Any:  # noqa: ANN401
-        """Return the state and start from nothing; under the stream's lock."""
+        """Return the state and start from nothing; under the table's lock."""
         state = self.read()
         self.reset()
         return state
@@ -142,7 +140,7 @@ class SumCell(Cell):
         ):
             self.value += amount
             return
-        self.stream.slow(self, amount)
+        self.table.slow(self, amount)
 
     def update(self, amount: float) -> None:
         """Take a value that has been checked already."""
@@ -173,7 +171,7 @@ class CounterCell(SumCell):
         ):
             self.value += amount
             return
-        self.stream.slow(self, amount)
+        self.table.slow(self, amount)
 
 
 class LastValueCell(Cell):
@@ -198,7 +196,7 @@ class LastValueCell(Cell):
         ):
             self.value = amount
             return
-        self.stream.slow(self, amount)
+        self.table.slow(self, amount)
 
     def update(self, amount: float) -> None:
         """Take a value that has been checked already."""
@@ -227,12 +225,12 @@ class HistogramCell(Cell):
 
     def __init__(
         self,
-        stream: CellStream,
+        table: Table,
         key: Any,  # noqa: ANN401
         attributes: Mapping[str, Any] | None,
     ) -> None:
-        self.bounds: tuple[float, ...] = stream.bounds
-        super().__init__(stream, key, attributes)
+        self.bounds: tuple[float, ...] = table.bounds
+        super().__init__(table, key, attributes)
 
     def reset(self) -> None:
         """Start from nothing."""
@@ -256,7 +254,7 @@ class HistogramCell(Cell):
             counts = self.counts
             counts[index], self.total = counts[index] + 1, self.total + amount
             return
-        self.stream.slow(self, amount)
+        self.table.slow(self, amount)
 
     def widen(self, amount: float) -> None:
         """Take a value into the extremes, where they are kept."""
@@ -284,12 +282,12 @@ class MinMaxHistogramCell(HistogramCell):
 
     def __init__(
         self,
-        stream: CellStream,
+        table: Table,
         key: Any,  # noqa: ANN401
         attributes: Mapping[str, Any] | None,
     ) -> None:
         self.extremes = Lock()
-        super().__init__(stream, key, attributes)
+        super().__init__(table, key, attributes)
 
     def renew_lock(self) -> None:
         """Forget who held the lock, in a forked child."""

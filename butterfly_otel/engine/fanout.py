@@ -54,7 +54,7 @@ class FanOut:
             and not self._others
         ):
             for cell in self._cells:
-                cell.stream.update(cell, amount)
+                cell.table.update(cell, amount)
             return
         owner.measure(self._cells, amount, self.attributes, others=self._others)
 

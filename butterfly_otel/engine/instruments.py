@@ -16,12 +16,15 @@ from butterfly_otel.engine.cells import HIGHEST, Cell
 from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
+from butterfly_otel.engine.table import Table
 from butterfly_otel.values import clean_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.util.types import Attributes
+
+    from butterfly_otel.engine.table import Kind
 
     Target: TypeAlias = "Cell | FanOut"
 
@@ -58,6 +61,7 @@ class CellInstrument:
         "_logged",
         "_lookup",
         "_switch",
+        "_tables",
         "_targets",
         "generation",
         "lowest",
@@ -76,14 +80,16 @@ class CellInstrument:
         self.on_invalid: Callable[[str, object], None] | None = None
         self._logged: set[str] = set()
         self._switch = Lock()
-        # The one stream whose cells may be measured without asking the instrument.
-        self._direct: CellStream | None = None
-        # How to look up in its table. Replaced as a whole: whoever measures takes no lock.
+        # The one table whose cells may be measured without asking the instrument.
+        self._direct: Table | None = None
+        # How to look up in it. Replaced as a whole: whoever measures takes no lock.
         self._lookup: _Lookup = _NO_LOOKUP
         # What is not looked up there: attribute keys and values, flat, to the target; only
         # combinations of exact strings.
         self._targets: dict[tuple[Any, ...], Target] = {}
         self._bare: Target | None = None
+        # Tables that may still be shared.
+        self._tables: list[Table] = []
 
     def refresh(self) -> None:
         """Look everything up again: readers were added or removed, or the meter switched."""
@@ -106,7 +112,8 @@ class CellInstrument:
         generation = self.generation
         cleaned: Any = sdk.Measurement(0, 0, self, _NO_CONTEXT, attributes).attributes or {}  # type: ignore[arg-type]
         matches = self._matches(create=True)
-        cells = [each.cell(cleaned) for each in matches if isinstance(each, CellStream)]
+        tables = dict.fromkeys(each.table for each in matches if isinstance(each, CellStream))
+        cells = [table.cell(cleaned) for table in tables]
         others = [
             each
             for each in matches
@@ -122,7 +129,7 @@ class CellInstrument:
             # Else readers have changed meanwhile: what was found is stale, and finds out.
             if generation is self.generation:
                 if isinstance(target, Cell) and self._direct is None:
-                    self._direct = target.stream
+                    self._direct = target.table
                     self._direct.make_direct(direct=True)
                 self._remember(attributes, target)
         return target
@@ -137,7 +144,7 @@ class CellInstrument:
         direct = self._direct
         if direct is not None and direct.open and direct.shape is not None:
             shape = direct.shape
-            self._lookup = (shape.width, shape.values, direct.table)
+            self._lookup = (shape.width, shape.values, direct.cells)
             if not direct.full and shape.key(attributes) is not None:
                 return
         if len(self._targets) >= self._most_targets():
@@ -145,6 +152,16 @@ class CellInstrument:
             self._targets = {}
         flat: tuple[Any, ...] = (*attributes, *attributes.values())
         self._targets[flat] = target
+
+    def table_for(self, stream: CellStream, kind: Kind) -> Table:
+        """Return the table of a reader's new stream: a shared one, if that may be."""
+        for table in self._tables:
+            if table.join(stream, kind):
+                return table
+        table = Table(cast("Any", self), kind)
+        table.join(stream, kind)
+        self._tables = [*self._tables, table]
+        return table
 
     def bind(self, attributes: Attributes = None) -> Target:
         """Return what records into the series of these attributes, for hot paths."""
@@ -154,7 +171,7 @@ class CellInstrument:
         """End the series whose attributes are doomed, for readers that keep series."""
         for match in self._matches(create=False):
             if isinstance(match, CellStream):
-                match.remove(doomed)
+                match.table.remove(doomed)
             else:
                 sdk.remove_from(match, doomed)
 
@@ -174,7 +191,7 @@ class CellInstrument:
         checked = self.check(amount)
         if checked is None:
             return
-        live = [cell.stream.update(cell, checked) for cell in cells]
+        live = [cell.table.update(cell, checked) for cell in cells]
         consumer = self._measurement_consumer
         if not others and not consumer.may_sample(context):
             return
@@ -187,7 +204,7 @@ class CellInstrument:
             match.consume_measurement(measurement, sampled)
         if sampled:
             for cell in live:
-                cell.stream.offer(cell, measurement)
+                cell.table.offer(cell, measurement)
 
     def check(self, amount: object) -> float | None:
         """Return a value the instrument can take; ``None`` after reporting any other."""

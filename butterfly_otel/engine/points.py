@@ -12,26 +12,26 @@ from butterfly_otel.engine.cells import Cell, HistogramCell, LastValueCell
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from butterfly_otel.engine.streams import CellStream
+    from butterfly_otel.engine.table import Table
 
     Point = NumberDataPoint | HistogramDataPoint
 
 
 class CellPoints(Sequence[Any]):
-    """The points of one stream in one collection, for readers that can read cells instead.
+    """The points of one table in one collection, for readers that can read cells instead.
 
     A sequence of the SDK's data points for whoever takes it as one; they are made at the
     first look, with the values of that moment.
 
     Attributes:
-        stream: The stream.
+        table: The table they are in.
         cells: Its live cells, in the order in which their series began.
     """
 
-    __slots__ = ("_now", "_points", "cells", "stream")
+    __slots__ = ("_now", "_points", "cells", "table")
 
-    def __init__(self, stream: CellStream, cells: list[Cell], now: int) -> None:
-        self.stream = stream
+    def __init__(self, table: Table, cells: list[Cell], now: int) -> None:
+        self.table = table
         self.cells = cells
         self._now = now
         self._points: list[Point] | None = None
@@ -58,13 +58,9 @@ def points_of(cells: Iterable[Cell], now: int) -> list[Point]:
 
 
 def point_of(cell: Cell, now: int, state: Any) -> Point:  # noqa: ANN401 - what cells of its class have
-    """Return a cell's state as a data point."""
+    """Return a cell's state as a data point without exemplars."""
     build = _histogram_point if isinstance(cell, HistogramCell) else _number_point
     return build(cell, cell.start, now, state)
-
-
-def _exemplars(cell: Cell) -> list[Any]:
-    return [] if cell.reservoir is None else cell.reservoir.collect(cell.attributes)
 
 
 def _number_point(cell: Cell, start: int, now: int, value: Any) -> NumberDataPoint:  # noqa: ANN401
@@ -77,7 +73,7 @@ def _number_point(cell: Cell, start: int, now: int, value: Any) -> NumberDataPoi
     fields["start_time_unix_nano"] = None if isinstance(cell, LastValueCell) else start
     fields["time_unix_nano"] = now
     fields["value"] = value
-    fields["exemplars"] = _exemplars(cell)
+    fields["exemplars"] = []
     return point
 
 
@@ -91,10 +87,10 @@ def _histogram_point(cell: Cell, start: int, now: int, state: Any) -> HistogramD
     fields["count"] = sum(counts)
     fields["sum"] = total
     fields["bucket_counts"] = counts
-    fields["explicit_bounds"] = cell.stream.bounds
+    fields["explicit_bounds"] = cell.table.bounds
     fields["min"] = low
     fields["max"] = high
-    fields["exemplars"] = _exemplars(cell)
+    fields["exemplars"] = []
     return point
 
 

@@ -130,12 +130,12 @@ def remove_from(match: Any, doomed: Callable[[Mapping[str, Any]], bool]) -> None
 
 def identity(match: Any, attributes: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Return the key that attributes, after the View's filter, have in a stock stream's table."""
-    return hash_attributes(kept_attributes(match, attributes))
+    return hash_attributes(kept_attributes(match._view, attributes))
 
 
-def kept_attributes(match: Any, attributes: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401
-    """Return the attributes that a stream's View keeps."""
-    keys = match._view._attribute_keys
+def kept_attributes(view: View, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes that a View keeps."""
+    keys = view._attribute_keys
     if keys is None:
         return attributes
     return {key: value for key, value in attributes.items() if key in keys}

@@ -1,4 +1,4 @@
-"""Blocks: the lines of a stream of our engine, written straight from its cells.
+"""Blocks: the lines of a metric of our engine, written straight from its cells.
 
 What never changes about the lines of some hundred series is one %-format, so a scrape reads
 the values and lets Python fill them in. No data point, attribute mapping or series object is
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from butterfly_otel.engine.cells import Cell
     from butterfly_otel.engine.points import CellPoints
     from butterfly_otel.engine.shapes import Shape
-    from butterfly_otel.engine.streams import CellStream
+    from butterfly_otel.engine.table import Table
     from butterfly_otel.exporters.prometheus.families import FamilyType, Labels
     from butterfly_otel.exporters.prometheus.labels import Constants
     from butterfly_otel.exporters.prometheus.names import Naming
@@ -122,7 +122,7 @@ class Block(NamedTuple):
 
 
 class Blocks:
-    """Keeps the chunks of one family's stream between scrapes. Not thread-safe.
+    """Keeps the chunks of one family between scrapes. Not thread-safe.
 
     Args:
         name: The family's name.
@@ -138,7 +138,7 @@ class Blocks:
         self._histogram = family_type == "histogram"
         self._constants = constants
         self._naming = naming
-        self._stream: CellStream | None = None
+        self._table: Table | None = None
         self._shape: Shape | None = None
         self._epoch = 0
         self._count = 0
@@ -149,13 +149,13 @@ class Blocks:
 
     def follow(self, points: CellPoints) -> Block | None:
         """Return the block of a collection; None where it has to go the long way."""
-        stream, cells = points.stream, points.cells
-        if stream is not self._stream or stream.shape is not self._shape:
-            self._begin(stream)
+        table, cells = points.table, points.cells
+        if table is not self._table or table.shape is not self._shape:
+            self._begin(table)
         if self._unfit:
             return None
-        if stream.epoch != self._epoch:
-            self._epoch = stream.epoch
+        if table.epoch != self._epoch:
+            self._epoch = table.epoch
             self._drop_dead(cells)
         if len(cells) > self._count and not self._add(cells[self._count :]):
             self._unfit, self._chunks = True, []
@@ -163,19 +163,11 @@ class Blocks:
         names = frozenset(self._names or ())
         return Block(tuple(self._chunks), self._histogram, names, self._series)
 
-    def _begin(self, stream: CellStream) -> None:
-        self._stream, self._shape, self._epoch = stream, stream.shape, stream.epoch
+    def _begin(self, table: Table) -> None:
+        self._table, self._shape, self._epoch = table, table.shape, table.epoch
         self._chunks, self._count = [], 0
-        self._names = self._label_names(stream.shape)
-        self._unfit = (
-            self._names is None
-            or (self._histogram and layout_of(stream.bounds).picks is not None)
-            # OpenMetrics has a histogram that may be negative without a sum.
-            or (
-                self._histogram
-                and (not stream.owner.non_negative or min(stream.bounds, default=0) < 0)
-            )
-        )
+        self._names = self._label_names(table.shape)
+        self._unfit = self._names is None or (self._histogram and not _plain_histogram(table))
 
     def _label_names(self, shape: Shape | None) -> tuple[str, ...] | None:
         """Return the exposed names of a shape's keys; None where two become one."""
@@ -241,7 +233,7 @@ class Blocks:
         name = self._name.replace("%", "%%")
         if not self._histogram:
             return f"{sample_head(name, block)}{_ANY}"
-        return histogram_form(name, block, cell.stream.bounds, "%d.0")
+        return histogram_form(name, block, cell.table.bounds, "%d.0")
 
     def _labels(self, cell: Cell) -> Labels:
         shape = self._shape
@@ -257,13 +249,13 @@ class Blocks:
         return Series(self._name, self._labels(cell), cell.attributes)
 
 
-def _plain_histogram(stream: CellStream) -> bool:
+def _plain_histogram(table: Table) -> bool:
     """Tell whether all its buckets are shown, and its sum in either format.
 
     OpenMetrics has a histogram that may be negative without a sum.
     """
     return (
-        stream.owner.non_negative
-        and min(stream.bounds, default=0) >= 0
-        and layout_of(stream.bounds).picks is None
+        table.owner.non_negative
+        and min(table.bounds, default=0) >= 0
+        and layout_of(table.bounds).picks is None
     )

@@ -149,6 +149,19 @@ def test_removed_series_are_gone_and_may_come_back(pair: Pair) -> None:
         assert 'c_total{k="7"} 3.0\n' in text
 
 
+def test_a_million_is_written_with_an_exponent(pair: Pair) -> None:
+    """As prometheus_client writes it, in counts as well, whatever the series beside it has."""
+    for number in range(3):
+        pair.histogram.record(0.1, {"k": str(number)})
+    for cell in _cells(pair, pair.short):
+        if cell.key == "1":
+            cell.counts[0] = 2_500_000
+            cell.total = 1_234_567.5
+    text = pair.check()
+    assert 'h_seconds_bucket{k="1",le="0.5"} 2.5e+06\n' in text
+    assert 'h_seconds_sum{k="1"} 1.2345675e+06\n' in text
+
+
 def test_the_overflow_point_is_shown(pair: Pair) -> None:
     """Beyond the limit both ways show the same overflow point."""
     for number in range(LIMIT + 5):
@@ -261,11 +274,12 @@ def test_a_scrape_leaves_little_behind(pair: Pair) -> None:
         pair.counter.add(1, {"k": str(number)})
     pair.short.render()
     gc.collect()
-    assert all(cell._attributes is None for cell in _cells(pair))
+    pair.provider.remove_metric_reader(pair.long)
+    assert all(cell._attributes is None for cell in _cells(pair, pair.short))
 
 
-def _cells(pair: Pair) -> Iterator[Any]:
-    storage = pair.provider._measurement_consumer._reader_storages[pair.short]
+def _cells(pair: Pair, reader: Any) -> Iterator[Any]:
+    storage = pair.provider._measurement_consumer._reader_storages[reader]
     for matches in storage._instrument_view_instrument_matches.values():
         for match in matches:
-            yield from match.table.values()
+            yield from match.table.cells.values()

@@ -1,0 +1,238 @@
+"""Tables: the series of one instrument under one View.
+
+Readers that see the same of an instrument (the same View, both cumulative, both there since
+before the first measurement) share a table, so that measuring costs no more for pull and push
+at once than for either. All others have tables of their own.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from time import time_ns
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
+from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
+from butterfly_otel.engine.shapes import Shape, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.sdk.metrics.view import View
+
+    from butterfly_otel.engine.instruments import CellInstrument
+    from butterfly_otel.engine.streams import CellStream
+
+_OVERFLOW = {"otel.metric.overflow": True}
+
+
+class Kind(NamedTuple):
+    """What readers have to agree on to share a table.
+
+    Attributes:
+        view: The View; the very same one.
+        made: The class of the cells.
+        bounds: Bucket boundaries of a histogram.
+        limit: The cardinality limit.
+        cumulative: Whether series go on between collections. Those that don't are never shared.
+        time_to_live: Seconds after which a series that is not measured leaves.
+    """
+
+    view: View
+    made: type[Cell]
+    bounds: tuple[float, ...]
+    limit: int
+    cumulative: bool
+    time_to_live: float | None
+
+
+class Table:
+    """The live cells by their keys, in the order in which the series began. Thread-safe.
+
+    Attributes:
+        owner: The instrument.
+        bounds: Bucket boundaries of a histogram.
+        shape: The attribute keys of most series; None until the first that has any.
+        cells: Keys are those of ``shape`` or, where a series has another one, the SDK's.
+            Always the same dictionary, which instruments look up in.
+        epoch: Changes whenever series were removed, by which caches of ``cells`` know.
+        direct: Whether this is the instrument's only table, so that its cells may be
+            measured without asking the instrument.
+    """
+
+    def __init__(self, owner: CellInstrument, kind: Kind) -> None:
+        self.owner = owner
+        self.bounds = kind.bounds
+        self.shape: Shape | None = None
+        self.cells: dict[Any, Cell] = {}
+        self.epoch = 0
+        self.direct = False
+        self._kind = kind
+        self._made = kind.made
+        self._expiry: Expiry | None = None
+        if kind.time_to_live is not None and kind.cumulative:
+            self._expiry = Expiry(kind.time_to_live)
+            self._made = MarkedLastValueCell if kind.made is LastValueCell else kind.made
+        self._lock = Lock()
+        self._streams: tuple[CellStream, ...] = ()
+        self._enlisted = False
+        self._removed = False
+
+    def join(self, stream: CellStream, kind: Kind) -> bool:
+        """Let a reader's stream use this table; tell whether it may."""
+        with self._lock:
+            if self._streams and (self._enlisted or not kind.cumulative or kind != self._kind):
+                return False
+            self._streams = (*self._streams, stream)
+            return True
+
+    def leads(self, stream: CellStream) -> bool:
+        """Tell whether a stream is the first of those that share the table."""
+        return self._streams[0] is stream
+
+    def cell(self, attributes: Mapping[str, Any]) -> Cell:
+        """Return the cell for cleaned measurement attributes; a dormant one where it is new."""
+        kept = sdk.kept_attributes(self._kind.view, attributes)
+        shape = self.shape
+        if shape is None and kept and plain(kept):
+            with self._lock:
+                shape = self.shape = self.shape or Shape(tuple(kept))
+        key = None if shape is None else shape.key(kept)
+        if key is not None:
+            return self.cells.get(key) or self._made(self, key, None)
+        key = sdk.hash_attributes(kept)
+        return self.cells.get(key) or self._made(self, key, dict(kept))
+
+    def attributes_of(self, key: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Return the attributes that a key of the table's shape stands for."""
+        return {} if self.shape is None else self.shape.attributes(key)
+
+    @property
+    def full(self) -> bool:
+        """Whether new series end in the overflow point."""
+        return len(self.cells) >= self._kind.limit
+
+    def update(self, cell: Cell, amount: float) -> Cell:
+        """Take a checked value; return the cell that has it.
+
+        Under the lock, so that no collection comes between finding the live cell and
+        changing it.
+        """
+        if not self._enlisted:
+            self._enlist()
+        with self._lock:
+            live = cell if cell.live else self._awake(cell)
+            live.update(amount)
+            return live
+
+    def _enlist(self) -> None:
+        """Let the readers collect the instrument: the SDK does so from its first measurement."""
+        # Outside the lock: a collection takes the storage's lock first, then this one.
+        for stream in self._streams:
+            stream.storage.enlist(self.owner)
+        with self._lock:
+            self._enlisted = all(stream.enlisted for stream in self._streams)
+
+    def _awake(self, cell: Cell) -> Cell:
+        """Return the live cell for a dormant one: itself, its twin, or the overflow cell."""
+        cells = self.cells
+        existing = cells.get(cell.key)
+        if existing is not None:
+            return existing
+        overflow = cells.get(sdk.OVERFLOW_KEY)
+        # To the SDK the overflow point takes a place like any other; once series have been
+        # removed, which it knows nothing of, that place must not keep new ones out.
+        aside = overflow is not None and self._removed
+        if len(cells) - aside >= self._kind.limit:
+            if overflow is not None:
+                return overflow
+            cell = self._made(self, sdk.OVERFLOW_KEY, dict(_OVERFLOW))
+        if cell.start:
+            cell.reset()
+        cell.start = self._streams[0].previous_collection or time_ns()
+        cells[cell.key] = cell
+        cell.live = True
+        cell.ready = self.open
+        return cell
+
+    def slow(self, cell: Cell, amount: float) -> None:
+        """Take a measurement that a cell's ``record`` had no quick answer to."""
+        if self.direct:
+            self.owner.measure((cell,), amount, cell.labels())
+        else:
+            self.owner.find(cell.labels()).record(amount)
+
+    @property
+    def open(self) -> bool:
+        """Whether live cells may be measured without a lock.
+
+        Cells of an unusual View, such as a histogram of what may be negative, check values
+        otherwise than their instrument does.
+        """
+        return (
+            self.direct
+            and self._kind.cumulative
+            and self._made.non_negative == self.owner.non_negative
+            and ATOMIC
+        )
+
+    def make_direct(self, *, direct: bool) -> None:
+        """Let live cells be measured without asking the instrument, or not any more."""
+        with self._lock:
+            self.direct = direct
+            ready = self.open
+            for cell in self.cells.values():
+                cell.ready = ready
+
+    def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
+        """Offer a measurement to the exemplar reservoirs of all readers."""
+        for stream in self._streams:
+            stream.offer(cell, measurement)
+
+    def living(self, now: int) -> list[Cell]:
+        """Return the live cells, without those whose time is over."""
+        with self._lock:
+            if self._expiry is not None:
+                for cell in self._expiry.expired(self.cells.values(), now):
+                    self._end(cell)
+            return list(self.cells.values())
+
+    def drain(self) -> list[tuple[Cell, Any]]:
+        """Return all cells and what they had, and start from nothing."""
+        with self._lock:
+            drained = [(cell, cell.take()) for cell in self.cells.values()]
+            for cell, _ in drained:
+                cell.live = False
+            self.cells.clear()
+            return drained
+
+    def remove(self, doomed: Callable[[Mapping[str, Any]], bool]) -> None:
+        """End the series whose attributes are doomed; deltas are exported once more."""
+        if self._kind.cumulative:
+            with self._lock:
+                for cell in [each for each in self.cells.values() if doomed(each.labels())]:
+                    self._end(cell)
+
+    def _end(self, cell: Cell) -> None:
+        """Take a live cell out; needs the lock."""
+        self._removed = True
+        self.epoch += 1
+        del self.cells[cell.key]
+        self._forget(cell)
+
+    def _forget(self, cell: Cell) -> None:
+        # Its value stays for who is just reading it, and goes when it comes to life again.
+        cell.live = cell.ready = False
+        for stream in self._streams:
+            stream.forget(cell)
+
+    def restart(self) -> None:
+        """Forget everything, in a forked child, where the lock may be held by no one."""
+        self._lock = Lock()
+        self.epoch += 1
+        cells = list(self.cells.values())
+        self.cells.clear()
+        for cell in cells:
+            cell.renew_lock()
+            self._forget(cell)
