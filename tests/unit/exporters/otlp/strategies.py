@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -67,38 +68,76 @@ def collections(draw: st.DrawFn) -> list[MetricsData]:
     pool = draw(st.lists(ATTRIBUTES, min_size=1, max_size=5))
     resources = [
         Resource({**(draw(st.dictionaries(TEXT, _ANY, max_size=3))), "number": number}, url)
-        for number, url in enumerate(draw(st.lists(TEXT, max_size=2)))
+        for number, url in enumerate(draw(st.lists(TEXT, min_size=1, max_size=2)))
     ]
     scopes = [
         InstrumentationScope(f"{name}{number}", version, url, attributes)
         for number, (name, version, url, attributes) in enumerate(
             draw(
                 st.lists(
-                    st.tuples(TEXT, st.none() | TEXT, st.none() | TEXT, ATTRIBUTES), max_size=2
+                    st.tuples(TEXT, st.none() | TEXT, st.none() | TEXT, ATTRIBUTES),
+                    min_size=1,
+                    max_size=2,
                 )
             )
         )
     ]
-    return [
-        MetricsData(
-            [
-                ResourceMetrics(
-                    resource,
-                    [ScopeMetrics(scope, draw(_metrics(pool)), "not this") for scope in scopes],
-                    "nor this",
-                )
-                for resource in resources
-            ]
+    # What each scope has, which goes on from one collection to the next.
+    every = {(id(r), id(s)): draw(_metrics(pool)) for r in resources for s in scopes}
+    found: list[MetricsData] = []
+    for _ in range(draw(st.integers(1, 3))):
+        found.append(
+            MetricsData(
+                [
+                    ResourceMetrics(
+                        resource,
+                        [
+                            ScopeMetrics(scope, every[id(resource), id(scope)], "not this")
+                            for scope in scopes
+                        ],
+                        "nor this",
+                    )
+                    for resource in resources
+                ]
+            )
         )
-        for _ in range(draw(st.integers(1, 3)))
-    ]
+        every = {key: draw(_later(metrics, pool)) for key, metrics in every.items()}
+    return found
+
+
+@st.composite
+def _later(draw: st.DrawFn, metrics: list[Metric], pool: list[Any]) -> list[Metric]:
+    """Return what may have become of metrics: most of it as it was."""
+    found = [replace(metric, data=draw(_later_data(metric.data))) for metric in metrics]
+    change = draw(st.sampled_from(["none", "none", "new", "gone"]))
+    if change == "new":
+        return draw(_metrics(pool)) + found
+    return found[1:] if change == "gone" else found
+
+
+@st.composite
+def _later_data(draw: st.DrawFn, data: Any) -> Any:
+    points = list(data.data_points)
+    change = draw(st.sampled_from(["none", "start", "time", "order", "gone", "bounds"]))
+    if change == "order":
+        points.reverse()
+    elif change == "gone":
+        points = points[1:]
+    elif change == "start":
+        points = [replace(each, start_time_unix_nano=draw(_TIME)) for each in points]
+    elif change == "time":
+        points = [replace(each, time_unix_nano=draw(_TIME)) for each in points]
+    elif change == "bounds" and isinstance(data, Histogram):
+        bounds = (draw(_FLOAT),)
+        points = [replace(each, explicit_bounds=bounds) for each in points]
+    return replace(data, data_points=points)
 
 
 def _metrics(pool: list[Any]) -> st.SearchStrategy[list[Metric]]:
     # Few names, so that they come again and are in conflict.
     name = st.sampled_from(["a", "b", "é"])
     text = st.none() | TEXT
-    return st.lists(st.builds(Metric, name, text, text, _data(pool)), max_size=4)
+    return st.lists(st.builds(Metric, name, text, text, _data(pool)), min_size=1, max_size=3)
 
 
 @st.composite

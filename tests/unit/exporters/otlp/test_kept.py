@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.unit.exporters.prometheus.support import (
 )
 
 RESOURCE = Resource({"service.name": "node"})
+LABELS = {"k": "v"}
 
 
 class Labels(dict[str, Any]):
@@ -93,6 +95,30 @@ def test_equal_attributes_of_another_series_are_not_mistaken(
     encoded()
     encoder.encode(of(a.copy()))
     assert encoded() == [a, a]
+
+
+def changed(**changes: Any) -> MetricsData:
+    """Return one collection of a histogram whose attributes object is always the same."""
+    point = distribution(LABELS, [1, 2], (1.0,))
+    return collected(histogram("h", replace(point, **changes)), resource=RESOURCE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start_time_unix_nano": 1},
+        {"time_unix_nano": 2},
+        {"explicit_bounds": (2.0,)},
+        {"explicit_bounds": (2.0, 3.0)},
+        {"bucket_counts": [3, 4, 5]},
+        {"max": None},
+    ],
+)
+def test_what_changes_beside_kept_attributes(changes: dict[str, Any]) -> None:
+    """Whatever else of a point changes arrives although its attributes are kept."""
+    encoder = MetricsEncoder()
+    for data in (changed(), changed(**changes), changed()):
+        assert canonical(encoder.encode(data)) == encoded_officially(data)
 
 
 def test_resource_and_scope_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:

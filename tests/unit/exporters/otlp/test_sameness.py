@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -26,6 +27,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 
 from butterfly_otel.engine import MeterProvider as OurMeterProvider
+from butterfly_otel.exporters.otlp import temporalities
 from butterfly_otel.exporters.otlp_wire import MetricsEncoder
 from butterfly_otel.exporters.otlp_wire import official as theirs
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
@@ -85,10 +87,15 @@ ORDINARY = {
     "delta": counter("c", monotonic=False, temporality=AggregationTemporality.DELTA),
     "gauge": Metric("g", None, None, Gauge([NumberDataPoint({}, None, START, -1)])),  # type: ignore[arg-type]
     "empty": Metric("g", None, None, Gauge([])),
-    "scalars": counter("c", number({"a": -1, "b": True, "c": 0.5, "d": "", "": "x" * 300}, 1)),
+    "scalars": counter(
+        "c", number({"a": -1, "b": True, "c": 0.5, "d": "", "": "x" * 300, "e": "é" * 65}, 1)
+    ),
     "histogram": histogram("h", distribution({"k": "v"}, [1, 2, 3], (1.0, 5.0), 3, [EXEMPLAR])),
     "wide histogram": histogram("h", distribution({}, [*range(21)], tuple(map(float, range(20))))),
     "uneven histogram": histogram("h", distribution({}, [1], ()), distribution({}, [], (1.0,))),
+    "half a histogram": histogram(
+        "h", distribution({}, [1], ()), replace(distribution({}, [1], ()), min=None)
+    ),
     "exponential": Metric(
         "e",
         "",
@@ -125,11 +132,14 @@ def test_what_is_ordinary_needs_no_help(kind: str) -> None:
     assert canonical(MetricsEncoder().encode(data)) == official(data)
 
 
+@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
 @pytest.mark.parametrize("provider", [MeterProvider, OurMeterProvider])
 @pytest.mark.usefixtures("only_ours")
-def test_what_a_provider_collects(provider: type[MeterProvider]) -> None:
+def test_what_a_provider_collects(
+    provider: type[MeterProvider], temporality: Literal["cumulative", "delta"]
+) -> None:
     """Collections of the SDK's provider and of ours, as series come, go on and are in conflict."""
-    reader = Keeping()
+    reader = Keeping(preferred_temporality=temporalities(temporality))
     exponential = View(instrument_name="e", aggregation=ExponentialBucketHistogramAggregation())
     meters = provider([reader], views=[exponential], shutdown_on_exit=False)
     meter = meters.get_meter("m", "1", "https://schema", {"k": [1, "x"]})
