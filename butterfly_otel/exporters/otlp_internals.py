@@ -38,10 +38,11 @@ class Internals(NamedTuple):
         return [name for name in self.attributes if not hasattr(exporter, name)]
 
     def _fits(self, exporter: type, name: str) -> bool:
-        method = getattr(exporter, name, None)
-        return method is not None and (
-            tuple(inspect.signature(method).parameters) == self.methods[name]
-        )
+        try:
+            parameters = inspect.signature(getattr(exporter, name)).parameters
+        except Exception:  # noqa: BLE001 - not there, or not what can be asked: it does not fit
+            return False
+        return tuple(parameters) == self.methods[name]
 
 
 #: ``_export_batch`` sends a message, which it asks for ``SerializeToString()`` and, to count

@@ -54,12 +54,14 @@ class MetricsEncoder:
     """Encodes collections one after the other, each with what was kept of the one before.
 
     The bytes decode to the same message as the official encoder's, wherever that has one.
-    It raises for a whole collection when it can't encode one metric of it; here such a metric
-    is left out, which is logged once, and so the rest is exported.
+    That one raises for a whole collection when it can't encode one metric of it; here such a
+    metric is left out, which is logged once, and the rest is exported. Attributes that it logs
+    and leaves out are left out here as well.
 
-    What is kept has the size of the last collection, about 150 bytes a series. Thread-safe,
-    and safe to fork at any time, because there is no lock: what is kept is never changed, only
-    replaced, and collections that are encoded at once only profit less from each other.
+    What is kept has the size of the last collection: 180 bytes for a series of three labels.
+    Thread-safe, and safe to fork at any time, because there is no lock: what is kept is never
+    changed, only replaced, and collections that are encoded at once only profit less from each
+    other.
 
     Attributes objects must not change while they are exported, as the SDK has it as well.
     """
