@@ -32,8 +32,8 @@ def official_encode(data: MetricsData) -> bytes:
 
 def our_encoder() -> Encode:
     """Return the encoder that our engine's collections go through."""
-    module, _, function = OUR_ENCODER.partition(":")
-    encode: Encode = getattr(import_module(module), function)
+    module, _, name = OUR_ENCODER.partition(":")
+    encode: Encode = getattr(import_module(module), name)().encode
     return encode
 
 

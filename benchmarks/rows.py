@@ -8,8 +8,8 @@ from typing import Literal
 #: Runs in a process of its own, in this order.
 GROUPS = ("api", "handles", "noop", "scrape", "otlp", "memory", "scale")
 
-#: What turns our engine's MetricsData into the bytes of an OTLP request: module and function.
-OUR_ENCODER = "benchmarks.otlp:official_encode"
+#: What turns our engine's MetricsData into the bytes of an OTLP request: module and class.
+OUR_ENCODER = "butterfly_otel.exporters.otlp_wire:MetricsEncoder"
 
 SDK = "opentelemetry-sdk"
 PROMETHEUS = "prometheus_client"

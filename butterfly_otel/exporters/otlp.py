@@ -1,4 +1,7 @@
-"""The official OTLP exporters, built from our settings."""
+"""The OTLP exporters, built from our settings.
+
+They are the official ones, but that a collection becomes bytes by our own encoder.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.exporters import otlp_internals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +49,7 @@ _KINDS = (
 
 
 def build_otlp_exporter(settings: OtlpSettings) -> MetricExporter:
-    """Return the official exporter for the protocol that is asked for.
+    """Return the exporter for the protocol that is asked for.
 
     Every setting is passed, so that the exporters' own reading of the environment (which
     takes the timeout for seconds, against the specification) never decides anything.
@@ -72,15 +76,22 @@ def _grpc_exporter(settings: OtlpSettings) -> MetricExporter:
 
     insecure = settings.endpoint.startswith("http://")
     compression = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
-    return OTLPMetricExporter(
-        endpoint=settings.endpoint,
-        insecure=insecure,
-        credentials=None if insecure else _credentials(settings),
-        headers=list(settings.headers),
-        timeout=settings.timeout,
-        compression=compression[settings.compression],
-        preferred_temporality=temporalities(settings.temporality),
-    )
+    arguments = {
+        "endpoint": settings.endpoint,
+        "insecure": insecure,
+        "credentials": None if insecure else _credentials(settings),
+        "headers": list(settings.headers),
+        "timeout": settings.timeout,
+        "compression": compression[settings.compression],
+        "preferred_temporality": temporalities(settings.temporality),
+    }
+    return otlp_internals.build(OTLPMetricExporter, otlp_internals.GRPC, _ours_for_grpc, arguments)
+
+
+def _ours_for_grpc() -> type[MetricExporter]:
+    from butterfly_otel.exporters.otlp_grpc import GrpcExporter  # noqa: PLC0415
+
+    return GrpcExporter
 
 
 def _credentials(settings: OtlpSettings) -> grpc.ChannelCredentials:
@@ -102,16 +113,23 @@ def _http_exporter(settings: OtlpSettings) -> MetricExporter:
     if settings.client_key and not settings.client_certificate:
         msg = "otlp_client_key is set without otlp_client_certificate; set both or neither"
         raise ConfigurationError(msg)
-    return OTLPMetricExporter(
-        endpoint=settings.endpoint,
-        certificate_file=_text(settings.certificate),
-        client_key_file=_text(settings.client_key),
-        client_certificate_file=_text(settings.client_certificate),
-        headers=dict(settings.headers),
-        timeout=settings.timeout,
-        compression=Compression(settings.compression),
-        preferred_temporality=temporalities(settings.temporality),
-    )
+    arguments = {
+        "endpoint": settings.endpoint,
+        "certificate_file": _text(settings.certificate),
+        "client_key_file": _text(settings.client_key),
+        "client_certificate_file": _text(settings.client_certificate),
+        "headers": dict(settings.headers),
+        "timeout": settings.timeout,
+        "compression": Compression(settings.compression),
+        "preferred_temporality": temporalities(settings.temporality),
+    }
+    return otlp_internals.build(OTLPMetricExporter, otlp_internals.HTTP, _ours_for_http, arguments)
+
+
+def _ours_for_http() -> type[MetricExporter]:
+    from butterfly_otel.exporters.otlp_http import HttpExporter  # noqa: PLC0415
+
+    return HttpExporter
 
 
 def _text(path: Path | None) -> str | None:

@@ -122,15 +122,26 @@ def test_scraped_by_prometheus_2(driven: Driven, prometheus2: Path, tmp_path: Pa
         assert_exact(stored(prometheus, expected), expected)
 
 
+@pytest.mark.parametrize("compression", ["none", "gzip"])
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_pushed_through_the_collector(
-    driven: Driven, otelcol: Path, prometheus3: Path, tmp_path: Path, protocol: str
+    driven: Driven,
+    otelcol: Path,
+    prometheus3: Path,
+    tmp_path: Path,
+    protocol: str,
+    compression: str,
 ) -> None:
     """Pipeline 3: OTLP into a Collector, whose Prometheus exporter is scraped."""
     with Collector(otelcol, tmp_path) as collector:
         grpc = protocol == "grpc"
         endpoint = collector.grpc_endpoint if grpc else collector.http_endpoint
-        expected = driven(exporter="otlp", otlp_protocol=protocol, otlp_endpoint=endpoint)
+        expected = driven(
+            exporter="otlp",
+            otlp_protocol=protocol,
+            otlp_endpoint=endpoint,
+            otlp_compression=compression,
+        )
         assert butterfly_otel.force_flush()
         scrape = Scrape([collector.prometheus_target], protocols=[TEXT], honor_labels=True)
         with Prometheus(prometheus3, tmp_path, scrapes=[scrape]) as prometheus:
