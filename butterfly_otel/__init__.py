@@ -3,7 +3,7 @@
 ::
 
     import butterfly_otel
-    from butterfly_otel import disk, memory, metrics
+    from butterfly_otel import metrics
 
     butterfly_otel.configure(node_id="compute-node-1", node_role="compute")
     metrics.requests_total.add(1, method="inference", status="success")

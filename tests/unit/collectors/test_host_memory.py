@@ -72,6 +72,13 @@ def test_the_limit_is_the_tightest_that_holds(
     assert ProcHost(machine(fixture)).capacity() == capacity
 
 
+def test_a_limit_above_what_the_machine_has_does_not_hold(machine: Machine) -> None:
+    """A cgroup may be allowed more than there is."""
+    root = machine("v2_container")
+    (root / "sys/fs/cgroup/memory.max").write_text(f"{1024 * GIB}\n")
+    assert ProcHost(root).capacity() == MACHINE
+
+
 @pytest.mark.parametrize("pages", [9223372036854771712, 9223372036854710272])
 def test_no_limit_of_version_1_is_none_without_meminfo(machine: Machine, pages: int) -> None:
     """The greatest number of pages, of 4 or 64 KiB, is no limit even where no other is known."""

@@ -100,6 +100,7 @@ def test_the_peak_is_of_all_pools_together(books: Pools, pool: MemoryPool) -> No
     assert books.peak == 30
     other.add(25)
     other.close()
+    other.add(100)
     pool.add(28)
     assert books.peak == 30
 
