@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from butterfly_otel.version import __version__
 
 if TYPE_CHECKING:
-    from butterfly_otel import metrics
+    from butterfly_otel import disk, memory, metrics
     from butterfly_otel.errors import (
         ButterflyOtelError,
         CatalogError,
@@ -43,12 +43,15 @@ __all__ = [
     "ViewError",
     "__version__",
     "configure",
+    "disk",
     "force_flush",
+    "memory",
     "metrics",
     "node_pair",
     "shutdown",
 ]
 
+_MODULES = frozenset({"disk", "memory", "metrics"})
 _HOMES = {
     "Runtime": "runtime",
     "configure": "runtime",
@@ -62,8 +65,8 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for (PEP 562)."""
     from importlib import import_module  # noqa: PLC0415 - the point is to import late
 
-    if name == "metrics":
-        return import_module("butterfly_otel.metrics")
+    if name in _MODULES:
+        return import_module(f"butterfly_otel.{name}")
     if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

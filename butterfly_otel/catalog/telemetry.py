@@ -161,9 +161,21 @@ MEMORY_LIMIT_BYTES = Metric(
     help="Memory this node may use: its cgroup's limit, else the machine's physical memory.",
     category="telemetry",
     labels=(NODE_ID,),
+    query="butterfly_otel_memory_limit_bytes - on (node_id) butterfly_otel_memory_used_bytes",
+)
+
+# The pools are no measure of this: some are a GPU's, and others may share the limit.
+MEMORY_USED_BYTES = Metric(
+    name="butterfly_otel_memory_used_bytes",
+    type="gauge",
+    instrument="observable_gauge",
+    why="Read from the cgroup or the kernel when metrics are collected.",
+    unit="By",
+    help="Memory in use out of the limit by all who share it, less what can be dropped at once.",
+    category="telemetry",
+    labels=(NODE_ID,),
     query=(
-        "sum by (node_id) (butterfly_memory_allocated_bytes)"
-        " / on (node_id) butterfly_otel_memory_limit_bytes"
+        "butterfly_otel_memory_used_bytes / on (node_id) butterfly_otel_memory_limit_bytes > 0.9"
     ),
 )
 
@@ -178,4 +190,5 @@ METRICS: tuple[Metric, ...] = (
     COLLECTOR_ERRORS_TOTAL,
     DEVICE_UP,
     MEMORY_LIMIT_BYTES,
+    MEMORY_USED_BYTES,
 )
