@@ -84,11 +84,13 @@ class Sampler:
 
     def _start_threads(self) -> None:
         stop = self._stop
-        threads = [(each, _thread(each.name, each.work, stop)) for each in self.workers]
+        threads = [
+            (each, _thread(f"collector-{each.name}", each.work, stop)) for each in self.workers
+        ]
         try:
             for _, thread in threads:
                 thread.start()
-            _thread("watch", self._watch, stop).start()
+            _thread("collectors", self._watch, stop).start()
         except RuntimeError as error:  # no more threads; or the interpreter is at its end
             _logger.warning("hardware is not or not fully read: %s", error)
         self._threads = tuple((worker, thread) for worker, thread in threads if thread.ident)
