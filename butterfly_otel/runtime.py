@@ -71,17 +71,17 @@ class Runtime:
         self._pipeline = assembly.assemble(config, registry, readers)
         try:
             self._server = _serve(config, self._pipeline)
+            # Where nobody reads, there is nothing to sample for.
+            if chosen and self._pipeline.readers:
+                self._collection = Collection(
+                    chosen,
+                    self._pipeline.provider,
+                    self._pipeline.telemetry.count,
+                    interval=config.sampling_interval,
+                )
         except BaseException:
             self._end(timeout=0)
             raise
-        # Where nobody reads, there is nothing to sample for.
-        if chosen and self._pipeline.readers:
-            self._collection = Collection(
-                chosen,
-                self._pipeline.provider,
-                self._pipeline.telemetry.count,
-                interval=config.sampling_interval,
-            )
         if config.set_global:
             global_provider.install(self._pipeline.provider)
         self._signals = SignalFlush(self.force_flush, self.shutdown)

@@ -38,7 +38,8 @@ class Sampler:
         self.workers = tuple(workers)
         self._lock = Lock()
         self._stop = Event()
-        self._threads: tuple[tuple[Worker, Thread], ...] = ()
+        self._threads: dict[Worker, Thread] = {}
+        self._watcher: Thread | None = None
         self._started = False
         self._dormant = False
         call_in_child(self._after_fork)
@@ -52,7 +53,6 @@ class Sampler:
 
     def stop(self) -> None:
         """Start no further round. What was read last can still be observed."""
-        self._dormant = False
         self._stop.set()
 
     def join(self, timeout: float) -> None:
@@ -64,8 +64,10 @@ class Sampler:
             timeout: Seconds at most; never more than 1 s is waited.
         """
         end = monotonic() + min(timeout, _GRACE)
-        for worker, thread in self._threads:
+        for worker, thread in tuple(self._threads.items()):
             thread.join(max(0.0, min(end - monotonic(), worker.time_left())))
+        if self._watcher is not None:
+            self._watcher.join(max(0.0, end - monotonic()))
 
     def observer(self, worker: Worker, metric: str) -> Callable[[], Sequence[Observation]]:
         """Return a callback that gives a worker's last readings of a metric."""
@@ -83,17 +85,13 @@ class Sampler:
             self.start()
 
     def _start_threads(self) -> None:
-        stop = self._stop
-        threads = [
-            (each, _thread(f"collector-{each.name}", each.work, stop)) for each in self.workers
-        ]
         try:
-            for _, thread in threads:
-                thread.start()
-            _thread("collectors", self._watch, stop).start()
-        except RuntimeError as error:  # no more threads; or the interpreter is at its end
-            _logger.warning("hardware is not or not fully read: %s", error)
-        self._threads = tuple((worker, thread) for worker, thread in threads if thread.ident)
+            for worker in self.workers:
+                name = f"collector-{worker.name}"
+                self._threads[worker] = _started(name, worker.work, self._stop)
+            self._watcher = _started("collectors", self._watch, self._stop)
+        except RuntimeError as error:  # no more threads, or the interpreter is at its end
+            _logger.warning("hardware is not read, or not all of it: %s", error)
 
     def _watch(self, stop: Event) -> None:
         """Tell of calls that hang, when they become late."""
@@ -103,7 +101,8 @@ class Sampler:
 
     def _after_fork(self) -> None:
         self._lock = Lock()
-        self._threads = ()
+        self._threads = {}
+        self._watcher = None
         self._dormant = self._started and not self._stop.is_set()
         self._started = False
         # The old one's lock may be held by a thread that is not here.
@@ -114,8 +113,10 @@ class Sampler:
             worker.renew()
 
 
-def _thread(name: str, target: Callable[[Event], None], stop: Event) -> Thread:
-    return Thread(target=target, args=(stop,), name=f"butterfly-otel-{name}", daemon=True)
+def _started(name: str, target: Callable[[Event], None], stop: Event) -> Thread:
+    thread = Thread(target=target, args=(stop,), name=f"butterfly-otel-{name}", daemon=True)
+    thread.start()
+    return thread
 
 
 def _until_late(worker: Worker) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import pytest
@@ -339,6 +340,25 @@ def test_extensions_hold_what_a_metric_can_hold(
     worker.round()
     assert value(worker, extension.name) == [2]
     assert f"for {extension.name}, which it can't hold" in caplog.text
+
+
+def test_a_child_closes_what_its_parent_was_opening(bench: Bench) -> None:
+    """Nobody knows how far a call got that was under way when the process forked."""
+    worker = bench.worker()
+    opened = bench.source.open
+
+    def forks() -> None:
+        opened()
+        worker.renew()
+        stop = Event()
+        bench.source.open = opened  # type: ignore[method-assign]
+        bench.source.pause = stop.set
+        worker.work(stop)
+
+    bench.source.open = forks  # type: ignore[method-assign]
+    worker.round()
+    # The child's own ones come after the first of each.
+    assert (bench.source.calls["open"], bench.source.calls["close"]) == (2, 2)
 
 
 def test_a_child_forgets_what_its_parent_was_doing(bench: Bench) -> None:
