@@ -103,7 +103,7 @@ class Sampler:
         self._lock = Lock()
         self._threads = {}
         self._watcher = None
-        self._dormant = self._started and not self._stop.is_set()
+        self._dormant = self._started
         self._started = False
         # The old one's lock may be held by a thread that is not here.
         ended, self._stop = self._stop.is_set(), Event()
