@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import Observation
@@ -30,11 +29,11 @@ class Collection:
     """Sources that are being read and observed, from the constructor to :meth:`end`.
 
     Args:
-        chosen: What is read.
+        chosen: What is read; at least one.
         provider: Where extensions are measured; the handles are attached to it already.
         count: Counts errors on the SDK's own counters.
-        interval: Seconds between two rounds, instead of each source's own.
-        clock: Monotonic seconds.
+        interval: Seconds between two rounds of the collectors that ship with the package,
+            instead of each one's own.
     """
 
     def __init__(
@@ -44,7 +43,6 @@ class Collection:
         count: Count,
         *,
         interval: float | None = None,
-        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.sampler = Sampler(
             [
@@ -53,15 +51,13 @@ class Collection:
                     count,
                     interval=None if each.own else interval,
                     quiet=each.quiet,
-                    clock=clock,
                 )
                 for each in chosen
             ]
         )
         self._registrations = tuple(self._observe())
         self._extend(provider)
-        if chosen:
-            self.sampler.start()
+        self.sampler.start()
 
     def stop(self) -> None:
         """Read no more; what was read last can still be exported."""

@@ -74,9 +74,9 @@ def own_sources(collectors: object) -> tuple[Source, ...]:
     Raises:
         ConfigurationError: When something in it is neither a name nor a source.
     """
-    if not isinstance(collectors, (list, tuple)):
+    if not isinstance(collectors, (list, tuple, set, frozenset)):
         return ()
-    listed = cast("Sequence[object]", collectors)
+    listed = tuple(cast("Iterable[object]", collectors))
     for each in listed:
         if not isinstance(each, str) and not all(hasattr(each, member) for member in _MEMBERS):
             raise ConfigurationError(

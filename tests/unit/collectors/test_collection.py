@@ -206,6 +206,14 @@ def test_configure_does_not_wait_for_hardware(start: Start, hang: Hang) -> None:
     assert measured.value(UP, collector="stuck") is None
 
 
+def test_an_own_source_keeps_its_interval(start: Start) -> None:
+    """The setting is for the collectors that ship with the package."""
+    measured = start(collectors=["cpu", FakeSource(interval=7)], sampling_interval=3)
+    collection = measured.runtime._collection
+    assert collection is not None
+    assert [worker.interval for worker in collection.sampler.workers] == [3, 7]
+
+
 def test_shutdown_ends_every_thread_and_closes_every_source(start: Start) -> None:
     """Nothing is left: no thread, no open source, no callback on a handle."""
     sources = [FakeSource(name=f"s{number}") for number in range(3)]

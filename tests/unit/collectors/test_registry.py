@@ -60,7 +60,8 @@ def test_own_sources_stand_beside_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("collectors", "own"), [(None, 0), ("cpu", 0), (["cpu"], 0), (["cpu", FakeSource()], 1)]
+    ("collectors", "own"),
+    [(None, 0), ("cpu", 0), (["cpu"], 0), (["cpu", FakeSource()], 1), ({FakeSource()}, 1)],
 )
 def test_own_sources_are_told_from_names(collectors: Any, own: int) -> None:
     """Names are left to the settings."""

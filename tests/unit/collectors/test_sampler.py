@@ -56,13 +56,15 @@ def test_the_end_never_waits_longer_than_it_may() -> None:
 def test_what_was_stopped_starts_no_more() -> None:
     """Not when it is asked to, and not in a child that was forked after the end."""
     source = FakeSource()
-    sampler = Sampler([Worker(source, Counts())])
+    worker = Worker(source, Counts())
+    sampler = Sampler([worker])
     sampler.start()
     eventually(lambda: source.calls["read"] == 1)
     sampler.stop()
     sampler.join(10)
     sampler.start()
     sampler._after_fork()
+    assert worker.up() is None
     sampler.wake()
     assert sampler._threads == {}
     assert source.calls == {"open": 1, "read": 1, "close": 1}
