@@ -107,6 +107,7 @@ def _configure() -> InMemoryMetricReader:
         exporter="none",
         zero_init=False,
         handle_signals=False,
+        collectors="none",
         metric_readers=[reader],
     )
     return reader

@@ -10,6 +10,7 @@ from opentelemetry.sdk.resources import Resource
 
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog import telemetry
+from butterfly_otel.collectors import handles as collected
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
 from butterfly_otel.enforcement.guarded import Gate, GuardedObservable
 from butterfly_otel.enforcement.meter import GuardedMeter
@@ -45,12 +46,14 @@ class Pipeline:
         readers: Every reader, ours and the caller's.
         prometheus: The pull reader, where pull is configured.
         streams: What is exported of each metric.
+        telemetry: The SDK's own counters.
     """
 
     provider: GatedMeterProvider
     readers: tuple[MetricReader, ...]
     prometheus: PrometheusMetricReader | None
     streams: tuple[Stream, ...]
+    telemetry: SelfTelemetry
 
 
 class SelfTelemetry:
@@ -67,8 +70,13 @@ class SelfTelemetry:
         self._counters = {
             metric.name: meter.create_counter(metric.name, metric.unit, metric.help)
             for metric in telemetry.METRICS
-            if metric.instrument == "counter"
+            if metric.name in self.names()
         }
+
+    @staticmethod
+    def names() -> frozenset[str]:
+        """Return the names of the counters; the SDK's own observables are enforced."""
+        return frozenset(each.name for each in telemetry.METRICS if each.instrument == "counter")
 
     def count(self, name: str, labels: Mapping[str, str]) -> None:
         """Add one to the counter ``name``."""
@@ -115,7 +123,7 @@ def assemble(
     _attach_handles(provider, streams)
     if config.zero_init:
         _start_at_zero(streams, config)
-    return Pipeline(provider, (*ours, *extra_readers), prometheus, streams)
+    return Pipeline(provider, (*ours, *extra_readers), prometheus, streams, own)
 
 
 def _provider(
@@ -203,6 +211,7 @@ def _guarded_meter(
     provider: GatedMeterProvider,
 ) -> GuardedMeter:
     identity = Identity(config.node_id, config.node_role)
+    own = SelfTelemetry.names()
 
     def remove(instrument: object, attributes: Mapping[str, str]) -> None:
         items = attributes.items()
@@ -223,7 +232,7 @@ def _guarded_meter(
             remove_series=remove,
         )
         for stream in streams
-        if stream.metric.category != "telemetry"
+        if stream.metric.name not in own
     }
     return GuardedMeter(inner, gates)
 
@@ -236,7 +245,7 @@ def _evict(stream: Stream, provider: GatedMeterProvider) -> Callable[[str, str],
         meter = provider.get_meter(catalog.METER_NAME)
         if isinstance(meter, GuardedMeter):
             meter.guarded(name).remove_matching({key: value})
-        handle = getattr(metrics, stream.metric.handle_name)
+        handle = getattr(metrics, stream.metric.handle_name, None)
         if isinstance(handle, SynchronousHandle):
             handle.invalidate()
 
@@ -248,7 +257,7 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
     if not isinstance(meter, GuardedMeter):  # OTEL_SDK_DISABLED
         return
     dropped = {stream.metric.name for stream in streams if stream.dropped}
-    for handle in metrics.ALL:
+    for handle in (*metrics.ALL, *collected.OWN):
         if handle.metric.name in dropped:
             continue
         guarded = meter.guarded(handle.metric.name)

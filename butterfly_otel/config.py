@@ -96,6 +96,9 @@ class Config:
     handle_signals: bool = True
     set_global: bool = True
     engine: Engine = "butterfly"
+    collectors: tuple[str, ...] = ("auto",)
+    sampling_interval: float | None = None
+    cpu_per_core: bool = False
     disabled: bool = False
 
 
@@ -144,6 +147,11 @@ def load_config(arguments: Arguments, environ: Mapping[str, str] | None = None) 
                 "BUTTERFLY_OTEL_ENGINE",
             ),
         ),
+        collectors=source.names(
+            "collectors", "BUTTERFLY_OTEL_COLLECTORS", default="auto", objects=True
+        ),
+        sampling_interval=source.duration("sampling_interval", "BUTTERFLY_OTEL_SAMPLING_INTERVAL"),
+        cpu_per_core=source.flag("cpu_per_core", "BUTTERFLY_OTEL_CPU_PER_CORE", default=False),
         disabled=disabled,
     )
 
@@ -173,26 +181,13 @@ def _role(source: Source, *, disabled: bool) -> str:
 
 
 def _exporters(source: Source) -> tuple[ExporterName, ...]:
-    given = source.argument("exporter")
-    if given is None:
-        given = source.text(None, "OTEL_METRICS_EXPORTER") or "prometheus"
-    names: Sequence[object] = given.split(",") if isinstance(given, str) else _listed(given)
     chosen: list[ExporterName] = []
-    for name in names:
-        text = str(name).strip().replace("butterfly_prometheus", "prometheus")
+    for name in source.names("exporter", "OTEL_METRICS_EXPORTER", default="prometheus"):
+        text = name.replace("butterfly_prometheus", "prometheus")
         checked = source.one_of(text, get_args(ExporterName), "exporter", "OTEL_METRICS_EXPORTER")
         if checked not in chosen:
             chosen.append(cast("ExporterName", checked))
-    if "none" in chosen and len(chosen) > 1:
-        raise ConfigurationError("exporter is 'none' and something else; choose one of the two")
-    return () if chosen == ["none"] else tuple(chosen)
-
-
-def _listed(given: object) -> Sequence[object]:
-    if isinstance(given, (list, tuple, set, frozenset)) and given:
-        return list(cast("Sequence[object]", given))
-    msg = f"exporter is {given!r}; pass a name such as 'prometheus' or a list of names"
-    raise ConfigurationError(msg)
+    return tuple(chosen)
 
 
 def _resource_attributes(source: Source) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from butterfly_otel import assembly, global_provider
+from butterfly_otel.collectors.collection import Collection
+from butterfly_otel.collectors.registry import choose, own_sources
 from butterfly_otel.config import Config, load_config
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.signals import SignalFlush
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from butterfly_otel.assembly import Pipeline
+    from butterfly_otel.collectors import Source
     from butterfly_otel.config import (
         Compression,
         Engine,
@@ -54,17 +57,28 @@ class Runtime:
         config: Config,
         registry: CollectorRegistry | None,
         readers: Sequence[MetricReader],
+        sources: Sequence[Source] = (),
     ) -> None:
         self.config = config
-        self.inputs = (registry, *readers)
+        self.inputs = (registry, *readers, *sources)
         self._pipeline: Pipeline | None = None
+        self._collection: Collection | None = None
         self._server: Server | None = None
         self._ended = False
         if config.disabled:
             return
+        chosen = choose(config, sources)
         self._pipeline = assembly.assemble(config, registry, readers)
         try:
             self._server = _serve(config, self._pipeline)
+            # Where nobody reads, there is nothing to sample for.
+            if chosen and self._pipeline.readers:
+                self._collection = Collection(
+                    chosen,
+                    self._pipeline.provider,
+                    self._pipeline.telemetry.count,
+                    interval=config.sampling_interval,
+                )
         except BaseException:
             self._end(timeout=0)
             raise
@@ -115,7 +129,12 @@ class Runtime:
             signals.uninstall()
         if self._server is not None:
             self._server.close()
+        deadline = monotonic() + timeout
+        if self._collection is not None:
+            self._collection.stop()
         succeeded = _each_reader(self._pipeline.readers, "shutdown", timeout)
+        if self._collection is not None:
+            self._collection.end(deadline - monotonic())
         assembly.detach_handles()
         global_provider.uninstall(self._pipeline.provider)
         return succeeded
@@ -152,6 +171,9 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     handle_signals: bool | None = None,
     set_global: bool | None = None,
     engine: Engine | None = None,
+    collectors: str | Sequence[str | Source] | None = None,
+    sampling_interval: float | None = None,
+    cpu_per_core: bool | None = None,
     metric_readers: Sequence[MetricReader] = (),
 ) -> Runtime:
     """Start measuring and exporting.
@@ -205,6 +227,16 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             Default True.
         engine: ``butterfly``, which measures by cells, or ``sdk``, the stock OpenTelemetry SDK
             (BUTTERFLY_OTEL_ENGINE). Default ``butterfly``.
+        collectors: What reads the hardware in the background, by threads of its own: names
+            such as ``cpu``, ``auto`` for those that find theirs, ``none``, and
+            :class:`~butterfly_otel.collectors.Source` objects of your own, in a list
+            (BUTTERFLY_OTEL_COLLECTORS, comma-separated). Default ``auto``. A collector that is
+            named is reported as down where it finds nothing; by ``auto`` it is just not there.
+        sampling_interval: Seconds between two readings of each collector that ships with this
+            (BUTTERFLY_OTEL_SAMPLING_INTERVAL, in milliseconds). By default each has its own,
+            which is 5 for most. Some read no more often than makes sense.
+        cpu_per_core: Whether the CPU's usage is reported a core, instead of as a whole
+            (BUTTERFLY_OTEL_CPU_PER_CORE). Default False.
         metric_readers: Further readers of the OpenTelemetry SDK.
 
     Raises:
@@ -213,15 +245,16 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     """
     arguments: dict[str, object] = {**locals()}
     readers = tuple(metric_readers)
+    sources = own_sources(collectors)
     for name in ("registry", "metric_readers"):
         arguments.pop(name)
     global _current  # noqa: PLW0603 - the process has one runtime
     with _lock:
         config = load_config(arguments)
         if _current is not None:
-            _require_same(_current, config, (registry, *readers))
+            _require_same(_current, config, (registry, *readers, *sources))
             return _current
-        _current = Runtime(config, registry, readers)
+        _current = Runtime(config, registry, readers, sources)
         return _current
 
 
@@ -275,7 +308,7 @@ def _require_same(runtime: Runtime, config: Config, inputs: tuple[object, ...]) 
         if getattr(runtime.config, each.name) != getattr(config, each.name)
     ]
     if runtime.inputs != inputs:
-        different.append("registry or metric_readers")
+        different.append("registry, metric_readers or source among its collectors")
     if different:
         msg = (
             f"butterfly-otel is already configured with another {' and '.join(different)};"

@@ -80,6 +80,32 @@ class Source:
             raise ConfigurationError(f"{place} is {value!r}; it must be a port from 0 to 65535")
         return port
 
+    def names(
+        self, argument: str, variable: str, *, default: str, objects: bool = False
+    ) -> tuple[str, ...]:
+        """Return names, each once; none where the one name is ``none``.
+
+        With ``objects``, what is no text in a list is somebody else's business.
+        """
+        given = self._arguments.get(argument)
+        if given is None:
+            given = (self._environ.get(variable) or "").strip() or default
+        if not isinstance(given, (str, list, tuple, set, frozenset)) or not given:
+            msg = f"{argument} is {given!r}; pass a name such as {default!r} or a list of names"
+            raise ConfigurationError(msg)
+        listed = given.split(",") if isinstance(given, str) else list(cast("set[object]", given))
+        names = [str(each).strip() for each in listed if isinstance(each, str) or not objects]
+        if "none" in names and len(listed) > 1:
+            place = self._place(argument, variable)
+            raise ConfigurationError(f"{place} is 'none' and something else; choose one of the two")
+        return () if names == ["none"] else tuple(dict.fromkeys(names))
+
+    def duration(self, argument: str, variable: str) -> float | None:
+        """Return a duration in seconds as :meth:`milliseconds` does; None where none is given."""
+        if self._arguments.get(argument) is None and not self._environ.get(variable):
+            return None
+        return self.milliseconds(argument, variable, default=math.nan)
+
     def milliseconds(self, argument: str, variable: str, *, default: float) -> float:
         """Return a duration in seconds: an argument is in seconds, a variable in milliseconds."""
         given = self._arguments.get(argument)

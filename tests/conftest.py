@@ -43,6 +43,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in os.environ:
         if name.startswith(("OTEL_", "BUTTERFLY_")) and name != "BUTTERFLY_OTEL_REQUIRE_SERVERS":
             monkeypatch.delenv(name)
+    # Else this machine's hardware would be in every test's metrics, and threads with it.
+    monkeypatch.setenv("BUTTERFLY_OTEL_COLLECTORS", "none")
     yield
     butterfly_otel.shutdown()
 

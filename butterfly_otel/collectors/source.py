@@ -7,7 +7,7 @@ a source that hangs there holds up nobody else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,14 +35,42 @@ class Reading(NamedTuple):
     labels: Mapping[str, str]
 
 
+class Extension(NamedTuple):
+    """A metric outside the catalogue that a source yields besides, such as ``hw.gpu.power``.
+
+    It is measured on the meter ``butterfly_otel.hardware`` and translated for Prometheus as
+    any metric outside the contract is. Its labels are the source's own.
+
+    Attributes:
+        name: OpenTelemetry's name of it.
+        kind: A ``counter`` is read as its total, which only grows.
+        unit: UCUM.
+        description: A sentence.
+    """
+
+    name: str
+    kind: Literal["gauge", "counter", "up_down_counter"]
+    unit: str
+    description: str
+
+
 class Source(Protocol):
     """A sensor or a family of them, driven by the sampler from a single thread.
 
+    A source may also have these attributes; they are no part of the protocol, since Python's
+    protocols have no optional members:
+
+    - ``extensions``: a tuple of :class:`Extension`, what it yields outside the catalogue.
+    - ``minimum_interval``: seconds below which ``configure(sampling_interval=...)`` does not
+      bring the interval. Default 0.
+
     Attributes:
         name: How it is chosen in ``configure(collectors=...)`` and labelled in telemetry.
-        metrics: Every metric it can yield.
-        interval: Seconds between two rounds.
-        deadline: Seconds after which a round counts as hanging.
+        metrics: Every metric of the catalogue it can yield; observable ones only.
+        interval: Seconds between two rounds. Readings are exported until they are three
+            intervals old.
+        deadline: Seconds after which a call of ``open`` or ``read`` counts as hanging.
+            What it returns after that is not used.
     """
 
     name: str
@@ -60,6 +88,9 @@ class Source(Protocol):
 
     def read(self) -> Sequence[Reading]:
         """Read everything once.
+
+        The first round after ``open`` is followed by the next within half a second, so that
+        a source that takes differences has something to say soon.
 
         What cannot be read is left out, never reported as 0.
 

@@ -210,6 +210,8 @@ def _start_sdk(options: Options) -> butterfly_otel.Runtime:
         # Each simulated node begins its own series at zero, and the demo has its own handlers.
         zero_init=False,
         handle_signals=False,
+        # This machine's hardware is none of the simulated nodes'.
+        collectors="none",
     )
 
 

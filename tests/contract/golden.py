@@ -36,6 +36,7 @@ def expositions() -> dict[str, str]:
         zero_init=False,
         strict=True,
         handle_signals=False,
+        collectors="none",
     )
     try:
         with ExitStack() as stack:

@@ -42,6 +42,7 @@ def driven() -> Iterator[Driven]:
                 zero_init=False,
                 strict=True,
                 handle_signals=False,
+                collectors="none",
                 **settings,
             )
             return drive(stack)

@@ -100,3 +100,12 @@ def test_the_document_says_what_is_not_measured() -> None:
     figures = {key: each for key, each in figures_of(1.0).items() if key != "ours_large"}
     text = document(results(figures), {}, rounds=3, full=False)
     assert "Not measured in this run: a sample of a scrape at 1,000,000 samples" in text
+
+
+def test_the_costs_of_collectors_are_measured() -> None:
+    """Rounds, callbacks, and scrapes before, while and after a source hangs."""
+    command = [sys.executable, "-m", "benchmarks.collectors", "--rounds", "1", "--hang", "0.2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for what in ("round of", "callback", "scrape with", "one source hangs", "after it came back"):
+        assert what in done.stdout

@@ -149,6 +149,13 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({**NODE, "views": 3}, {}, "views is 3"),
     ({**NODE, "translation_strategy": "None"}, {}, "translation_strategy is 'None'"),
     ({**NODE, "engine": "fast"}, {}, "engine is 'fast'; it must be butterfly or sdk"),
+    ({**NODE, "collectors": ["none", "cpu"]}, {}, "collectors is 'none' and something else"),
+    (NODE, {"BUTTERFLY_OTEL_COLLECTORS": "none,cpu"}, "OTEL_COLLECTORS is 'none' and"),
+    ({**NODE, "collectors": 5}, {}, "collectors is 5"),
+    ({**NODE, "collectors": []}, {}, r"collectors is \[\]"),
+    ({**NODE, "sampling_interval": 0}, {}, "sampling_interval is 0; .*seconds above 0"),
+    (NODE, {"BUTTERFLY_OTEL_SAMPLING_INTERVAL": "inf"}, "INTERVAL is 'inf'.*milliseconds above 0"),
+    ({**NODE, "cpu_per_core": 2}, {}, "cpu_per_core is 2; pass True or False"),
     ({**NODE, "otlp_temporality": "best"}, {}, "cumulative, delta or lowmemory"),
 ]
 

@@ -10,8 +10,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import ButterflyOtelError
-from butterfly_otel.exporters.prometheus.forks import call_in_child
 from butterfly_otel.exporters.prometheus.interop import FamilyMetric
+from butterfly_otel.forks import call_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -54,6 +54,7 @@ def _drive(cluster: Cluster, seconds: int, every: int, **settings: Any) -> list[
         metric_readers=[reader],
         zero_init=False,
         handle_signals=False,
+        collectors="none",
         **settings,
     )
     driver = Driver(cluster)

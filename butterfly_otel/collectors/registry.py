@@ -1,0 +1,141 @@
+"""Which collectors there are, and which of them a configuration asks for.
+
+A new one is a file here and an entry in :data:`ENTRIES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from butterfly_otel.collectors.handles import BY_NAME
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from butterfly_otel.collectors.source import Extension, Source
+    from butterfly_otel.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A collector that ships with the package.
+
+    Attributes:
+        name: How it is asked for, and its source's name.
+        path: ``module:class`` of its source, imported when it is chosen. Building one must
+            touch no hardware: that is for its ``open``.
+        settings: What its class is passed: parameter to attribute of
+            :class:`~butterfly_otel.config.Config`.
+        auto: Whether it is part of ``auto``.
+    """
+
+    name: str
+    path: str
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    auto: bool = True
+
+    def build(self, config: Config) -> Source:
+        """Return a new source."""
+        module, _, attribute = self.path.partition(":")
+        make = cast("Callable[..., Source]", getattr(import_module(module), attribute))
+        return make(**{key: getattr(config, setting) for key, setting in self.settings.items()})
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry("cpu", "butterfly_otel.collectors.cpu:CpuSource", {"per_core": "cpu_per_core"}),
+    Entry("throttling", "butterfly_otel.collectors.throttling:ThrottlingSource"),
+)
+
+
+_MEMBERS = ("name", "metrics", "interval", "deadline", "open", "read", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A source that is to be read.
+
+    Attributes:
+        source: It.
+        quiet: Whether nothing is told of it until its hardware has been found.
+        own: Whether it is the application's own, which keeps its interval.
+    """
+
+    source: Source
+    quiet: bool = False
+    own: bool = False
+
+
+def own_sources(collectors: object) -> tuple[Source, ...]:
+    """Return the application's own sources in what it passed as ``collectors``.
+
+    Raises:
+        ConfigurationError: When something in it is neither a name nor a source.
+    """
+    if not isinstance(collectors, (list, tuple, set, frozenset)):
+        return ()
+    listed = tuple(cast("Iterable[object]", collectors))
+    for each in listed:
+        if not isinstance(each, str) and not all(hasattr(each, member) for member in _MEMBERS):
+            raise ConfigurationError(
+                f"collectors has {each!r}, which is neither a name nor a source, which has"
+                f" {', '.join(_MEMBERS)}"
+            )
+    return tuple(cast("Source", each) for each in listed if not isinstance(each, str))
+
+
+def choose(
+    config: Config, own: Iterable[Source] = (), entries: Sequence[Entry] = ENTRIES
+) -> list[Chosen]:
+    """Return what ``config`` names, and the application's own sources.
+
+    Raises:
+        ConfigurationError: When a name is unknown, two sources have one name, or a source
+            yields what can't be observed.
+    """
+    known = {entry.name: entry for entry in entries}
+    for name in config.collectors:
+        if name != "auto" and name not in known:
+            raise ConfigurationError(
+                f"collectors names {name!r}, which is unknown; known are"
+                f" {', '.join(('auto', 'none', *known))}"
+                " (set by configure(collectors=...) or BUTTERFLY_OTEL_COLLECTORS)"
+            )
+    auto = "auto" in config.collectors
+    chosen = [
+        Chosen(entry.build(config), quiet=entry.name not in config.collectors)
+        for entry in entries
+        if entry.name in config.collectors or (auto and entry.auto)
+    ]
+    chosen.extend(Chosen(source, own=True) for source in own)
+    _check([each.source for each in chosen])
+    return chosen
+
+
+def _check(sources: Sequence[Source]) -> None:
+    names: set[str] = set()
+    extensions: dict[str, Extension] = {}
+    for source in sources:
+        if source.name in names:
+            raise ConfigurationError(f"two collectors are named {source.name!r}; rename one")
+        names.add(source.name)
+        if not (source.interval > 0 and source.deadline > 0):
+            raise ConfigurationError(
+                f"the collector {source.name!r} has the interval {source.interval!r} and the"
+                f" deadline {source.deadline!r}; both must be seconds above 0"
+            )
+        for metric in source.metrics:
+            if metric not in BY_NAME:
+                raise ConfigurationError(
+                    f"the collector {source.name!r} is to yield {metric!r}, which is no"
+                    " observable metric of the catalogue; declare what is outside the"
+                    " catalogue in its attribute 'extensions'"
+                )
+        for extension in cast("tuple[Extension, ...]", getattr(source, "extensions", ())):
+            if extensions.setdefault(extension.name, extension) != extension:
+                raise ConfigurationError(
+                    f"the collector {source.name!r} declares the extension {extension.name!r}"
+                    " otherwise than another collector does; make them equal or rename one"
+                )
