@@ -7,7 +7,7 @@ a source that hangs there holds up nobody else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,12 +35,29 @@ class Reading(NamedTuple):
     labels: Mapping[str, str]
 
 
+class Extension(NamedTuple):
+    """A metric outside the catalogue that a source can yield: which instrument to make for it.
+
+    Attributes:
+        name: Name of the metric, by the OpenTelemetry conventions where they have one.
+        kind: The asynchronous instrument that its readings go through.
+        unit: UCUM unit.
+        description: A sentence for HELP.
+    """
+
+    name: str
+    kind: Literal["observable_gauge", "observable_counter", "observable_up_down_counter"]
+    unit: str
+    description: str
+
+
 class Source(Protocol):
     """A sensor or a family of them, driven by the sampler from a single thread.
 
     Attributes:
         name: How it is chosen in ``configure(collectors=...)`` and labelled in telemetry.
-        metrics: Every metric it can yield.
+        metrics: Every metric of the catalogue that it can yield.
+        extensions: Optional, a tuple of `Extension`: every other metric that it can yield.
         interval: Seconds between two rounds.
         deadline: Seconds after which a round counts as hanging.
     """
