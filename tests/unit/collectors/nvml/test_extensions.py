@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from opentelemetry.semconv._incubating.metrics import hw_metrics
 
@@ -78,7 +80,7 @@ def test_conventional_names_keep_their_convention(name: str, kind: str, unit: st
 
 def _documentation(constant: str) -> str:
     """Return the string that stands after a constant, which is where the conventions are."""
-    source = (hw_metrics.__file__ and open(hw_metrics.__file__).read()) or ""  # noqa: PTH123, SIM115
+    source = Path(hw_metrics.__file__).read_text(encoding="utf-8")
     return source.split(f"{constant}: Final", 1)[1].split('"""')[1]
 
 
