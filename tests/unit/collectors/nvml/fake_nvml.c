@@ -12,7 +12,9 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef int nvmlReturn_t;
 enum {
@@ -80,7 +82,7 @@ static struct {
     int rule_count;
     char called[FUNCTIONS][64];
     int calls[FUNCTIONS];
-    int initialized, generation, live_samples, violations;
+    int real_time, initialized, generation, live_samples, violations;
     long long now;
     char violation[256];
 } S;
@@ -103,6 +105,19 @@ void fake_reset(void) {
     memset(&S, 0, sizeof S);
     memset(samples, 0, sizeof samples);
     for (int board = 0; board < BOARDS; board++) S.order[board] = board;
+}
+/* With FAKE_NVML_GPUS=n in the environment there are n GPUs from the start, in real time. */
+__attribute__((constructor)) static void start(void) {
+    const char *gpus = getenv("FAKE_NVML_GPUS");
+    fake_reset();
+    S.count = gpus ? atoi(gpus) : 0;
+    S.real_time = gpus != NULL;
+    for (int board = 0; board < BOARDS; board++)
+        S.boards[board] = (struct values){
+            .utilization = 40, .memory_utilization = 30, .cores = 16896, .power = 350500,
+            .temperature = 60, .major = 9, .gpm = 1, .total = 80ull << 30,
+            .reserved = 1ull << 30, .used = 20ull << 30, .energy = 123456500, .corrected = 7,
+        };
 }
 void fake_set_count(int count) { S.count = count; }
 /* Which board answers to an index. */
@@ -542,6 +557,11 @@ static nvmlReturn_t take(struct device *device, int gpu_instance, struct sample 
     sample->of = *device;
     sample->gpu_instance = gpu_instance;
     sample->taken = S.now;
+    if (S.real_time) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        sample->taken = now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+    }
     return SUCCESS;
 }
 nvmlReturn_t nvmlGpmSampleGet(struct device *device, struct sample *sample) {
