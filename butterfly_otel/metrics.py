@@ -2087,7 +2087,8 @@ class GpuUtilizationRatio(ObservableHandle):
     Labels:
         node_id: Node the value is about; by default the node that reports. At most 1000 distinct
             values.
-        gpu_id: Index of the GPU on its node, from 0. At most 64 distinct values.
+        gpu_id: Identity of the GPU: by default its UUID, which moves with it, else its index or
+            slot. At most 64 distinct values.
 
     Example query::
 
@@ -2119,7 +2120,8 @@ class GpuMemoryBytes(ObservableHandle):
     Labels:
         node_id: Node the value is about; by default the node that reports. At most 1000 distinct
             values.
-        gpu_id: Index of the GPU on its node, from 0. At most 64 distinct values.
+        gpu_id: Identity of the GPU: by default its UUID, which moves with it, else its index or
+            slot. At most 64 distinct values.
         state: Whether the memory is in use. One of used, free.
 
     Example query::
@@ -2153,7 +2155,8 @@ class GpuTemperatureCelsius(ObservableHandle):
     Labels:
         node_id: Node the value is about; by default the node that reports. At most 1000 distinct
             values.
-        gpu_id: Index of the GPU on its node, from 0. At most 64 distinct values.
+        gpu_id: Identity of the GPU: by default its UUID, which moves with it, else its index or
+            slot. At most 64 distinct values.
 
     Example query::
 
@@ -2185,7 +2188,8 @@ class GpuComputeUnitActive(ObservableHandle):
     Labels:
         node_id: Node the value is about; by default the node that reports. At most 1000 distinct
             values.
-        gpu_id: Index of the GPU on its node, from 0. At most 64 distinct values.
+        gpu_id: Identity of the GPU: by default its UUID, which moves with it, else its index or
+            slot. At most 64 distinct values.
         unit_type: Kind of compute unit. One of sm, tensor_core.
 
     Example query::

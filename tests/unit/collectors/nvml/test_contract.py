@@ -9,6 +9,8 @@ import pytest
 from butterfly_otel.collectors.nvml import NvmlSource
 from tests.unit.collectors.nvml.fake import A100, GIB, H100, Machine, only, table, up
 
+USED_AND_FREE = {("GPU-00000000", "used"): 20 * GIB, ("GPU-00000000", "free"): 59 * GIB}
+
 
 def test_eight_healthy_gpus_report_everything(gpus: Machine) -> None:
     """Each of eight GPUs has utilisation, memory by state, temperature, units and its state."""
@@ -151,36 +153,36 @@ def test_an_old_driver_lacks_functions(old_gpus: Machine) -> None:
 def test_what_is_unsupported_is_asked_for_again_after_discovery(gpus: Machine) -> None:
     """NOT_SUPPORTED switches one metric off until the next discovery, and no other."""
     gpus.gpus(1)
-    gpus.fail("nvmlDeviceGetTemperatureV", 3)
+    gpus.fail("nvmlDeviceGetMemoryInfo_v2", 3)
     source = gpus.opened()
     for _ in range(3):
-        assert only(source.read(), "gpu_temperature_celsius") == {}
+        assert only(source.read(), "gpu_memory_bytes") == {}
         assert only(source.read(), "gpu_utilization_ratio")
-    assert gpus.calls("nvmlDeviceGetTemperatureV") == 1
-    gpus.fail("nvmlDeviceGetTemperatureV", 0)
+    assert gpus.calls("nvmlDeviceGetMemoryInfo_v2") == 1
+    gpus.fail("nvmlDeviceGetMemoryInfo_v2", 0)
     gpus.advance(31)
-    assert only(source.read(), "gpu_temperature_celsius") == {("GPU-00000000",): 60}
+    assert only(source.read(), "gpu_memory_bytes") == USED_AND_FREE
 
 
 def test_a_passing_fault_costs_one_round(gpus: Machine, caplog: pytest.LogCaptureFixture) -> None:
     """An unknown error leaves one reading out, is logged once, and the next round has it."""
     gpus.gpus(1)
     source = gpus.opened()
-    gpus.fail("nvmlDeviceGetTemperatureV", 999)
+    gpus.fail("nvmlDeviceGetMemoryInfo_v2", 999)
     with caplog.at_level(logging.WARNING):
-        assert only(source.read(), "gpu_temperature_celsius") == {}
+        assert only(source.read(), "gpu_memory_bytes") == {}
         source.read()
     assert len(caplog.records) == 1
-    assert "temperature of GPU GPU-00000000" in caplog.text
-    gpus.fail("nvmlDeviceGetTemperatureV", 0)
-    assert only(source.read(), "gpu_temperature_celsius") == {("GPU-00000000",): 60}
+    assert "memory of GPU GPU-00000000" in caplog.text
+    gpus.fail("nvmlDeviceGetMemoryInfo_v2", 0)
+    assert only(source.read(), "gpu_memory_bytes") == USED_AND_FREE
 
 
 def test_a_gpu_that_fails_everything_is_down(gpus: Machine) -> None:
     """A GPU that is there and answers nothing is reported as down."""
     gpus.gpus(2, A100)
     source = gpus.opened()
-    for function in ("UtilizationRates", "MemoryInfo_v2", "TemperatureV"):
+    for function in ("UtilizationRates", "MemoryInfo_v2", "TemperatureV", "Temperature"):
         gpus.fail(f"nvmlDeviceGet{function}", 999, board=1)
     gpus.fail("nvmlGpmQueryDeviceSupport", 999, board=1)
     assert up(source.read()) == {"GPU-00000000": 1, "GPU-00000001": 0}

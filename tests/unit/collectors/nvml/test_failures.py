@@ -170,7 +170,7 @@ def test_a_driver_that_does_not_start(gpus: Machine, code: int, sentence: str) -
 
 
 @pytest.mark.parametrize("code", [1, 9, 18])
-@pytest.mark.parametrize("function", ["nvmlDeviceGetTemperatureV", "nvmlDeviceGetCount_v2"])
+@pytest.mark.parametrize("function", ["nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetCount_v2"])
 def test_a_driver_that_goes_away_is_said_at_once(gpus: Machine, function: str, code: int) -> None:
     """An error of NVML as a whole ends the round, so that the sampler opens it again."""
     gpus.gpus(2)

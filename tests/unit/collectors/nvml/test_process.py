@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.unit.collectors.nvml.fake import machine
+
 ROOT = Path(__file__).resolve().parents[4]
 
 
@@ -61,3 +63,13 @@ def test_importing_and_constructing_load_nothing() -> None:
         "print('pynvml' in sys.modules)"
     )
     assert _run(code) == "False"
+
+
+def test_the_fake_leaves_no_trace(new_driver: Path) -> None:
+    """After a test the library is gone from the process, so that no other test finds it."""
+    with machine(new_driver) as fake:
+        fake.gpus(1)
+        fake.opened().read()
+        assert str(new_driver) in Path("/proc/self/maps").read_text(encoding="ascii")
+    assert str(new_driver) not in Path("/proc/self/maps").read_text(encoding="ascii")
+    assert "pynvml" not in sys.modules
