@@ -89,6 +89,7 @@ class Device:
         units: Its compute units.
         gpm: Its performance counters, None where it has none.
         probes: What to read, in this order.
+        settled: Whether what it has is known for good, rather than for want of an answer.
         pcie_due: When the slow reading of PCIe throughput is first due.
     """
 
@@ -100,12 +101,14 @@ class Device:
         gpm: Gpm | None,
         probes: tuple[Probe, ...],
         *,
-        pcie_due: float = 0.0,
+        settled: bool,
+        pcie_due: float,
     ) -> None:
         self.nvml = nvml
         self.found = found
         self.units = units
         self.gpm = gpm
+        self.settled = settled
         self.labels: Mapping[str, str] = {"gpu_id": found.gpu_id}
         self.attributes: Mapping[str, str] = {"hw.id": found.gpu_id, "hw.type": "gpu"}
         #: Averages of the performance counters, as this round has read them.

@@ -24,11 +24,11 @@ class Discovery(NamedTuple):
 
     Attributes:
         found: Those that answer, each followed by its instances.
-        lost: Indexes of those that are lost.
+        lost: What those that are lost said, by index.
     """
 
     found: list[Found]
-    lost: list[int]
+    lost: dict[int, str]
 
 
 def discover(nvml: Nvml, indexes: Iterable[int], naming: Naming, problems: Problems) -> Discovery:
@@ -43,7 +43,7 @@ def discover(nvml: Nvml, indexes: Iterable[int], naming: Naming, problems: Probl
     Raises:
         NvmlError: When NVML as a whole does not answer.
     """
-    result = Discovery([], [])
+    result = Discovery([], {})
     for index in indexes:
         try:
             result.found.extend(_board(nvml, naming, index))
@@ -52,7 +52,7 @@ def discover(nvml: Nvml, indexes: Iterable[int], naming: Naming, problems: Probl
             if error.code in LIBRARY_GONE:
                 raise
             if error.code in DEVICE_LOST:
-                result.lost.append(index)
+                result.lost[index] = str(error)
             else:
                 message = f"GPU {index} cannot be read and is left out: {error}"
                 problems.once("open", index, level=logging.WARNING, message=message)

@@ -42,12 +42,25 @@ def prepare(nvml: Nvml, found: Found, wanted: Wanted, problems: Problems) -> Dev
     Raises:
         UnavailableError: When NVML as a whole no longer answers.
         DeviceLostError: When the device is lost.
-        HandleDeadError: When the MIG instance is gone.
     """
-    gpm = None if found.in_mig_mode else _gpm(nvml, found, wanted, problems)
-    units = Units() if gpm is None else _units(nvml, found, problems)
+    gpm, units, settled = None, Units(), True
+    try:
+        if not found.in_mig_mode:
+            gpm = _gpm(nvml, found, wanted)
+        if gpm is not None:
+            units = _units(nvml, found)
+    except NvmlError as error:
+        settled = problems.sort(error, found.gpu_id, contract.COUNTERS.what, mig=False)
     turn = found.gpu_index % _TURNS * extended.PCIE_INTERVAL / _TURNS
-    return Device(nvml, found, units, gpm, _probes(found, wanted), pcie_due=wanted.clock() + turn)
+    return Device(
+        nvml,
+        found,
+        units,
+        gpm,
+        _probes(found, wanted),
+        settled=settled,
+        pcie_due=wanted.clock() + turn,
+    )
 
 
 def _probes(found: Found, wanted: Wanted) -> tuple[Probe, ...]:
@@ -60,28 +73,20 @@ def _probes(found: Found, wanted: Wanted) -> tuple[Probe, ...]:
     return (*ours, *more) if wanted.extensions else ours
 
 
-def _gpm(nvml: Nvml, found: Found, wanted: Wanted, problems: Problems) -> Gpm | None:
+def _gpm(nvml: Nvml, found: Found, wanted: Wanted) -> Gpm | None:
+    if not nvml.gpm_supported(found.board):
+        return None
     ids = (*contract.GPM_IDS, *extended.GPM_IDS) if wanted.extensions else contract.GPM_IDS
     take = partial(nvml.gpm_sample, found.board, found.gpu_instance)
-    try:
-        return Gpm(nvml, take, ids, wanted.clock) if nvml.gpm_supported(found.board) else None
-    except NvmlError as error:
-        mig = found.gpu_instance is not None
-        problems.sort(error, found.gpu_id, contract.COUNTERS.what, mig=mig)
-        return None
+    return Gpm(nvml, take, ids, wanted.clock)
 
 
-def _units(nvml: Nvml, found: Found, problems: Problems) -> Units:
-    try:
-        capability = nvml.compute_capability(found.board)
-        if found.gpu_instance is None:
-            sms = sm_count(nvml.cores(found.board), capability)
-        else:
-            sms = sum(nvml.mig_sm_count(handle) for handle in found.handles)
-    except NvmlError as error:
-        mig = found.gpu_instance is not None
-        problems.sort(error, found.gpu_id, "number of compute units", mig=mig)
-        return Units()
+def _units(nvml: Nvml, found: Found) -> Units:
+    capability = nvml.compute_capability(found.board)
+    if found.gpu_instance is None:
+        sms = sm_count(nvml.cores(found.board), capability)
+    else:
+        sms = sum(nvml.mig_sm_count(handle) for handle in found.handles)
     each = per_sm(capability)
     tensor_cores = sms * each.tensor_cores if sms and each and each.tensor_cores else None
     return Units(sms or None, tensor_cores)

@@ -197,7 +197,7 @@ class NvmlSource:
         before, self._devices = self._devices, {}
         for found in discovery.found:
             known = before.get(found.gpu_id)
-            if known is not None and known.found.key == found.key:
+            if known is not None and known.settled and known.found.key == found.key:
                 known.refresh(found)
                 self._devices[found.gpu_id] = before.pop(found.gpu_id)
         for gone in before.values():
@@ -211,10 +211,10 @@ class NvmlSource:
         """Compare what was found with what was there and what was lost before."""
         boards = {each.gpu_id: each.gpu_index for each in discovery.found if each.parent is None}
         known, self._known = self._known, boards
-        for index in discovery.lost:
+        for index, why in discovery.lost.items():
             gpu_id = next((each for each, at in known.items() if at == index), None)
             gpu_id = gpu_id or self._lost.id_at(index)
-            self._lose(gpu_id or str(index), index, now, named=gpu_id is not None)
+            self._lose(gpu_id or str(index), index, now, why, named=gpu_id is not None)
         listed = {self._lost.id_at(index) for index in (*discovery.lost, *skip)} | boards.keys()
         for gpu_id in {*known, *self._lost.ids()} - listed:
             self._lost.unlisted(gpu_id, now, self._count)
@@ -225,8 +225,6 @@ class NvmlSource:
             self._devices[found.gpu_id] = prepare(nvml, found, self._wanted, self._problems)
         except DeviceLostError as error:
             self._lose(found.parent or found.gpu_id, found.gpu_index, now, str(error))
-        except HandleDeadError:
-            self._discovery_due = now
 
     def _read_device(self, device: Device, now: float) -> list[Reading]:
         gpu_id = device.found.gpu_id
@@ -242,9 +240,7 @@ class NvmlSource:
             self._lost.back(gpu_id)
         return [*answer.readings, self._up(gpu_id, up=answer.up)]
 
-    def _lose(
-        self, gpu_id: str, index: int, now: float, why: str = "NVML says so", *, named: bool = True
-    ) -> None:
+    def _lose(self, gpu_id: str, index: int, now: float, why: str, *, named: bool = True) -> None:
         """Drop a GPU and its instances, and have NVML let go of it."""
         self._lost.add(gpu_id, now, index=index, count=self._count, why=why, named=named)
         self._holds_lost = True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pynvml
 
 from butterfly_otel.collectors.nvml import NvmlSource
 from butterfly_otel.collectors.source import Reading
@@ -164,15 +165,14 @@ def machine(library: Path) -> Iterator[Machine]:
 
     pynvml finds it by its soname, because it is loaded already.
     """
-    sys.modules.pop("pynvml", None)
     loaded = ctypes.CDLL(str(library))
     fake = Machine(loaded)
     try:
         yield fake
         fake.end()
     finally:
-        pynvml = sys.modules.pop("pynvml", None)
-        used = getattr(pynvml, "nvmlLib", None)
+        used, pynvml.nvmlLib = pynvml.nvmlLib, None
+        pynvml._nvmlGetFunctionPointer_cache.clear()
         if used is not None:
             assert used._handle == loaded._handle, "pynvml found another libnvidia-ml.so.1"
             _ctypes.dlclose(used._handle)

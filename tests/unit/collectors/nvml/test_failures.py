@@ -233,3 +233,18 @@ def test_a_driver_call_that_hangs_holds_up_only_its_thread(gpus: Machine) -> Non
     gpus.release()
     thread.join()
     assert rounds[0]["gpu_utilization_ratio", f"{GPU}0"] == 0.4
+
+
+@pytest.mark.parametrize("function", ["nvmlGpmQueryDeviceSupport", "nvmlDeviceGetNumGpuCores"])
+def test_what_did_not_answer_at_first_is_asked_again(gpus: Machine, function: str) -> None:
+    """Where only a passing fault hid the counters, the next discovery finds them."""
+    gpus.gpus(1)
+    gpus.gpm({2: 50.0})
+    gpus.fail(function, 999)
+    source = gpus.opened()
+    source.read()
+    gpus.fail(function, 0)
+    gpus.advance(31)
+    source.read()
+    gpus.advance(5)
+    assert only(source.read(), "gpu_compute_unit_active")[f"{GPU}0", "sm"] == 66
