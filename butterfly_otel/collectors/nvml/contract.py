@@ -60,7 +60,7 @@ def _temperature(device: Device) -> Iterator[Reading]:
 def _counters(device: Device) -> Iterator[Reading]:
     if device.gpm is None:
         return
-    device.averages = device.gpm.read()
+    device.averages = device.gpm.read(device.found.board)
     # The driver's own utilisation covers every GPU but those in MIG mode.
     if device.is_instance or device.lacks(UTILIZATION.what):
         ratio = average(device.averages, GpmId.GRAPHICS_UTIL)

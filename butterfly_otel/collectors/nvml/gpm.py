@@ -9,7 +9,7 @@ from butterfly_otel.collectors.nvml.api import NvmlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from butterfly_otel.collectors.nvml.api import Nvml, Sample
+    from butterfly_otel.collectors.nvml.api import Handle, Nvml, Sample
 
 #: Samples taken closer together give invalid values (NVIDIA/DCGM#310); with a margin.
 SHORTEST_WINDOW = 0.11
@@ -22,7 +22,7 @@ class Gpm:
 
     Args:
         nvml: Where the buffers come from and go to.
-        take: Fills a buffer with a sample of the device.
+        gpu_instance: Which GPU instance to sample, None for a whole GPU.
         ids: The metrics to compute.
         clock: Seconds, monotonic.
 
@@ -33,12 +33,12 @@ class Gpm:
     def __init__(
         self,
         nvml: Nvml,
-        take: Callable[[Sample], None],
+        gpu_instance: int | None,
         ids: Sequence[int],
         clock: Callable[[], float],
     ) -> None:
         self._nvml = nvml
-        self._take = take
+        self._gpu_instance = gpu_instance
         self._ids = ids
         self._clock = clock
         self._taken: float | None = None
@@ -51,10 +51,16 @@ class Gpm:
             self.close()
             raise
 
-    def read(self) -> Mapping[int, float]:
+    def read(self, board: Handle) -> Mapping[int, float]:
         """Return the averages since the last call; nothing the first time.
 
         A call that comes too soon gets the last answer again.
+
+        Args:
+            board: The GPU's handle of now; discoveries may change it.
+
+        Raises:
+            NvmlError: When NVML gives no sample, or no averages.
         """
         now = self._clock()
         since = None if self._taken is None else now - self._taken
@@ -62,7 +68,7 @@ class Gpm:
             return self._last
         self._last = {}
         older, newer = self._buffers
-        self._take(newer)
+        self._nvml.gpm_sample(board, self._gpu_instance, newer)
         self._buffers = [newer, older]
         self._taken = now
         if since is not None and since <= LONGEST_WINDOW:

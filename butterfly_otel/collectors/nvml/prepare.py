@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from butterfly_otel.collectors.nvml import contract, extended
@@ -77,8 +76,7 @@ def _gpm(nvml: Nvml, found: Found, wanted: Wanted) -> Gpm | None:
     if not nvml.gpm_supported(found.board):
         return None
     ids = (*contract.GPM_IDS, *extended.GPM_IDS) if wanted.extensions else contract.GPM_IDS
-    take = partial(nvml.gpm_sample, found.board, found.gpu_instance)
-    return Gpm(nvml, take, ids, wanted.clock)
+    return Gpm(nvml, found.gpu_instance, ids, wanted.clock)
 
 
 def _units(nvml: Nvml, found: Found) -> Units:

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from butterfly_otel.collectors.source import UnavailableError
-from tests.unit.collectors.nvml.fake import Machine, only, table, up
+from tests.unit.collectors.nvml.fake import A100, Machine, only, table, up
 
 GPU = "GPU-0000000"
 
@@ -102,6 +102,20 @@ def test_indexes_as_names_never_collide(gpus: Machine) -> None:
     gpus.order(1)
     gpus.advance(31)
     assert up(source.read()) == {"0": 1, "1": 0}
+
+
+def test_a_lost_gpu_that_is_listed_again_but_answers_nothing(gpus: Machine) -> None:
+    """A GPU that is found again and fails every reading is still down, and told once."""
+    gpus.gpus(1, A100)
+    source = gpus.opened()
+    functions = ("UtilizationRates", "MemoryInfo_v2", "TemperatureV", "Temperature")
+    for code in (15, 999):
+        for function in functions:
+            gpus.fail(f"nvmlDeviceGet{function}", code)
+        assert up(source.read()) == {f"{GPU}0": 0}
+        gpus.advance(31)
+        assert up(source.read()) == {f"{GPU}0": 0}
+        gpus.advance(100)
 
 
 def test_discovery_keeps_the_averages(gpus: Machine) -> None:
