@@ -32,6 +32,20 @@ _LONGEST_RETRY = 600.0
 _logger = logging.getLogger("butterfly_otel")
 
 
+def _require_choice(gpu_id: str) -> None:
+    if gpu_id not in get_args(Naming):
+        choices = ", ".join(map(repr, get_args(Naming)))
+        raise ConfigurationError(f"NvmlSource(gpu_id={gpu_id!r}): use one of {choices}.")
+
+
+def _require_seconds(**arguments: float) -> None:
+    for argument, value in arguments.items():
+        if not value > 0:
+            raise ConfigurationError(
+                f"NvmlSource({argument}={value!r}): give a number of seconds above 0."
+            )
+
+
 class NvmlSource:
     """Utilisation, memory, temperature and active compute units of each GPU.
 
@@ -80,15 +94,13 @@ class NvmlSource:
         forget_after: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if gpu_id not in get_args(Naming):
-            choices = ", ".join(map(repr, get_args(Naming)))
-            raise ConfigurationError(f"NvmlSource(gpu_id={gpu_id!r}): use one of {choices}.")
-        times = {"interval": interval, "deadline": deadline, "rediscover": rediscover}
-        for argument, value in times.items():
-            if not value > 0:
-                raise ConfigurationError(
-                    f"NvmlSource({argument}={value!r}): give a number of seconds above 0."
-                )
+        _require_choice(gpu_id)
+        _require_seconds(
+            interval=interval,
+            deadline=deadline,
+            rediscover=rediscover,
+            forget_after=forget_after,
+        )
         if processes < 0:
             raise ConfigurationError(f"NvmlSource(processes={processes!r}): give 0 or more.")
         self.interval = interval
