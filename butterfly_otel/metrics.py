@@ -2272,7 +2272,8 @@ class GpuUtilizationRatio(ObservableHandle):
     Labels:
         node_id: Node the value is about; by default the node that reports. At most 1000 distinct
             values.
-        gpu_id: Index of the GPU on its node, from 0. At most 64 distinct values.
+        gpu_id: Identity of the GPU: by default its UUID, which moves with it, else its index or
+            slot. At most 64 distinct values.
 
     Example query::
 
@@ -2304,7 +2305,8 @@ class GpuMemoryBytes(ObservableHandle):
     Labels:
         node_id: Node the value is about; by default the node that reports. At most 1000 distinct
             values.
-        gpu_id: Index of the GPU on its node, from 0. At most 64 distinct values.
+        gpu_id: Identity of the GPU: by default its UUID, which moves with it, else its index or
+            slot. At most 64 distinct values.
         state: Whether the memory is in use. One of used, free.
 
     Example query::
@@ -2338,7 +2340,8 @@ class GpuTemperatureCelsius(ObservableHandle):
     Labels:
         node_id: Node the value is about; by default the node that reports. At most 1000 distinct
             values.
-        gpu_id: Index of the GPU on its node, from 0. At most 64 distinct values.
+        gpu_id: Identity of the GPU: by default its UUID, which moves with it, else its index or
+            slot. At most 64 distinct values.
 
     Example query::
 
@@ -2370,7 +2373,8 @@ class GpuComputeUnitActive(ObservableHandle):
     Labels:
         node_id: Node the value is about; by default the node that reports. At most 1000 distinct
             values.
-        gpu_id: Index of the GPU on its node, from 0. At most 64 distinct values.
+        gpu_id: Identity of the GPU: by default its UUID, which moves with it, else its index or
+            slot. At most 64 distinct values.
         unit_type: Kind of compute unit. One of sm, tensor_core.
 
     Example query::

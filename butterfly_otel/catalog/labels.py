@@ -92,7 +92,7 @@ FROM_COORDINATOR = Label(
 GPU_ID = Label(
     key="gpu_id",
     kind="bounded",
-    help="Index of the GPU on its node, from 0.",
+    help="Identity of the GPU: by default its UUID, which moves with it, else its index or slot.",
     budget=64,
 )
 #: Empty for the aggregate of all cores; a node never reports both.

@@ -90,7 +90,7 @@ class Collection:
                 observer = self.sampler.observer(worker, extension.name)
                 wanted.setdefault(extension, []).append(_with_options(observer))
         for extension, callbacks in wanted.items():
-            create = getattr(meter, f"create_observable_{extension.kind}")
+            create = getattr(meter, f"create_{extension.kind}")
             create(extension.name, callbacks, extension.unit, extension.description)
 
 

@@ -46,7 +46,7 @@ def prepare(
     for metric, value, labels in readings:
         extension = extensions.get(metric)
         if extension is not None:
-            cleaned = clean_value(value, negative_allowed=extension.kind != "counter")
+            cleaned = clean_value(value, negative_allowed=extension.kind != "observable_counter")
             if isinstance(cleaned, str):
                 refused[metric] = f"it yielded {value!r} for {metric}, which it can't hold"
                 continue

@@ -43,13 +43,13 @@ class Extension(NamedTuple):
 
     Attributes:
         name: OpenTelemetry's name of it.
-        kind: A ``counter`` is read as its total, which only grows.
+        kind: An ``observable_counter`` is read as its total, which only grows.
         unit: UCUM.
         description: A sentence.
     """
 
     name: str
-    kind: Literal["gauge", "counter", "up_down_counter"]
+    kind: Literal["observable_gauge", "observable_counter", "observable_up_down_counter"]
     unit: str
     description: str
 

@@ -130,8 +130,8 @@ def test_extensions_are_measured_beside_the_contract(start: Start) -> None:
 
     class Powered(FakeSource):
         extensions = (
-            Extension("hw.power", "gauge", "W", "Power drawn."),
-            Extension("hw.energy", "counter", "J", "Energy used."),
+            Extension("hw.power", "observable_gauge", "W", "Power drawn."),
+            Extension("hw.energy", "observable_counter", "J", "Energy used."),
         )
 
     measured = start(

@@ -107,13 +107,13 @@ def test_what_is_no_source_is_refused() -> None:
 class Gauged(FakeSource):
     """A source with an extension."""
 
-    extensions = (Extension("hw.x", "gauge", "1", "X."),)
+    extensions = (Extension("hw.x", "observable_gauge", "1", "X."),)
 
 
 class Counted(FakeSource):
     """A source that declares the same one otherwise."""
 
-    extensions = (Extension("hw.x", "counter", "1", "X."),)
+    extensions = (Extension("hw.x", "observable_counter", "1", "X."),)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from butterfly_otel.collectors import Extension, Reading
 from butterfly_otel.collectors.worker import Worker
 from tests.unit.collectors.support import CPU, TEMPERATURE, Clock, Counts, FakeSource, gone
 
-POWER = Extension("hw.power", "gauge", "W", "Power.")
-ENERGY = Extension("hw.energy", "counter", "J", "Energy.")
+POWER = Extension("hw.power", "observable_gauge", "W", "Power.")
+ENERGY = Extension("hw.energy", "observable_counter", "J", "Energy.")
 
 
 @dataclass

@@ -1,0 +1,8 @@
+"""NVIDIA GPUs by NVML, through nvidia-ml-py; nothing of it is imported before it is opened."""
+
+from __future__ import annotations
+
+from butterfly_otel.collectors.nvml.extension_metrics import EXTENSIONS
+from butterfly_otel.collectors.nvml.source import NvmlSource
+
+__all__ = ["EXTENSIONS", "NvmlSource"]
