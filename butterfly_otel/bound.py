@@ -22,11 +22,19 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
+class Dependent(Protocol):
+    """Keeps something that it has looked up in a handle."""
+
+    def unsettle(self) -> None:
+        """Look it up again at the next occasion. Called by the handle."""
+        ...
+
+
 class Binder(Protocol):
     """What a bound instrument needs of its handle."""
 
-    def adopt(self, bound: Bound) -> None:
-        """Tell ``bound`` whenever what it has looked up is stale."""
+    def adopt(self, dependent: Dependent) -> None:
+        """Tell ``dependent`` whenever what it has looked up is stale."""
         ...
 
     def settle(self, values: LabelValues) -> tuple[Recorder, bool]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Observation
     from typing_extensions import Self
 
-    from butterfly_otel.bound import Bound, LabelValues, Recorder
+    from butterfly_otel.bound import Dependent, LabelValues, Recorder
     from butterfly_otel.catalog.model import Metric
 
     #: Called at each collection; returns the one value, or an observation a series.
@@ -96,12 +96,12 @@ class Recorders(dict["LabelValues", "Recorder"]):
 class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
-    __slots__ = ("_bounds", "_recorders", "_sink")
+    __slots__ = ("_dependents", "_recorders", "_sink")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._sink: Sink | None = None
-        self._bounds: WeakSet[Bound] = WeakSet()
+        self._dependents: WeakSet[Dependent] = WeakSet()
         self._recorders: Recorders | None = None
 
     def attach(self, sink: Sink | None) -> None:
@@ -109,20 +109,25 @@ class SynchronousHandle(Handle):
         self._sink = sink
         self.invalidate()
 
+    @property
+    def attached(self) -> bool:
+        """Whether measurements go anywhere now."""
+        return self._sink is not None
+
     def invalidate(self) -> None:
         """Forget every recorder looked up so far. Called by the runtime."""
         sink = self._sink
         self._recorders = None if sink is None else Recorders(sink, self.metric.stream_limit)
-        for bound in tuple(self._bounds):
-            bound.unsettle()
+        for dependent in tuple(self._dependents):
+            dependent.unsettle()
 
     def record_values(self, values: LabelValues, amount: float) -> None:
         """Record for label values in the contract's order. Called by the runtime."""
         self.settle(values)[0](amount)
 
-    def adopt(self, bound: Bound) -> None:
-        """Tell ``bound`` whenever what it has looked up is stale."""
-        self._bounds.add(bound)
+    def adopt(self, dependent: Dependent) -> None:
+        """Tell ``dependent`` whenever what it has looked up is stale."""
+        self._dependents.add(dependent)
 
     def settle(self, values: LabelValues) -> tuple[Recorder, bool]:
         """Return what records for label values, and whether a bound instrument may keep it.
