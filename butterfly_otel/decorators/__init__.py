@@ -2,7 +2,7 @@
 
 ::
 
-    from butterfly_otel import arg, counted, metrics, request, result, timed, tracked
+    from butterfly_otel import arg, counted, decorators, metrics, request, result, timed
 
 1. A handler: total by status, errors by type, in flight, duration::
 
@@ -12,12 +12,16 @@
 2. A streamed answer, measured to its last item, with the time to the first::
 
     @request(method="inference")
-    async def stream(prompt: str) -> AsyncIterator[str]: ...
+    async def stream(prompt: str) -> AsyncIterator[str]:
+        for token in await generate(prompt):
+            yield token
 
 3. Every public method of a service class, or some::
 
     @request(method="checkpoint", methods=("save", "restore"))
-    class Checkpoints: ...
+    class Checkpoints:
+        async def save(self) -> None: ...
+        async def restore(self) -> None: ...
 
 4. A block, which may fail without raising::
 
@@ -33,6 +37,7 @@
 6. More error types::
 
     @request(method="inference", errors={InvalidProof: "byzantine_fault"})
+    async def prove(prompt: str) -> Proof: ...
 
 7. A duration whose labels come from the arguments::
 
@@ -52,7 +57,9 @@
 10. Items of a stream, as they pass::
 
     @counted(metrics.tokens_processed_total.bind(model="llama"), per="item")
-    async def tokens() -> AsyncIterator[int]: ...
+    async def tokens(prompt: str) -> AsyncIterator[int]:
+        async for token in model(prompt):
+            yield token
 
 11. Failures of one kind::
 
@@ -61,7 +68,7 @@
 
 12. Butterfly's own work::
 
-    @verification("signature", node_id=arg("peer"))
+    @decorators.verification("signature", node_id=arg("peer"))
     def verify(peer: str, signature: bytes) -> bool: ...
 
 The rules are the same for all of them:

@@ -18,9 +18,9 @@ from butterfly_otel.decorators.sources import Result, outcome
 from butterfly_otel.decorators.steps import Memory, Stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from butterfly_otel.decorators.error_types import ErrorTypes, ExceptionKey, Verdict
+    from butterfly_otel.decorators.error_types import Entries, ErrorTypes
 
 CheckType = Literal["signature", "merkle_tree", "result_comparison"]
 FailureType = Literal["signature_invalid", "merkle_mismatch", "result_divergence"]
@@ -71,6 +71,8 @@ def torch_memory() -> float | None:
     """Return the bytes PyTorch has allocated on the current GPU; None where it uses none.
 
     Never imports PyTorch and never starts CUDA.
+
+    >>> torch_memory()  # in a process without PyTorch
     """
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
@@ -118,6 +120,10 @@ def recovery(*, partial: Callable[[Any], bool] | None = None) -> Measuring[Any]:
     ``butterfly_recovery_attempts_total`` (``failed`` where it raises) and
     ``butterfly_recovery_duration_seconds``.
 
+    >>> @recovery(partial=lambda layers: len(layers) < 32)
+    ... def restore() -> list[int]:
+    ...     return [1, 2, 3]
+
     Args:
         partial: Takes the result and tells whether only a part was recovered.
     """
@@ -143,7 +149,12 @@ def barrier_wait(barrier_id: str) -> Timed:
 
 
 def dependency_wait(task_id: str) -> Timed:
-    """Time a task's wait for what it needs: ``butterfly_dependency_wait_duration_seconds``."""
+    """Time a task's wait for what it needs: ``butterfly_dependency_wait_duration_seconds``.
+
+    >>> from butterfly_otel import arg
+    >>> @dependency_wait(arg("task_id"))
+    ... async def ready(task_id: str) -> None: ...
+    """
     return timed(metrics.dependency_wait_duration_seconds.bind(task_id=task_id))
 
 
@@ -231,11 +242,14 @@ def task_assignment(*, to_node: str) -> Measuring[Any]:
     return _count(bound, "task_assignment", "success")
 
 
-def task(errors: ErrorTypes | Mapping[ExceptionKey, Verdict] | None = None) -> Measuring[Any]:
+def task(errors: ErrorTypes | Entries | None = None) -> Measuring[Any]:
     """Count a task that has ended on this node: success, timeout or error.
 
     ``butterfly_tasks_completed_total``. Together with :func:`task_assignment` on the
     coordinator, tasks are followed from assignment to completion.
+
+    >>> @task()
+    ... async def run() -> None: ...
 
     Args:
         errors: Which exceptions are timeouts, and which are no errors.

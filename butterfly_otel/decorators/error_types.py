@@ -16,9 +16,9 @@ from __future__ import annotations
 import errno
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from butterfly_otel.errors import ConfigurationError
 
@@ -26,6 +26,15 @@ from butterfly_otel.errors import ConfigurationError
 Verdict = str | Callable[[BaseException], str | None] | None
 #: A class of exceptions, or its full name such as ``"torch.OutOfMemoryError"``.
 ExceptionKey = type[BaseException] | str
+
+
+class Entries(Protocol):
+    """A mapping from exceptions to what they count as, whatever its keys are typed as."""
+
+    def items(self) -> Iterable[tuple[ExceptionKey, Verdict]]:
+        """Return the entries."""
+        ...
+
 
 _logger = logging.getLogger("butterfly_otel")
 
@@ -61,12 +70,12 @@ class ErrorTypes:
 
     __slots__ = ("_entries",)
 
-    def __init__(self, entries: Mapping[ExceptionKey, Verdict]) -> None:
+    def __init__(self, entries: Entries) -> None:
         for key, verdict in entries.items():
             _require_valid(key, verdict)
         self._entries = MappingProxyType({_name(key): each for key, each in entries.items()})
 
-    def __or__(self, more: Mapping[ExceptionKey, Verdict]) -> ErrorTypes:
+    def __or__(self, more: Entries) -> ErrorTypes:
         """Return these error types with ``more`` of them, which win."""
         extended = ErrorTypes(more)
         extended._entries = MappingProxyType({**self._entries, **extended._entries})
@@ -112,7 +121,7 @@ def name_of(error: BaseException) -> str:
     return _WORD.sub("_", type(error).__name__).lower()
 
 
-def extended(errors: ErrorTypes | Mapping[ExceptionKey, Verdict] | None) -> ErrorTypes:
+def extended(errors: ErrorTypes | Entries | None) -> ErrorTypes:
     """Return ``errors`` itself, or the defaults extended by a mapping."""
     if isinstance(errors, ErrorTypes):
         return errors

@@ -14,9 +14,9 @@ from butterfly_otel.decorators.wrapping import is_coroutine, is_plain
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
-    from butterfly_otel.decorators.error_types import ErrorTypes, ExceptionKey, Verdict
+    from butterfly_otel.decorators.error_types import Entries, ErrorTypes
     from butterfly_otel.decorators.wrapping import Begin, Function
 
     #: Returns the error type a result stands for, or None for a success.
@@ -187,7 +187,7 @@ def request(
     *,
     method: Method,
     node_role: Role | None = None,
-    errors: ErrorTypes | Mapping[ExceptionKey, Verdict] | None = None,
+    errors: ErrorTypes | Entries | None = None,
     failed: Failed | None = None,
     methods: Iterable[str] | None = None,
 ) -> Request:

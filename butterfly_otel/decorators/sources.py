@@ -149,6 +149,10 @@ def arg(name: str, convert: Callable[[Any], _T]) -> _T: ...
 def arg(name: str, convert: Callable[[Any], object] | None = None) -> Any:
     """Stand for an argument of the decorated function.
 
+    >>> from butterfly_otel import counted, metrics
+    >>> @counted(metrics.tokens_processed_total.bind(model=arg("model")), amount=arg("text", len))
+    ... def tokenize(text: str, model: str = "llama") -> None: ...
+
     Args:
         name: The parameter's name; attributes follow after dots, as in ``"self.model"``.
         convert: Applied to the argument, such as ``len``. What it raises is no error of the
@@ -167,6 +171,11 @@ def result(convert: Callable[[Any], _T]) -> _T: ...
 def result(convert: Callable[[Any], object] | None = None) -> Any:
     """Stand for the call's result: of a generator what it returns, of a failed call None.
 
+    >>> from butterfly_otel import counted, metrics
+    >>> @counted(metrics.sequences_processed_total.bind(model="llama"), amount=result(len))
+    ... def batch(prompts: list[str]) -> list[str]:
+    ...     return prompts
+
     Args:
         convert: Applied to the result, such as ``len``; not called when the call failed.
     """
@@ -182,6 +191,10 @@ def outcome(
 ) -> Any:  # noqa: ANN401 - as in arg()
     """Stand for how the call ended.
 
+    >>> from butterfly_otel import counted, metrics
+    >>> @counted(metrics.tasks_completed_total.bind(status=outcome(timeout="timeout")))
+    ... def work() -> None: ...
+
     Args:
         success: The value when it raised nothing that is an error.
         error: The value when it did.
@@ -192,7 +205,16 @@ def outcome(
 
 
 def error_type(errors: ErrorTypes = ERROR_TYPES) -> Any:  # noqa: ANN401 - as in arg()
-    """Stand for the type of the error the call ended with; for use with ``when="error"``."""
+    """Stand for the type of the error the call ended with; for use with ``when="error"``.
+
+    >>> from butterfly_otel import counted, metrics
+    >>> errors = metrics.request_errors_total.bind(method="inference", error_type=error_type())
+    >>> @counted(errors, when="error")
+    ... def retry() -> None: ...
+
+    Args:
+        errors: Which exception is which error type.
+    """
     return Raised(errors)
 
 
