@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol, cast
-from weakref import WeakSet
+from weakref import ref
 
 from butterfly_otel import catalog
 
@@ -101,7 +101,7 @@ class SynchronousHandle(Handle):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._sink: Sink | None = None
-        self._dependents: WeakSet[Dependent] = WeakSet()
+        self._dependents: set[ref[Dependent]] = set()
         self._recorders: Recorders | None = None
 
     def attach(self, sink: Sink | None) -> None:
@@ -118,8 +118,11 @@ class SynchronousHandle(Handle):
         """Forget every recorder looked up so far. Called by the runtime."""
         sink = self._sink
         self._recorders = None if sink is None else Recorders(sink, self.metric.stream_limit)
-        for dependent in tuple(self._dependents):
-            dependent.unsettle()
+        # A copy is made in one step, so others may be adopted or die meanwhile.
+        for reference in self._dependents.copy():
+            dependent = reference()
+            if dependent is not None:
+                dependent.unsettle()
 
     def record_values(self, values: LabelValues, amount: float) -> None:
         """Record for label values in the contract's order. Called by the runtime."""
@@ -127,7 +130,7 @@ class SynchronousHandle(Handle):
 
     def adopt(self, dependent: Dependent) -> None:
         """Tell ``dependent`` whenever what it has looked up is stale."""
-        self._dependents.add(dependent)
+        self._dependents.add(ref(dependent, self._dependents.discard))
 
     def settle(self, values: LabelValues) -> tuple[Recorder, bool]:
         """Return what records for label values, and whether a bound instrument may keep it.

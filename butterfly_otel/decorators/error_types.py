@@ -16,7 +16,7 @@ from __future__ import annotations
 import errno
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, cast
 
@@ -28,13 +28,16 @@ Verdict = str | Callable[[BaseException], str | None] | None
 ExceptionKey = type[BaseException] | str
 
 
-class Entries(Protocol):
+class HasEntries(Protocol):
     """A mapping from exceptions to what they count as, whatever its keys are typed as."""
 
     def items(self) -> Iterable[tuple[ExceptionKey, Verdict]]:
         """Return the entries."""
         ...
 
+
+#: Both are a mapping: the first types what is written in place, the second what is passed on.
+Entries = Mapping[ExceptionKey, Verdict] | HasEntries
 
 _logger = logging.getLogger("butterfly_otel")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from butterfly_otel.bound import Bound, BoundCounter, BoundHistogram, BoundUpDownCounter
 from butterfly_otel.decorators.measuring import Measuring
-from butterfly_otel.decorators.sources import Occurrence, Source, resolve
+from butterfly_otel.decorators.sources import Occurrence, Result, Source, resolve
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.instruments import SynchronousHandle, int_text
 
@@ -77,9 +77,12 @@ class Series:
         """Return what finds the recorder for one call of ``function``.
 
         Raises:
-            ConfigurationError: When a label asks for an argument it does not have.
+            ConfigurationError: When a label asks for an argument or a result it does not have.
         """
         settle, values = self._handle.settle, self._values
+        if function is None and any(isinstance(value, Result) for value in values):
+            msg = f"a with block has no result, so it can't be a label of {self._handle!r}"
+            raise ConfigurationError(msg)
         resolvers: dict[int, Resolver] = {
             index: value.resolver(function)
             for index, value in enumerate(values)

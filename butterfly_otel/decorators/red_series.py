@@ -87,15 +87,20 @@ class Red:
             )
 
 
+_KEPT: Final = 64
 _known: dict[tuple[object, object], Red] = {}
 
 
 def series(method: object, role: object) -> Red:
-    """Return the series of a method and a role; those of the contract are kept.
+    """Return the series of a method and a role, which are kept.
 
-    Any other method comes from an argument of a call, and is counted as the guard decides.
+    A method outside the contract comes from an argument of a call, and is counted as the guard
+    decides; of such there may be any number, so only the first ones are kept.
     """
-    if not (isinstance(method, str) and method in METHODS):
+    if not isinstance(method, str):
         return Red(method, role)
     known = _known.get((method, role))
-    return known or _known.setdefault((method, role), Red(method, role))
+    if known is not None:
+        return known
+    new = Red(method, role)
+    return _known.setdefault((method, role), new) if len(_known) < _KEPT else new

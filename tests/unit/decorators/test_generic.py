@@ -251,6 +251,10 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: counted(metrics.consensus_leader_changes_total, when="never"),  # type: ignore[arg-type]
         "when is 'never'",
     ),
+    "block": (
+        lambda: counted(metrics.tokens_processed_total.bind(model=result())).__enter__(),
+        "a with block has no result",
+    ),
     "late": (
         lambda: tracked(metrics.requests_in_flight.bind(method=result())),
         "when a call starts",
