@@ -164,9 +164,8 @@ def _measured(reader: InMemoryMetricReader, role: str, method: str) -> list[floa
         points = make.otel_points(reader, handle.metric.name)
         wanted = {"node_role": role, "method": method}.items()
         ours = [point for point in points if wanted <= dict(point.attributes).items()]
-        found.append(
-            sum(getattr(each, "value", None) or getattr(each, "count", 0) for each in ours)
-        )
+        counted = "count" if handle is metrics.request_duration_seconds else "value"
+        found.append(sum(float(getattr(each, counted)) for each in ours))
     return found
 
 

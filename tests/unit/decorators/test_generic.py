@@ -22,6 +22,7 @@ from butterfly_otel import (
     timed,
     tracked,
 )
+from butterfly_otel.decorators.measuring import Together
 from tests.unit.decorators.conftest import Red
 
 Start = Callable[..., Any]
@@ -286,6 +287,20 @@ def test_strict_mode_leaves_nothing_in_flight(start: Start) -> None:
     with pytest.raises(LabelError):
         handler("tea")
     assert (red.in_flight, red.errors) == (0, {"label_error": 1})
+
+
+def test_strict_mode_ends_what_several_measurements_have_begun(start: Start) -> None:
+    """One of several decorators in one refuses its label when the others are under way."""
+    red = Red(start(strict=True))
+    constant = tracked(metrics.requests_in_flight.bind(method="inference"))
+    refused = tracked(metrics.requests_in_flight.bind(method=arg("method")))
+
+    @Together("both", constant, refused)
+    def handler(method: str) -> None: ...
+
+    with pytest.raises(LabelError):
+        handler("tea")
+    assert red.in_flight == 0
 
 
 def test_nothing_is_measured_before_configure() -> None:

@@ -239,7 +239,7 @@ def test_one_object_may_be_entered_within_itself(red: Red) -> None:
     with measuring:
         with measuring as inner:
             inner.fail("timeout")
-        assert red.in_flight == 1
+        assert (red.errors, red.in_flight) == ({"timeout": 1}, 1)
     assert (red.ok, red.errors, red.in_flight) == (1, {"timeout": 1}, 0)
 
 
@@ -347,6 +347,18 @@ def test_a_request_that_outlives_its_configuration_never_goes_below_zero(
     running.close()
     assert again.in_flight == 0
     assert again.failed == 1
+
+
+@pytest.mark.parametrize("begin", [coroutine, lambda: stream_of_two()])
+def test_a_request_begun_before_configure_stays_unmeasured(
+    start: Start, begin: Callable[[], Any]
+) -> None:
+    """It was never counted as in flight, so it must not leave."""
+    running = begin()
+    running.send(None)
+    red = Red(start(strict=True))
+    running.close()
+    assert (red.in_flight, red.failed, red.timed) == (0, 0, 0)
 
 
 @request(method="inference")

@@ -86,6 +86,18 @@ def test_an_async_generator_behaves_as_undecorated(red: Red) -> None:
     assert (red.ok, red.failed, red.in_flight, red.timed, red.first_items) == (1, 0, 0, 1, 1)
 
 
+def test_a_generator_that_is_sent_to_all_the_time_returns_its_value(red: Red) -> None:
+    """Items that answer what was sent all pass through our code, and so does the end."""
+    log: list[Any] = []
+    generator = stream(log)
+    assert next(generator) == 0
+    assert [generator.send(word) for word in "abc"] == [1, 2, 3]
+    with pytest.raises(StopIteration) as stop:
+        generator.send("d")
+    assert (stop.value.value, log) == ("end", ["a", "b", "c", "d", "closed"])
+    assert (red.ok, red.first_items) == (1, 1)
+
+
 def test_delegation_goes_through_both_ways(red: Red) -> None:
     """A plain loop takes the fast way, in which items no longer pass through our code."""
 
