@@ -37,6 +37,13 @@ async def coroutine(error: BaseException | None = None) -> str:
     return "done"
 
 
+@request(method="inference")
+def stream_of_two() -> Any:
+    """Yield twice."""
+    yield 1
+    yield 2
+
+
 def awaited(error: BaseException | None = None) -> str:
     """Call the coroutine to its end."""
     return asyncio.run(coroutine(error))
@@ -334,7 +341,7 @@ def test_nothing_is_measured_before_configure_and_all_of_it_after(start: Start) 
     assert (early.ok, early.in_flight) == (2, 0)
 
 
-@pytest.mark.parametrize("begin", [coroutine, lambda: stream_of_two()])  # noqa: PLW0108 - defined below
+@pytest.mark.parametrize("begin", [coroutine, stream_of_two])  # noqa: PLW0108 - defined below
 def test_a_request_that_outlives_its_configuration_never_goes_below_zero(
     start: Start, begin: Callable[[], Any]
 ) -> None:
@@ -349,7 +356,7 @@ def test_a_request_that_outlives_its_configuration_never_goes_below_zero(
     assert again.failed == 1
 
 
-@pytest.mark.parametrize("begin", [coroutine, lambda: stream_of_two()])
+@pytest.mark.parametrize("begin", [coroutine, stream_of_two])
 def test_a_request_begun_before_configure_stays_unmeasured(
     start: Start, begin: Callable[[], Any]
 ) -> None:
@@ -359,13 +366,6 @@ def test_a_request_begun_before_configure_stays_unmeasured(
     red = Red(start(strict=True))
     running.close()
     assert (red.in_flight, red.failed, red.timed) == (0, 0, 0)
-
-
-@request(method="inference")
-def stream_of_two() -> Any:
-    """Yield twice."""
-    yield 1
-    yield 2
 
 
 def test_a_wrong_constant_is_found_where_it_is_written() -> None:
