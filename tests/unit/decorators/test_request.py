@@ -341,7 +341,7 @@ def test_nothing_is_measured_before_configure_and_all_of_it_after(start: Start) 
     assert (early.ok, early.in_flight) == (2, 0)
 
 
-@pytest.mark.parametrize("begin", [coroutine, stream_of_two])  # noqa: PLW0108 - defined below
+@pytest.mark.parametrize("begin", [coroutine, stream_of_two])
 def test_a_request_that_outlives_its_configuration_never_goes_below_zero(
     start: Start, begin: Callable[[], Any]
 ) -> None:
