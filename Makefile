@@ -36,7 +36,10 @@ lint: $(DEV_READY) ## Check style, types, layers and rendered files.
 	$(BIN)/lint-imports
 	$(BIN)/butterfly-otel render --check
 
+# autometrics' own dependencies are too old to stand beside ours.
 bench: $(DEV_READY) ## Measure beside the peers, as docs/benchmarks.md shows it.
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m pip install --quiet --no-deps 'autometrics>=1,<2'
 	$(BIN)/python -m benchmarks $(ARGS)
 
 format: $(DEV_READY) ## Format the code.

@@ -11,6 +11,7 @@ from benchmarks.measure import Settings, pin
 _MODULES = {
     "api": "calls",
     "handles": "calls",
+    "decorators": "decorators",
     "noop": "calls",
     "scrape": "scrapes",
     "scale": "scrapes",

@@ -35,6 +35,10 @@ _METHOD = """
   the same: equal totals, equal buckets, equal samples in the expositions, equal OTLP messages
   but for times. So that they can be equal, `target_info`, scope labels and `_created`, which
   not all of them have, are off.
+- The overhead of a decorator is what it adds to the time of the bare function. The same by hand
+  is written into the function: no call of a wrapper, two readings of the clock, four
+  measurements by bound handles. autometrics is installed without its dependencies, whose
+  versions would exclude ours.
 - A scrape of 22,000 samples is 10,000 counter series of three labels and 1,000 histogram
   series of two labels and 9 buckets, in text format 0.0.4; OTLP has the same 11,000 series.
 - Our OTLP figure is our engine's collection, encoded by `{encoder}`.

@@ -74,7 +74,7 @@ class Result:
 
 def results(figures: Figures) -> list[Result]:
     """Return the rows that were measured."""
-    return [_result(row, figures) for row in ROWS if row.ours in figures]
+    return [_result(row, figures) for row in ROWS if row.ours in figures and row.peer in figures]
 
 
 def _result(row: Row, figures: Figures) -> Result:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: Runs in a process of its own, in this order.
-GROUPS = ("api", "handles", "noop", "scrape", "otlp", "memory", "scale")
+GROUPS = ("api", "handles", "decorators", "noop", "scrape", "otlp", "memory", "scale")
 
 #: What turns our engine's MetricsData into the bytes of an OTLP request: module and class.
 OUR_ENCODER = "butterfly_otel.exporters.otlp_wire:MetricsEncoder"
 
 SDK = "opentelemetry-sdk"
 PROMETHEUS = "prometheus_client"
+AUTOMETRICS = "autometrics"
 OFFICIAL = "opentelemetry-exporter-prometheus"
 
 _COUNTER_API = "`counter.add(1, {3 attributes})`, OTel API"
@@ -34,6 +35,7 @@ class Row:
         direction: ``at least``: how many times the peer's figure is ours. ``at most``: how
             many times our figure is the peer's.
         unit: ``ns`` an execution, ``ns a sample``, or ``B`` a series.
+        optional: Whether the row is left out where the peer is not installed.
     """
 
     work: str
@@ -44,6 +46,7 @@ class Row:
     target: float | None
     direction: Literal["at least", "at most"] = "at least"
     unit: Literal["ns", "ns a sample", "B"] = "ns"
+    optional: bool = False
 
 
 def _memory(what: str, key: str, target: float | None) -> Row:
@@ -54,6 +57,17 @@ def _memory(what: str, key: str, target: float | None) -> Row:
 def _scrape_with_collection(peer: str, against: str) -> Row:
     work = f"{_SCRAPE}, garbage collection on"
     return Row(work, "scrape", "ours_scrape_collecting", f"{peer}_collecting", against, None)
+
+
+def _decorated(kind: str, against: str) -> tuple[Row, ...]:
+    work = f"overhead of `@request`, {kind} no-op"
+    group, ours = "decorators", f"ours_{kind}"
+    hand = "the same measurements by hand, bound handles"
+    return (
+        Row(work, group, ours, f"by_hand_{kind}", hand, 2, "at most"),
+        Row(work, group, ours, f"prometheus_{kind}", f"{PROMETHEUS} {against}", 1),
+        Row(work, group, ours, f"autometrics_{kind}", f"{AUTOMETRICS} decorator", 1, optional=True),
+    )
 
 
 ROWS = (
@@ -106,6 +120,8 @@ ROWS = (
         f"{PROMETHEUS} bound child `.observe(v)`",
         6,
     ),
+    *_decorated("async", "in `with` blocks"),
+    *_decorated("sync", "decorators"),
     Row(
         "no-op handle `.add(1, …3 labels…)` before `configure()`",
         "noop",

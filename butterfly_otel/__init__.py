@@ -22,6 +22,18 @@ from butterfly_otel.version import __version__
 
 if TYPE_CHECKING:
     from butterfly_otel import disk, memory, metrics
+    from butterfly_otel.decorators import (
+        ERROR_TYPES,
+        ErrorTypes,
+        arg,
+        counted,
+        error_type,
+        outcome,
+        request,
+        result,
+        timed,
+        tracked,
+    )
     from butterfly_otel.errors import (
         ButterflyOtelError,
         CatalogError,
@@ -34,30 +46,50 @@ if TYPE_CHECKING:
     from butterfly_otel.runtime import Runtime, configure, force_flush, shutdown
 
 __all__ = [
+    "ERROR_TYPES",
     "ButterflyOtelError",
     "CatalogError",
     "ConfigurationError",
+    "ErrorTypes",
     "LabelError",
     "MeasurementError",
     "Runtime",
     "ViewError",
     "__version__",
+    "arg",
     "configure",
+    "counted",
     "disk",
+    "error_type",
     "force_flush",
     "memory",
     "metrics",
     "node_pair",
+    "outcome",
+    "request",
+    "result",
     "shutdown",
+    "timed",
+    "tracked",
 ]
 
 _MODULES = frozenset({"disk", "memory", "metrics"})
 _HOMES = {
+    "ERROR_TYPES": "decorators",
+    "ErrorTypes": "decorators",
     "Runtime": "runtime",
+    "arg": "decorators",
     "configure": "runtime",
+    "counted": "decorators",
+    "error_type": "decorators",
     "force_flush": "runtime",
     "node_pair": "instruments",
+    "outcome": "decorators",
+    "request": "decorators",
+    "result": "decorators",
     "shutdown": "runtime",
+    "timed": "decorators",
+    "tracked": "decorators",
 }
 
 

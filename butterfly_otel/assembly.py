@@ -11,6 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog import telemetry
 from butterfly_otel.collectors import handles as collected
+from butterfly_otel.decorators.red_series import first_item_seconds
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
 from butterfly_otel.enforcement.guarded import Gate, GuardedObservable
 from butterfly_otel.enforcement.meter import GuardedMeter
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     from butterfly_otel.config import Config, ExporterName
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.streams import Stream
+
+
+#: Every handle: the contract's, and the one that a decorator measures an extension with.
+_HANDLES = (*metrics.ALL, *collected.OWN, first_item_seconds)
+#: What is enforced; the rest of the SDK's own metrics have labels of ours only.
+_ENFORCED = frozenset(handle.metric.name for handle in _HANDLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +147,7 @@ def _provider(
 
 def detach_handles() -> None:
     """Turn every handle back into a no-op."""
-    for handle in metrics.ALL:
+    for handle in _HANDLES:
         if isinstance(handle, SynchronousHandle):
             handle.attach(None)
 
@@ -211,7 +218,6 @@ def _guarded_meter(
     provider: GatedMeterProvider,
 ) -> GuardedMeter:
     identity = Identity(config.node_id, config.node_role)
-    own = SelfTelemetry.names()
 
     def remove(instrument: object, attributes: Mapping[str, str]) -> None:
         items = attributes.items()
@@ -232,7 +238,7 @@ def _guarded_meter(
             remove_series=remove,
         )
         for stream in streams
-        if stream.metric.name not in own
+        if stream.metric.name in _ENFORCED
     }
     return GuardedMeter(inner, gates)
 
@@ -257,7 +263,7 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
     if not isinstance(meter, GuardedMeter):  # OTEL_SDK_DISABLED
         return
     dropped = {stream.metric.name for stream in streams if stream.dropped}
-    for handle in (*metrics.ALL, *collected.OWN):
+    for handle in _HANDLES:
         if handle.metric.name in dropped:
             continue
         guarded = meter.guarded(handle.metric.name)

@@ -49,11 +49,19 @@ class Target(Protocol):
         ...
 
 
+class Dependent(Protocol):
+    """Keeps something that it has looked up in a handle."""
+
+    def unsettle(self) -> None:
+        """Look it up again at the next occasion. Called by the handle."""
+        ...
+
+
 class Binder(Protocol):
     """What a bound instrument needs of its handle."""
 
-    def adopt(self, bound: Bound) -> None:
-        """Tell ``bound`` whenever what it has looked up is stale."""
+    def adopt(self, dependent: Dependent) -> None:
+        """Tell ``dependent`` whenever what it has looked up is stale."""
         ...
 
     def settle(self, values: LabelValues) -> tuple[Target, bool]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, cast
-from weakref import WeakSet
+from weakref import ref
 
 from butterfly_otel import catalog, tracing
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Observation
     from typing_extensions import Self
 
-    from butterfly_otel.bound import Bound, LabelValues, Target
+    from butterfly_otel.bound import Dependent, LabelValues, Target
     from butterfly_otel.catalog.model import Metric
 
     #: Called at each collection; returns the one value, or an observation a series.
@@ -90,12 +90,12 @@ def nesting(metric: Metric) -> tuple[int, ...]:
 class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
-    __slots__ = ("_bounds", "_cells", "_known", "_nesting", "_sink")
+    __slots__ = ("_cells", "_dependents", "_known", "_nesting", "_sink")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._sink: Sink | None = None
-        self._bounds: WeakSet[Bound] = WeakSet()
+        self._dependents: set[ref[Dependent]] = set()
         self._nesting = nesting(self.metric)
         # Dictionaries within dictionaries, to the target; None while nothing is measured.
         self._cells: Any = None
@@ -108,21 +108,35 @@ class SynchronousHandle(Handle):
         self._sink = sink
         self.invalidate()
 
+    @property
+    def attached(self) -> bool:
+        """Whether measurements go anywhere now."""
+        return self._sink is not None
+
     def invalidate(self) -> None:
         """Forget every series looked up so far. Called by the runtime."""
         with _keeping:
             self._known = 0
             self._cells = None if self._sink is None else {}
-        for bound in tuple(self._bounds):
-            bound.unsettle()
+        # A copy is made in one step, so others may be adopted or die meanwhile.
+        for reference in self._dependents.copy():
+            dependent = reference()
+            if dependent is not None:
+                dependent.unsettle()
 
     def record_values(self, values: LabelValues, amount: float) -> None:
         """Record for label values in the contract's order. Called by the runtime."""
         self.find(values).record(amount)
 
     def find(self, values: LabelValues) -> Any:  # noqa: ANN401 - a target; a cell where it is ready
-        """Look label values up that are not among the known ones; they are from then on."""
-        return self.settle(values)[0]
+        """Return where measurements of label values go; they are known from then on."""
+        cells = self._cells
+        try:
+            for at in self._nesting:
+                cells = cells[values[at]]
+            return cells if values else cells[()]
+        except Exception:  # noqa: BLE001 - unknown, or no label value at all
+            return self.settle(values)[0]
 
     def settle(self, values: LabelValues) -> tuple[Target, bool]:
         """Return where measurements of label values go, and whether that may be kept.
@@ -147,9 +161,9 @@ class SynchronousHandle(Handle):
                     cells = cells.setdefault(value, {})
                 cells[path[-1]] = target
 
-    def adopt(self, bound: Bound) -> None:
-        """Tell ``bound`` whenever what it has looked up is stale."""
-        self._bounds.add(bound)
+    def adopt(self, dependent: Dependent) -> None:
+        """Tell ``dependent`` whenever what it has looked up is stale."""
+        self._dependents.add(ref(dependent, self._dependents.discard))
 
     def _remove(self, values: LabelValues) -> None:
         if self._sink is not None:

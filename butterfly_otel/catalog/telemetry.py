@@ -6,8 +6,9 @@ for by docs/contract.md, Labels, and ``butterfly_otel_memory_limit_bytes`` by th
 
 from __future__ import annotations
 
-from butterfly_otel.catalog.labels import NODE_ID, closed
+from butterfly_otel.catalog.labels import NODE_ID, NODE_ROLE_WORKING, closed
 from butterfly_otel.catalog.model import Label, Metric
+from butterfly_otel.catalog.requests import METHOD_WORKING
 
 _METRIC = Label(
     key="metric", kind="bounded", help="Name of the metric that was measured.", budget=200
@@ -179,6 +180,27 @@ MEMORY_USED_BYTES = Metric(
     ),
 )
 
+# Boundaries: gen_ai.server.time_to_first_token in OpenTelemetry's semantic conventions, of which
+# this is the counterpart for any request that is answered by a stream.
+REQUEST_FIRST_ITEM_SECONDS = Metric(
+    name="butterfly_otel_request_first_item_seconds",
+    type="histogram",
+    instrument="histogram",
+    why="A latency whose distribution matters.",
+    unit="s",
+    help="Time from a streamed request's start to its first item, such as the first token.",
+    category="telemetry",
+    labels=(NODE_ROLE_WORKING, METHOD_WORKING),
+    buckets=(
+        *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1),
+        *(0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+    ),
+    query=(
+        "histogram_quantile(0.99, sum by (node_role, method, le)"
+        " (rate(butterfly_otel_request_first_item_seconds_bucket[5m])))"
+    ),
+)
+
 METRICS: tuple[Metric, ...] = (
     LABEL_VIOLATIONS_TOTAL,
     INVALID_MEASUREMENTS_TOTAL,
@@ -191,4 +213,5 @@ METRICS: tuple[Metric, ...] = (
     DEVICE_UP,
     MEMORY_LIMIT_BYTES,
     MEMORY_USED_BYTES,
+    REQUEST_FIRST_ITEM_SECONDS,
 )

@@ -1,9 +1,24 @@
 """Calls that are right: no type checker may find anything here."""
 
+from collections.abc import AsyncGenerator, Generator
+from typing import overload
+
 from typing_extensions import assert_type
 
-from butterfly_otel import metrics
+from butterfly_otel import (
+    ERROR_TYPES,
+    ErrorTypes,
+    arg,
+    counted,
+    decorators,
+    metrics,
+    request,
+    result,
+    timed,
+    tracked,
+)
 from butterfly_otel.bound import BoundCounter, BoundHistogram, Timer
+from butterfly_otel.decorators import RequestCall
 from butterfly_otel.instruments import Registration
 
 metrics.requests_total.add(1, method="inference", status="success")
@@ -48,3 +63,94 @@ async def caller() -> None:
 
 with metrics.requests_in_flight.track(method="inference"):
     pass
+
+
+@request(method="inference")
+def handled(number: int, *, text: str = "") -> float:
+    """Keep this signature under the decorator."""
+    return number + len(text)
+
+
+@request(method=arg("kind"), node_role="observer", errors={KeyError: "x", OSError: None})
+async def dispatched(kind: str) -> bytes:
+    """Keep this signature under the decorator."""
+    return kind.encode()
+
+
+@request(method="inference", failed=lambda reply: "oom" if reply is None else None)
+def streamed(number: int) -> Generator[int, str, bytes]:
+    """Keep this signature under the decorator."""
+    text = yield number
+    return text.encode()
+
+
+@timed(metrics.request_duration_seconds.bind(method="inference"))
+@counted(metrics.tokens_processed_total.bind(model=arg("model")), per="item")
+async def streamed_async(model: str) -> AsyncGenerator[int, None]:
+    """Keep this signature under both decorators."""
+    yield len(model)
+
+
+@overload
+def overloaded(value: int) -> int: ...
+@overload
+def overloaded(value: str) -> str: ...
+@tracked(metrics.requests_in_flight.bind(method="inference"))
+def overloaded(value: int | str) -> int | str:
+    """Keep its overloads."""
+    return value
+
+
+@request(method="checkpoint", methods=["save"])
+class Service:
+    """Stay a class, with methods of every kind."""
+
+    @request(method="inference")
+    def save(self, number: int) -> int:
+        """Be a method."""
+        return number
+
+    @timed(metrics.recovery_duration_seconds, when=(OSError, KeyError))
+    @classmethod
+    def made(cls) -> "Service":
+        """Be a class method."""
+        return cls()
+
+    @staticmethod
+    @counted(metrics.consensus_leader_changes_total, amount=result(len), when="success")
+    def fixed(text: str) -> str:
+        """Be a static method."""
+        return text
+
+    @decorators.verification("signature", node_id=arg("peer"))
+    def verify(self, peer: str) -> bool:
+        """Be a check."""
+        return bool(peer)
+
+
+assert_type(handled(1, text="x"), float)
+assert_type(streamed(1), Generator[int, str, bytes])
+assert_type(streamed_async("m"), AsyncGenerator[int, None])
+assert_type(overloaded(1), int)
+assert_type(overloaded("x"), str)
+assert_type(Service().save(1), int)
+assert_type(Service.made(), Service)
+assert_type(Service.fixed("x"), str)
+assert_type(Service().verify("n"), bool)
+assert_type(ERROR_TYPES | {KeyError: "x", "a.B": str}, ErrorTypes)
+
+
+async def blocks() -> None:
+    """Await, and enter blocks of both kinds."""
+    assert_type(await dispatched("inference"), bytes)
+    async with request(method="inference") as call:
+        assert_type(call, RequestCall)
+        call.fail(KeyError())
+        call.fail("oom")
+    with request(method="health_check"), timed(metrics.recovery_duration_seconds):
+        pass
+
+
+errors: dict[type[LookupError], str] = {KeyError: "x"}
+request(method="inference", errors=errors)
+request(method="inference", errors={KeyError: lambda error: str(error), "a.B": None})

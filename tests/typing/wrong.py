@@ -1,6 +1,6 @@
 """Calls that are wrong: both type checkers must find each line that says so, and no other."""
 
-from butterfly_otel import configure, metrics
+from butterfly_otel import arg, configure, counted, decorators, metrics, request, timed, tracked
 
 metrics.requests_total.add(1, method="inference", status="sucess")  # wrong: value
 metrics.requests_total.add(1, method="inference")  # wrong: label missing
@@ -28,9 +28,45 @@ configure("n", "compute")  # wrong: positional settings
 
 
 @metrics.request_duration_seconds.time(method="inference")
-def timed(number: int) -> int:
+def measured(number: int) -> int:
     """Keep this signature under the decorator."""
     return number
 
 
-timed("x")  # wrong: argument of the decorated function
+measured("x")  # wrong: argument of the decorated function
+
+
+@request(method="inference")
+async def handled(number: int) -> str:
+    """Keep this signature under the decorator."""
+    return str(number)
+
+
+@request(method="inference")
+class Service:
+    """Stay a class."""
+
+    @counted(metrics.tokens_processed_total.bind(model=arg("model")))
+    def generate(self, model: str) -> int:
+        """Keep this signature under the decorator."""
+        return len(model)
+
+
+handled("x")  # wrong: argument of the decorated function
+handled(1).upper()  # wrong: a coroutine has to be awaited
+Service().generate(5)  # wrong: argument of the decorated method
+Service(3)  # wrong: the class takes no argument
+request(method="infer")  # wrong: value
+request()  # wrong: method missing
+request("inference")  # wrong: positional label
+request(method="inference", node_role="leader")  # wrong: role
+request(method="inference")(3)  # wrong: nothing to call
+request(method="inference", errors={int: "x"})  # wrong: no exception
+timed(metrics.layer_compute_duration_seconds)  # wrong: labels missing
+timed(metrics.layer_compute_duration_seconds.bind(layer=arg("layer"), model="m"))  # wrong: label
+timed(metrics.requests_in_flight.bind(method="inference"))  # wrong: not a histogram
+counted(metrics.tasks_completed_total.bind(status="done"))  # wrong: value
+counted(metrics.consensus_leader_changes_total, when="never")  # wrong: when
+counted(metrics.tokens_processed_total.bind(model="m"), amount="many")  # wrong: amount
+tracked(metrics.requests_in_flight.bind(method=arg("method", len)))  # wrong: type of the label
+decorators.checkpoint_phase("fly")  # wrong: value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -47,6 +49,31 @@ def test_handles_and_bound_instruments_of_earlier_start_to_work(start: Start) ->
     assert measured.value(REQUESTS, **LABELS) == 3
     [point] = measured.points("butterfly_request_duration_seconds")
     assert point.count == 1
+
+
+def test_binding_while_the_sdk_is_configured_and_shut_down_disturbs_neither() -> None:
+    """A handle may be bound by some threads while another makes it forget what it looked up."""
+    handle = metrics.request_duration_seconds
+    done = threading.Event()
+
+    def bind() -> None:
+        while not done.is_set():
+            for _ in [handle.bind(method="inference") for _ in range(200)]:
+                pass
+
+    threads = [threading.Thread(target=bind) for _ in range(3)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(200):
+            handle.invalidate()
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+        for thread in threads:
+            thread.join()
 
 
 def test_handles_are_no_ops_after_shutdown_and_work_again_after_configure(start: Start) -> None:

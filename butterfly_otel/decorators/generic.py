@@ -1,0 +1,282 @@
+"""``timed``, ``counted`` and ``tracked``: one metric each, of any name and with any labels.
+
+Constants among the labels are checked against the contract where the decorator is made; what
+a call brings is checked as every other measurement is.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from butterfly_otel.bound import BoundCounter, BoundHistogram, BoundUpDownCounter
+from butterfly_otel.decorators.measuring import Measuring
+from butterfly_otel.decorators.series import Series, Unlabelled
+from butterfly_otel.decorators.sources import Occurrence, Source, resolve
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from butterfly_otel.bound import Recorder
+    from butterfly_otel.decorators.sources import Resolver
+    from butterfly_otel.decorators.wrapping import Begin, Function
+
+#: When something is counted or timed: at every end, at ends of one kind, or at those by certain
+#: exceptions.
+When = Literal["end", "success", "error"] | type[BaseException] | tuple[type[BaseException], ...]
+
+
+class _Timing:
+    """One call whose duration is recorded when it ends."""
+
+    __slots__ = ("_arguments", "_find", "_start", "_when")
+
+    each_item = False
+
+    def __init__(
+        self, find: Callable[[Occurrence], Recorder], when: When, arguments: Occurrence
+    ) -> None:
+        self._find = find
+        self._when = when
+        self._arguments = arguments
+        self._start = perf_counter()
+
+    def item(self) -> None:
+        """Go on: a stream is timed to its end."""
+
+    def end(self, error: BaseException | None, result: object) -> None:
+        """Record the seconds since the start."""
+        seconds = perf_counter() - self._start
+        if _applies(self._when, error):
+            call = Occurrence(self._arguments.args, self._arguments.kwargs, error, result)
+            self._find(call)(seconds)
+
+
+class Timed(Measuring[_Timing]):
+    """Records how long calls take; made by :func:`timed`."""
+
+    __slots__ = ("_series", "_when")
+
+    name = "timed"
+
+    def __init__(self, series: Series, when: When, methods: Iterable[str] | None = None) -> None:
+        super().__init__(methods)
+        self._series = series
+        self._when: When = when
+
+    def begin_for(self, function: Function | None) -> Begin:
+        """Prepare the labels for ``function``."""
+        find, when = self._series.finder(function), self._when
+        return lambda args, kwargs: _Timing(find, when, Occurrence(args, kwargs))
+
+
+class _Counting:
+    """One call that is counted when it ends, or whose items are."""
+
+    __slots__ = ("_amount", "_arguments", "_find", "_when", "each_item")
+
+    def __init__(
+        self,
+        find: Callable[[Occurrence], Recorder],
+        amount: Resolver | None,
+        when: When,
+        arguments: Occurrence,
+        *,
+        each_item: bool,
+    ) -> None:
+        self._find = find
+        self._amount = amount
+        self._when = when
+        self._arguments = arguments
+        self.each_item = each_item
+
+    def item(self) -> None:
+        """Count an item, where items are counted."""
+        if self.each_item:
+            self._count(self._arguments)
+
+    def end(self, error: BaseException | None, result: object) -> None:
+        """Count the call, where calls are counted."""
+        if not self.each_item and _applies(self._when, error):
+            arguments = self._arguments
+            self._count(Occurrence(arguments.args, arguments.kwargs, error, result))
+
+    def _count(self, call: Occurrence) -> None:
+        amount = 1 if self._amount is None else resolve(self._amount, call)
+        if amount is not None:
+            self._find(call)(cast("float", amount))
+
+
+class Counted(Measuring[_Counting]):
+    """Counts calls, or what they bring; made by :func:`counted`."""
+
+    __slots__ = ("_amount", "_each_item", "_series", "_when")
+
+    name = "counted"
+
+    def __init__(
+        self,
+        series: Series,
+        amount: object = 1,
+        when: When = "end",
+        methods: Iterable[str] | None = None,
+        *,
+        each_item: bool = False,
+    ) -> None:
+        super().__init__(methods)
+        if each_item and (series.late or (isinstance(amount, Source) and amount.late)):
+            raise ConfigurationError('counted per="item" can\'t use what is known at the end only')
+        self._series = series
+        self._amount = amount
+        self._when: When = when
+        self._each_item = each_item
+
+    def begin_for(self, function: Function | None) -> Begin:
+        """Prepare labels and amount for ``function``."""
+        find, given, when = self._series.finder(function), self._amount, self._when
+        amount: Resolver | None = None
+        if isinstance(given, Source):
+            amount = given.resolver(function)
+        elif given != 1:
+            amount = lambda _call: given  # noqa: E731 - one of three ways to have an amount
+        each = self._each_item
+        return lambda args, kwargs: _Counting(
+            find, amount, when, Occurrence(args, kwargs), each_item=each
+        )
+
+
+class _Tracking:
+    """One call that is counted as long as it runs."""
+
+    __slots__ = ("_record",)
+
+    each_item = False
+
+    def __init__(self, record: Recorder) -> None:
+        # The same recorder for both steps, so that configure() in between can't part them.
+        self._record = record
+        record(1)
+
+    def item(self) -> None:
+        """Go on: a stream runs to its end."""
+
+    def end(self, error: BaseException | None, result: object) -> None:  # noqa: ARG002
+        """Take back the one."""
+        self._record(-1)
+
+
+class Tracked(Measuring[_Tracking]):
+    """Counts calls as long as they run; made by :func:`tracked`."""
+
+    __slots__ = ("_series",)
+
+    name = "tracked"
+
+    def __init__(self, series: Series, methods: Iterable[str] | None = None) -> None:
+        super().__init__(methods)
+        if series.late:
+            raise ConfigurationError("tracked needs its labels when a call starts, not at its end")
+        self._series = series
+
+    def begin_for(self, function: Function | None) -> Begin:
+        """Prepare the labels for ``function``."""
+        find = self._series.finder(function)
+        return lambda args, kwargs: _Tracking(find(Occurrence(args, kwargs)))
+
+
+def timed(
+    target: BoundHistogram | Unlabelled[BoundHistogram],
+    *,
+    when: When = "end",
+    methods: Iterable[str] | None = None,
+) -> Timed:
+    """Record how long each call, or a ``with`` block, takes.
+
+    >>> from butterfly_otel import arg, metrics
+    >>> @timed(metrics.layer_compute_duration_seconds.bind(layer_id=arg("layer"), model="llama"))
+    ... def forward(layer: int) -> int:
+    ...     return layer
+
+    Args:
+        target: A bound histogram of seconds, or a handle that needs no labels.
+        when: ``end``, ``success``, ``error``, or the exceptions that are timed.
+        methods: On a class: the methods to measure; by default all its own public ones.
+
+    Raises:
+        ConfigurationError: When a constant is not in the contract, the metric's unit is not
+            seconds, or a decorated function lacks a parameter asked for.
+    """
+    series = Series(target, BoundHistogram, "timed")
+    metric = series.handle.metric
+    if metric.unit != "s":
+        raise ConfigurationError(f"timed measures seconds, and {metric.name} has {metric.unit}")
+    return Timed(series, _checked(when), methods)
+
+
+def counted(
+    target: BoundCounter | Unlabelled[BoundCounter],
+    *,
+    amount: float = 1,
+    per: Literal["call", "item"] = "call",
+    when: When = "end",
+    methods: Iterable[str] | None = None,
+) -> Counted:
+    """Count each call that has ended, or each item of a stream when it passes.
+
+    >>> from butterfly_otel import metrics, result
+    >>> @counted(metrics.tokens_processed_total.bind(model="llama"), amount=result(len))
+    ... def generate(prompt: str) -> list[str]:
+    ...     return prompt.split()
+
+    Args:
+        target: A bound counter, or a handle that needs no labels.
+        amount: What is added; from ``arg(...)`` or ``result(...)`` where the call tells.
+            Nothing is added where that is None or can't be told.
+        per: ``call``, or ``item`` for each item of a generator.
+        when: ``end``, ``success``, ``error``, or the exceptions that are counted.
+        methods: On a class: the methods to measure; by default all its own public ones.
+
+    Raises:
+        ConfigurationError: When a constant is not in the contract, or a decorated function
+            lacks a parameter asked for.
+    """
+    series = Series(target, BoundCounter, "counted")
+    return Counted(series, amount, _checked(when), methods, each_item=per == "item")
+
+
+def tracked(
+    target: BoundUpDownCounter | Unlabelled[BoundUpDownCounter],
+    *,
+    methods: Iterable[str] | None = None,
+) -> Tracked:
+    """Count one more for as long as each call, or a ``with`` block, runs.
+
+    >>> from butterfly_otel import metrics
+    >>> @tracked(metrics.requests_in_flight.bind(method="inference"))
+    ... def handle() -> None: ...
+
+    Args:
+        target: A bound up-down counter, or a handle that needs no labels.
+        methods: On a class: the methods to measure; by default all its own public ones.
+
+    Raises:
+        ConfigurationError: When a constant is not in the contract, or a decorated function
+            lacks a parameter asked for.
+    """
+    return Tracked(Series(target, BoundUpDownCounter, "tracked"), methods)
+
+
+def _applies(when: When, error: BaseException | None) -> bool:
+    if isinstance(when, str):
+        return when == "end" or (when == "error") == (error is not None)
+    return isinstance(error, when)
+
+
+def _checked(when: When) -> When:
+    given: tuple[Any, ...] = when if isinstance(when, tuple) else (when,)
+    exceptions = all(isinstance(each, type) and issubclass(each, BaseException) for each in given)
+    if when in {"end", "success", "error"} or (given and exceptions):
+        return when
+    msg = f"when is {when!r}; use 'end', 'success', 'error' or classes of exceptions"
+    raise ConfigurationError(msg)
