@@ -51,9 +51,7 @@ from typing import TYPE_CHECKING, Any
 try:
     from aioquic.asyncio.protocol import QuicConnectionProtocol
 except ModuleNotFoundError as _error:
-    _message = (
-        "butterfly_otel.integrations.aioquic needs aioquic: pip install butterfly-otel[aioquic]"
-    )
+    _message = f"{__name__} needs the extra: pip install 'butterfly-otel[aioquic]'"
     raise ModuleNotFoundError(_message, name=_error.name) from _error
 
 from butterfly_otel.integrations.aioquic.connection import TrackedConnection

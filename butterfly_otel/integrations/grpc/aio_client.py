@@ -21,7 +21,10 @@ _T = TypeVar("_T")
 
 
 class MeasuredAioChannel(grpc.aio.Channel):
-    """Does what another channel does, and measures it."""
+    """Does what another channel does, and measures it.
+
+    Generated stubs pass on more than gRPC documents: so do its methods.
+    """
 
     def __init__(self, channel: grpc.aio.Channel, far_end: FarEnd) -> None:
         self._channel = channel
@@ -32,44 +35,54 @@ class MeasuredAioChannel(grpc.aio.Channel):
         method: str,
         request_serializer: Coder = None,
         response_deserializer: Coder = None,
+        *rest: Any,
         **more: Any,
     ) -> grpc.aio.UnaryUnaryMultiCallable[Any, Any]:
         """Return a measured caller of a method."""
         coders = self._far_end.coders(method, request_serializer, response_deserializer)
-        return _UnaryUnary(self._channel.unary_unary(method, *coders, **more), self._far_end)
+        return _UnaryUnary(self._channel.unary_unary(method, *coders, *rest, **more), self._far_end)
 
     def unary_stream(
         self,
         method: str,
         request_serializer: Coder = None,
         response_deserializer: Coder = None,
+        *rest: Any,
         **more: Any,
     ) -> grpc.aio.UnaryStreamMultiCallable[Any, Any]:
         """Return a measured caller of a method."""
         coders = self._far_end.coders(method, request_serializer, response_deserializer)
-        return _UnaryStream(self._channel.unary_stream(method, *coders, **more), self._far_end)
+        return _UnaryStream(
+            self._channel.unary_stream(method, *coders, *rest, **more), self._far_end
+        )
 
     def stream_unary(
         self,
         method: str,
         request_serializer: Coder = None,
         response_deserializer: Coder = None,
+        *rest: Any,
         **more: Any,
     ) -> grpc.aio.StreamUnaryMultiCallable[Any, Any]:
         """Return a measured caller of a method."""
         coders = self._far_end.coders(method, request_serializer, response_deserializer)
-        return _StreamUnary(self._channel.stream_unary(method, *coders, **more), self._far_end)
+        return _StreamUnary(
+            self._channel.stream_unary(method, *coders, *rest, **more), self._far_end
+        )
 
     def stream_stream(
         self,
         method: str,
         request_serializer: Coder = None,
         response_deserializer: Coder = None,
+        *rest: Any,
         **more: Any,
     ) -> grpc.aio.StreamStreamMultiCallable[Any, Any]:
         """Return a measured caller of a method."""
         coders = self._far_end.coders(method, request_serializer, response_deserializer)
-        return _StreamStream(self._channel.stream_stream(method, *coders, **more), self._far_end)
+        return _StreamStream(
+            self._channel.stream_stream(method, *coders, *rest, **more), self._far_end
+        )
 
     def get_state(
         self,

@@ -28,7 +28,7 @@ _TEXTS: tuple[tuple[ErrorType, tuple[str, ...]], ...] = (
     ("encryption_error", ("handshake", "ssl", "tls", "certificate")),
     ("timeout", ("timed out", "timeout", "deadline")),
     ("refused", ("refused", "failed to connect")),
-    ("reset", ("reset", "socket closed", "goaway", "broken pipe", "rst_stream", "transport")),
+    ("reset", ("reset", "socket closed", "goaway", "cancelling all calls", "broken pipe")),
 )
 
 
