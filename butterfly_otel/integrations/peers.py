@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 from typing import Literal, NamedTuple, get_args
 
 from butterfly_otel import metrics
@@ -40,13 +40,14 @@ class Links:
     """
 
     def __init__(self) -> None:
-        self._up: dict[Link, set[int]] = {}
-        self._lock = Lock()
+        self._up: dict[Link, set[object]] = {}
+        # Reentrant: a channel that is garbage says that it is closed wherever that is noticed.
+        self._lock = RLock()
 
     def up(self, link: Link, connection: object) -> None:
-        """Say that a connection is up; harmless when said again."""
+        """Say that a connection, or what stands for it, is up; harmless when said again."""
         with self._lock:
-            self._up.setdefault(link, set()).add(id(connection))
+            self._up.setdefault(link, set()).add(connection)
             attempt(metrics.connection_active.set, 1, from_node=link.node_id, to_node=link.peer)
 
     def lost(self, link: Link, connection: object) -> None:
@@ -70,7 +71,7 @@ class Links:
     def _leave(self, link: Link, connection: object) -> bool:
         """Take a connection away; return whether another one is up. Needs the lock."""
         others = self._up.get(link, set())
-        others.discard(id(connection))
+        others.discard(connection)
         if not others:
             self._up.pop(link, None)
         return bool(others)

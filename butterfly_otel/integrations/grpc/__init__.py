@@ -31,7 +31,8 @@ A server takes an interceptor, ``grpc.aio``'s its own::
                                              (timeout); what the application answers is no failure
                                              of the connection, and a cancelled call is none
 ``butterfly_connection_active``              clients: 1 after an answer, 0 after UNAVAILABLE; ends
-                                             when the channel is closed
+                                             when the channel is closed, or it and all callers made
+                                             from it are gone
 ==========================================  =======================================================
 
 Clients say which node they are in the metadata ``butterfly-node-id``, by which servers name the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 from butterfly_otel import runtime
 from butterfly_otel.integrations.grpc.messages import counting_deserializer, counting_serializer
@@ -27,7 +28,10 @@ class FarEnd:
         self._message_type = message_type
         self._send_node_id = send_node_id
         self._traffic = Traffic("grpc", link)
-        self._closed = False
+        self._connection = object()
+        # Callers outlive the channel they came from, and keep this: it goes with the last one.
+        self._close = finalize(self, links.closed, link, self._connection)
+        self._close.atexit = False
 
     def coders(self, method: str, serializer: Coder, deserializer: Coder) -> tuple[Coder, Coder]:
         """Return a method's serialiser and deserialiser, counting."""
@@ -57,8 +61,8 @@ class FarEnd:
             began: When it began, by ``perf_counter``, if it is one message there and one back.
         """
         outcome = outcome_of(code, details)
-        if outcome.up is not None and not self._closed:
-            (links.up if outcome.up else links.lost)(self._link, self)
+        if outcome.up is not None and self._close.alive:
+            (links.up if outcome.up else links.lost)(self._link, self._connection)
         if outcome.error is not None:
             self._traffic.failed(outcome.error)
         if outcome.up and began is not None:
@@ -66,5 +70,4 @@ class FarEnd:
 
     def closed(self) -> None:
         """Say that the channel is closed."""
-        self._closed = True
-        links.closed(self._link, self)
+        self._close()

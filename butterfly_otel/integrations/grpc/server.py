@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[Any, Any] | None
 
 
+#: How many peers' counters are kept at hand; the contract's budget of nodes is 1000.
+_PEERS = 1000
+
+
 class _Measuring:
     """What both interceptors do with a handler."""
 
@@ -32,6 +37,8 @@ class _Measuring:
         self._peer = peer
         self._message_type = message_type
         self._node_id = node_id
+        # Bounded, because callers choose their names.
+        self._traffic_with = lru_cache(_PEERS)(self._traffic)
 
     def _measured(self, handler: _Handler, details: grpc.HandlerCallDetails) -> _Handler:
         if handler is None:  # no such method
@@ -47,14 +54,16 @@ class _Measuring:
         if isinstance(method, bytes):
             method = method.decode()
         kind = ask_message_type(self._message_type, method, metadata)
-        link = Link(ask_peer(self._peer, method, metadata), self._node_id)
-        traffic = Traffic("grpc", link)
+        traffic = self._traffic_with(ask_peer(self._peer, method, metadata))
         behaviour, build = _SHAPES[handler.request_streaming, handler.response_streaming]
         return build(
             getattr(handler, behaviour),
             request_deserializer=counting_deserializer(handler.request_deserializer, traffic, kind),
             response_serializer=counting_serializer(handler.response_serializer, traffic, kind),
         )
+
+    def _traffic(self, peer: str) -> Traffic:
+        return Traffic("grpc", Link(peer, self._node_id))
 
 
 #: Whether requests and responses stream, to where the behaviour is kept and what builds a handler.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -329,6 +330,21 @@ def test_nothing_reaches_the_calls_in_strict_mode(start: Start) -> None:
         channel_to(target, message_type=wrong) as channel,
     ):
         assert channel.unary_unary(UNARY, encode, decode)("a") == "aa"
+
+
+def test_callers_outlive_their_channel(start: Start) -> None:
+    """A stub may be all that is kept of a channel; the link ends with it."""
+    measured = start()
+    with serving(Service()) as (_, target):
+        inner = grpc.insecure_channel(target, OPTIONS)
+        unary = measured_channel(inner, to_node=SERVER).unary_unary(UNARY, encode, decode)
+        gc.collect()
+        unary("a")
+        assert measured.value(ACTIVE, **LINK) == 1
+        del unary
+        gc.collect()
+        assert measured.values(ACTIVE) == {}
+        inner.close()
 
 
 def test_a_peer_may_have_two_channels(start: Start) -> None:
