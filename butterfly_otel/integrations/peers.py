@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple, get_args
 from butterfly_otel import metrics
 from butterfly_otel.integrations.contain import attempt
 
-Protocol = Literal["quic", "grpc"]
+Transport = Literal["quic", "grpc"]
 MessageType = Literal["tensor", "checkpoint", "consensus", "heartbeat"]
 ErrorType = Literal["timeout", "refused", "reset", "encryption_error"]
 
-_PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+_PROTOCOLS: tuple[Transport, ...] = get_args(Transport)
 _MESSAGE_TYPES: tuple[MessageType, ...] = get_args(MessageType)
 _ERROR_TYPES: tuple[ErrorType, ...] = get_args(ErrorType)
 

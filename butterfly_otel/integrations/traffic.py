@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from butterfly_otel import metrics
 
 if TYPE_CHECKING:
-    from butterfly_otel.integrations.peers import ErrorType, Link, MessageType, Protocol
+    from butterfly_otel.integrations.peers import ErrorType, Link, MessageType, Transport
 
 
 class Traffic:
@@ -24,8 +24,8 @@ class Traffic:
 
     __slots__ = ("_link", "_messages", "_protocol", "_received", "_sent", "_unnamed")
 
-    def __init__(self, protocol: Protocol, link: Link | None = None) -> None:
-        self._protocol: Protocol = protocol
+    def __init__(self, protocol: Transport, link: Link | None = None) -> None:
+        self._protocol: Transport = protocol
         self._unnamed = Counter[str]()
         self._messages = Counter[tuple[str, "MessageType"]]()
         self._link: Link | None = None

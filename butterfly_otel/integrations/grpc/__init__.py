@@ -17,7 +17,7 @@ A server takes an interceptor, ``grpc.aio``'s its own::
     async def main():
         server = grpc.aio.server(interceptors=[aio_server_interceptor()])
 
-==========================================  =======================================================
+===========================================  ======================================================
 ``butterfly_network_bytes_{sent,received}``  messages as they are serialised, exactly; without the
                                              framing, headers and compression of HTTP/2
 ``butterfly_network_messages_…_total``       each message of a stream is one; counted as sent when
@@ -33,7 +33,7 @@ A server takes an interceptor, ``grpc.aio``'s its own::
 ``butterfly_connection_active``              clients: 1 after an answer, 0 after UNAVAILABLE; ends
                                              when the channel is closed, or it and all callers made
                                              from it are gone
-==========================================  =======================================================
+===========================================  ======================================================
 
 Clients say which node they are in the metadata ``butterfly-node-id``, by which servers name the
 peer. Counters of a peer stay until :func:`~butterfly_otel.integrations.peers.forget_peer`.

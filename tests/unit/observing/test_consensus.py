@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from butterfly_otel import ConfigurationError, metrics
+from butterfly_otel import ConfigurationError, consensus, metrics
 from butterfly_otel.consensus import Elections, observe_raft
 
 Start = Callable[..., Any]
@@ -154,8 +154,12 @@ def test_a_node_without_weak_references_is_kept(start: Start) -> None:
         assert measured.value("butterfly_consensus_term", **NODE) == 8
 
 
-def test_elections_are_timed_and_changes_counted(start: Start) -> None:
+def test_elections_are_timed_and_changes_counted(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An election runs from its first round to its result; the same leader again is no change."""
+    clock = iter((10.0, 12.5, 20.0, 21.0))
+    monkeypatch.setattr(consensus, "perf_counter", lambda: next(clock))
     measured, elections = start(), Elections()
     elections.started()
     elections.started()
@@ -166,7 +170,7 @@ def test_elections_are_timed_and_changes_counted(start: Start) -> None:
     elections.ended("b")  # learnt of, not seen
     assert measured.value("butterfly_consensus_leader_changes_total") == 2
     [duration] = measured.points("butterfly_consensus_election_duration_seconds")
-    assert duration.count == 2
+    assert (duration.count, duration.sum) == (2, 3.5)
     assert Elections("c").leader == "c"
 
 
