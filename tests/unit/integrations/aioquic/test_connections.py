@@ -325,6 +325,7 @@ def test_connections_may_be_older_than_the_tracking_and_the_configuration(start:
             assert measured.value(RTT, **LINK) > 0
             tracked.unregister()
             tracked.unregister()
+            assert tracked.snapshot is None
             before = measured.value(SENT, **LINK, protocol="quic")
             await send(protocol, 1000)
             assert measured.value(SENT, **LINK, protocol="quic") == before
