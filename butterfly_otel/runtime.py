@@ -258,6 +258,11 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
         return _current
 
 
+def current() -> Runtime | None:
+    """Return what :func:`configure` has started and nothing has shut down; None before."""
+    return _current
+
+
 def force_flush(timeout: float = 10.0) -> bool:
     """Export now what was measured.
 

@@ -1,0 +1,73 @@
+"""The server at the far end of a channel, as its calls find it."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
+
+from butterfly_otel import runtime
+from butterfly_otel.integrations.grpc.messages import counting_deserializer, counting_serializer
+from butterfly_otel.integrations.grpc.naming import NODE_ID_KEY, ask_message_type
+from butterfly_otel.integrations.grpc.outcomes import outcome_of
+from butterfly_otel.integrations.peers import Link, links
+from butterfly_otel.integrations.traffic import Traffic
+
+if TYPE_CHECKING:
+    from grpc import StatusCode
+
+    from butterfly_otel.integrations.grpc.messages import Coder
+    from butterfly_otel.integrations.grpc.naming import MessageTypeOf, Metadata
+
+
+class FarEnd:
+    """What one channel knows of its peer. Thread-safe."""
+
+    def __init__(self, link: Link, message_type: MessageTypeOf, *, send_node_id: bool) -> None:
+        self._link = link
+        self._message_type = message_type
+        self._send_node_id = send_node_id
+        self._traffic = Traffic("grpc", link)
+        self._connection = object()
+        # Callers outlive the channel they came from, and keep this: it goes with the last one.
+        self._close = finalize(self, links.closed, link, self._connection)
+        self._close.atexit = False
+
+    def coders(self, method: str, serializer: Coder, deserializer: Coder) -> tuple[Coder, Coder]:
+        """Return a method's serialiser and deserialiser, counting."""
+        kind = ask_message_type(self._message_type, method, ())
+        return (
+            counting_serializer(serializer, self._traffic, kind),
+            counting_deserializer(deserializer, self._traffic, kind),
+        )
+
+    def metadata(self, given: Metadata | None) -> Any:
+        """Return a call's metadata with this node's name in it."""
+        current = runtime.current()
+        name = self._link.node_id or (None if current is None else current.config.node_id)
+        if not self._send_node_id or name is None:
+            return given
+        pairs = tuple(given or ())
+        if any(key == NODE_ID_KEY for key, _ in pairs):
+            return given
+        return (*pairs, (NODE_ID_KEY, name))
+
+    def ended(self, code: StatusCode, details: str | None, began: float | None = None) -> None:
+        """Measure a call that has ended.
+
+        Args:
+            code: Its status.
+            details: The text of its status.
+            began: When it began, by ``perf_counter``, if it is one message there and one back.
+        """
+        outcome = outcome_of(code, details)
+        if outcome.up is not None and self._close.alive:
+            (links.up if outcome.up else links.lost)(self._link, self._connection)
+        if outcome.error is not None:
+            self._traffic.failed(outcome.error)
+        if outcome.up and began is not None:
+            self._traffic.answered(perf_counter() - began)
+
+    def closed(self) -> None:
+        """Say that the channel is closed."""
+        self._close()
