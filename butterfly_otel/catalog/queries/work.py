@@ -66,6 +66,7 @@ _CONSENSUS = (
             "histogram_quantile(0.99, sum by (le)"
             " (rate(butterfly_consensus_election_duration_seconds_bucket[1h])))"
         ),
+        always=False,
     ),
     Query(
         subject="butterfly_consensus_log_entries_total",

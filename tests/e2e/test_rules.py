@@ -1,0 +1,40 @@
+"""Every recording rule and every alert, told stories by promtool 3 and 2.42."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from butterfly_otel.rules import Alert, alert_groups, recording_groups
+
+from .promtool import rules_of, run_tests, shipped, write_test
+from .rule_cases import CASES
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(params=["promtool3", "promtool2"])
+def promtool(request: pytest.FixtureRequest) -> Path:
+    """The `promtool` executable, of either version."""
+    program: Path = request.getfixturevalue(request.param)
+    return program
+
+
+def test_every_story_is_true(promtool: Path, tmp_path: Path) -> None:
+    """Rules record and alerts fire as told, in Prometheus 3 and in 2.42."""
+    files, groups = {}, shipped()
+    for number, case in enumerate(CASES):
+        path = tmp_path / f"{number}-{case.rule.replace(':', '_')}.json"
+        write_test(path, rules_of(case, groups), [case])
+        files[path] = case
+    wrong = {path: text for path, text in run_tests(promtool, list(files)).items() if text}
+    assert not wrong, "\n".join(f"{files[path].title}: {text}" for path, text in wrong.items())
+
+
+def test_every_rule_has_a_story() -> None:
+    """No rule goes without: alerts have a story in which they fire, and one in which not."""
+    told = {case.rule for case in CASES}
+    for group in (*recording_groups(), *alert_groups()):
+        for rule in group.rules:
+            assert (rule.name if isinstance(rule, Alert) else rule.record) in told
