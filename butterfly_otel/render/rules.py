@@ -26,9 +26,9 @@ _ALERTS_HEADER = """\
 # Alerts of Butterfly for Prometheus 2.42 and newer, also 3.
 # Rendered by `butterfly-otel render`; `butterfly-otel rules` writes them with other options.
 #
-# They need the series that {rules} records. Each has a runbook. Let Alertmanager inhibit
-# NetworkPartition by NodeIsolated, once with `equal: [from_node]`, once with
-# `equal: [to_node]`: a node that is gone takes all of its connections with it.
+# They need the series that {rules} records. Each has a runbook.
+# Let Alertmanager inhibit NetworkPartition by NodeIsolated, once with `equal: [from_node]`,
+# once with `equal: [to_node]`: a node that is gone takes all of its connections with it.
 """
 
 

@@ -24,7 +24,7 @@ class Receiver:
         kept = self.notifications
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the name http.server calls
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 kept.append(json.loads(body))
                 self.send_response(200)
@@ -126,6 +126,6 @@ class Alertmanager(Server):
         return f"{self.url}/-/ready"
 
     def alerts(self) -> list[dict[str, Any]]:
-        """The alerts it holds now, with their labels, annotations and whether they are inhibited."""
+        """The alerts it holds now, the inhibited ones too."""
         found: list[dict[str, Any]] = fetch_json(f"{self.url}/api/v2/alerts")
         return found

@@ -1,8 +1,8 @@
 """The real servers that the end-to-end tests talk to, and where their programs are.
 
 `scripts/servers.py` builds the programs. `Prometheus`, `Alertmanager` and `Collector` are
-context managers that start one on free ports of loopback and stop it again; their configuration is written as
-JSON, which is YAML.
+context managers that start one on free ports of loopback and stop it again; their configuration
+is written as JSON, which is YAML.
 """
 
 from __future__ import annotations

@@ -8,10 +8,36 @@ import pytest
 
 from butterfly_otel.rules import Alert, alert_groups, recording_groups
 
-from .promtool import rules_of, run_tests, shipped, write_test
+from .mutants import mutants
+from .promtool import (
+    Groups,
+    Rule,
+    name_of,
+    needed,
+    rules_of,
+    run_tests,
+    shipped,
+    write_test,
+)
 from .rule_cases import CASES
 
 pytestmark = pytest.mark.e2e
+
+#: Changes that change nothing: what they are, by rule.
+SAME: dict[str, tuple[str, ...]] = {}
+
+
+def quick(rule: Rule) -> bool:
+    """Whether its stories are short; those of objectives last for days."""
+    return "BudgetFast" not in name_of(rule) and "slo" not in rule.get("labels", {})
+
+
+def with_rule(groups: Groups, old: Rule, new: Rule) -> Groups:
+    """The groups with one rule replaced by another."""
+    return [
+        {**group, "rules": [new if rule is old else rule for rule in group["rules"]]}
+        for group in groups
+    ]
 
 
 @pytest.fixture(params=["promtool3", "promtool2"])
@@ -38,3 +64,22 @@ def test_every_rule_has_a_story() -> None:
     for group in (*recording_groups(), *alert_groups()):
         for rule in group.rules:
             assert (rule.name if isinstance(rule, Alert) else rule.record) in told
+
+
+def test_every_mistake_is_found(promtool3: Path, tmp_path: Path) -> None:
+    """Whatever small mistake is made in a rule, one of its stories is no longer true."""
+    groups, files = shipped(), dict[Path, str]()
+    for group in groups:
+        for rule in group["rules"]:
+            name = name_of(rule)
+            if not quick(rule):
+                continue
+            cases = [case for case in CASES if case.rule == name]
+            for number, (what, mutant) in enumerate(mutants(rule)):
+                if any(part in what for part in SAME.get(name, ())):
+                    continue
+                path = tmp_path / f"{name.replace(':', '_')}-{number}.json"
+                write_test(path, needed(with_rule(groups, rule, mutant), name), cases)
+                files[path] = f"{name}: {what}"
+    found = run_tests(promtool3, list(files))
+    assert [files[path] for path, text in found.items() if not text] == []

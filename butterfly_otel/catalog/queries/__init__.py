@@ -1,4 +1,4 @@
-"""Example queries: every one of the specification's, corrected, and some more, with what each tells.
+"""Example queries: every one of the specification's, corrected, and some more; what each tells.
 
 They are data for the metrics reference and for tests; nothing that measures imports them.
 """

@@ -8,8 +8,7 @@ from butterfly_otel.catalog.queries.model import Query
 def _new(by: str, name: str) -> str:
     """Count over an hour, with what series born within it began with: no increase() sees that."""
     return (
-        f"{by}((increase({name}[1h]) and {name} offset 1h)"
-        f" or ({name} unless {name} offset 1h)) > 0"
+        f"{by}((increase({name}[1h]) and {name} offset 1h) or ({name} unless {name} offset 1h)) > 0"
     )
 
 

@@ -145,8 +145,10 @@ TELEMETRY = tuple(
         (
             "memory_limit_bytes",
             "Share of each node's memory in use.",
-            "sum by (node_id) (butterfly_memory_allocated_bytes)"
-            " / on (node_id) butterfly_otel_memory_limit_bytes",
+            (
+                "sum by (node_id) (butterfly_memory_allocated_bytes)"
+                " / on (node_id) butterfly_otel_memory_limit_bytes"
+            ),
         ),
     )
 )

@@ -203,7 +203,8 @@ def _stale(instance: str, collector: str, since: str) -> Fire:
     return Fire(
         {"job": "butterfly-x", "instance": instance, "collector": collector},
         f"Collector {collector} on {instance} has stopped",
-        f"Collector {collector} on {instance} (job butterfly-x) last read its hardware {since} ago.",
+        f"Collector {collector} on {instance} (job butterfly-x) last read its hardware"
+        f" {since} ago.",
     )
 
 
@@ -236,7 +237,7 @@ def _failing(instance: str, exporter: str, share: str) -> Fire:
 
 EXPORTER_FAILING = AlertCase(
     "ButterflyExporterFailing",
-    "one exporter of one node, until pushes are taken again; 8 % may fail, and old failures count not",
+    "one exporter of one node, until pushes are taken again; 8 % may fail, old failures are over",
     {
         exports("otlp", "success", **A): "0+88x80 7040+100x80",
         exports("otlp", "error", **A): "0+12x80 960x80",

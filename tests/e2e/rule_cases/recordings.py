@@ -83,11 +83,11 @@ AGGREGATIONS = (
         "the quantile of all nodes of a role, whichever way they spell a boundary",
         {
             bucket("1.0", **A): "0+90x20",
-            bucket("5.0", **A): "0+96x20",
+            bucket("5.0", **A): "0+90x8 720+98x12",
             bucket("10.0", **A): "0+100x20",
             bucket("+Inf", **A): "0+100x20",
             bucket("1", **B): "0+90x20",
-            bucket("5", **B): "0+96x20",
+            bucket("5", **B): "0+94x20",
             bucket("10", **B): "0+100x20",
             bucket("+Inf", **B): "0+100x20",
             bucket("1.0", "checkpoint"): "0+100x20",
@@ -104,9 +104,12 @@ AGGREGATIONS = (
         "butterfly:p50_latency:1m",
         "the median, by role and method",
         {
-            bucket("1.0", **A): "0+50x20",
+            bucket("1.0", **A): "0+10x8 80+40x12",
             bucket("5.0", **A): "0+100x20",
             bucket("+Inf", **A): "0+100x20",
+            bucket("1.0", **B): "0+60x20",
+            bucket("5.0", **B): "0+100x20",
+            bucket("+Inf", **B): "0+100x20",
             bucket("1.0", role="compute", **A): "0+100x20",
             bucket("+Inf", role="compute", **A): "0+100x20",
             bucket("1.0", "checkpoint", **A): "0+0x20",
@@ -158,10 +161,10 @@ AGGREGATIONS = (
         {
             s("butterfly_cpu_usage_ratio", node_id="n1", core="0", **A): "0.1x7 0.4 0.2"
             " 0.6 0.2 0.6",
-            s("butterfly_cpu_usage_ratio", node_id="n1", core="1", **A): "0.4x20",
+            s("butterfly_cpu_usage_ratio", node_id="n1", core="1", **A): "0.6x20",
             s("butterfly_cpu_usage_ratio", node_id="n2", **B): "0.8x20",
         },
-        {"3m": {"butterfly:cpu_usage_avg:1m": 0.6}},
+        {"3m": {"butterfly:cpu_usage_avg:1m": 0.65}},
     ),
     RecordCase(
         "butterfly:gpu_utilization_avg:1m",
@@ -225,8 +228,7 @@ AGGREGATIONS = (
         {
             "4m": {
                 'butterfly:byzantine_fault_rate:1m{fault_type="merkle_mismatch",node_id="n1"}': 0.6,
-                'butterfly:byzantine_fault_rate:1m{fault_type="invalid_signature",'
-                'node_id="n2"}': 0,
+                'butterfly:byzantine_fault_rate:1m{fault_type="invalid_signature",node_id="n2"}': 0,
             }
         },
     ),
@@ -338,9 +340,7 @@ OBJECTIVES = (
     RecordCase(
         "butterfly:cluster_throughput:7d",
         "the average of the period, labelled with its objective",
-        {
-            s("butterfly_tokens_processed_total", node_id="n1", model="m"): "0+15000x160"
-        },
+        {s("butterfly_tokens_processed_total", node_id="n1", model="m"): "0+15000x160"},
         # The first window was half empty.
         {"30m": {'butterfly:cluster_throughput:7d{slo="throughput"}': 987.5}},
     ),
