@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.errors import ConfigurationError
 
@@ -130,7 +130,7 @@ def parse_duration(text: str) -> float:
 def _options(args: argparse.Namespace) -> Options:
     from butterfly_otel.rules import Options, Thresholds, parse_labels  # noqa: PLC0415
 
-    given = {
+    given: dict[str, Any] = {
         name: value
         for name, value in (
             ("scrape_interval", args.scrape_interval),

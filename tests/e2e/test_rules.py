@@ -23,13 +23,19 @@ from .rule_cases import CASES
 
 pytestmark = pytest.mark.e2e
 
-#: Changes that change nothing: what they are, by rule.
-SAME: dict[str, tuple[str, ...]] = {}
+#: Changes that change nothing: what is folded has one series for each of these labels already.
+SAME = {
+    "ButterflyLabelViolations": ("`sum` to `max`: sum by (job, instance, metric, la",),
+    "ButterflyCollectorStale": ("`max` to `min`: max by (job, instance, collector)",),
+    "ButterflyExporterFailing": ("`sum` to `max`: sum by (job, instance, exporter)",),
+    "HighErrorRate": ("`sum` to `max`: sum by (node_role, method) (butte",),
+    "HighMemoryUsage": ("`sum` to `max`: sum by (node_id) (butterfly:memor",),
+}
 
 
 def quick(rule: Rule) -> bool:
-    """Whether its stories are short; those of objectives last for days."""
-    return "BudgetFast" not in name_of(rule) and "slo" not in rule.get("labels", {})
+    """Whether its stories are short; those of error budgets last for days."""
+    return "Budget" not in name_of(rule)
 
 
 def with_rule(groups: Groups, old: Rule, new: Rule) -> Groups:
@@ -66,20 +72,27 @@ def test_every_rule_has_a_story() -> None:
             assert (rule.name if isinstance(rule, Alert) else rule.record) in told
 
 
-def test_every_mistake_is_found(promtool3: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "group",
+    [
+        "butterfly_aggregations",
+        "butterfly_alerts",
+        "butterfly_slo_alerts",
+        "butterfly_operations",
+    ],
+)
+def test_every_mistake_is_found(group: str, promtool3: Path, tmp_path: Path) -> None:
     """Whatever small mistake is made in a rule, one of its stories is no longer true."""
     groups, files = shipped(), dict[Path, str]()
-    for group in groups:
-        for rule in group["rules"]:
-            name = name_of(rule)
-            if not quick(rule):
+    [rules] = [each["rules"] for each in groups if each["name"] == group]
+    for rule in filter(quick, rules):
+        name = name_of(rule)
+        cases = [case for case in CASES if case.rule == name]
+        for number, (what, mutant) in enumerate(mutants(rule)):
+            if any(what.startswith(same) for same in SAME.get(name, ())):
                 continue
-            cases = [case for case in CASES if case.rule == name]
-            for number, (what, mutant) in enumerate(mutants(rule)):
-                if any(part in what for part in SAME.get(name, ())):
-                    continue
-                path = tmp_path / f"{name.replace(':', '_')}-{number}.json"
-                write_test(path, needed(with_rule(groups, rule, mutant), name), cases)
-                files[path] = f"{name}: {what}"
+            path = tmp_path / f"{name.replace(':', '_')}-{number}.json"
+            write_test(path, needed(with_rule(groups, rule, mutant), name), cases)
+            files[path] = f"{name}: {what}"
     found = run_tests(promtool3, list(files))
     assert [files[path] for path, text in found.items() if not text] == []

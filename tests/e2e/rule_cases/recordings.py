@@ -90,12 +90,16 @@ AGGREGATIONS = (
             bucket("5", **B): "0+94x20",
             bucket("10", **B): "0+100x20",
             bucket("+Inf", **B): "0+100x20",
+            bucket("1.0", instance="c"): "0+10x20",
+            bucket("5.0", instance="c"): "0+10x20",
+            bucket("10.0", instance="c"): "0+10x20",
+            bucket("+Inf", instance="c"): "0+10x20",
             bucket("1.0", "checkpoint"): "0+100x20",
             bucket("+Inf", "checkpoint"): "0+100x20",
         },
         {
             "4m": {
-                'butterfly:p99_latency:1m{method="inference",node_role="coordinator"}': 8.75,
+                'butterfly:p99_latency:1m{method="inference",node_role="coordinator"}': 8.6875,
                 'butterfly:p99_latency:1m{method="checkpoint",node_role="coordinator"}': 0.99,
             }
         },
