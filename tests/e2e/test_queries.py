@@ -111,8 +111,12 @@ def test_both_ways_tell_the_same(stores: dict[str, Prometheus]) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_is_wrong_with_a_healthy_cluster(stores: dict[str, Prometheus], way: str) -> None:
-    """Neither by pull nor by OTLP does a healthy cluster fire an alert, or miss a metric."""
+    """Neither by pull nor by OTLP does a healthy cluster fire an alert, or miss a metric.
+
+    What is only pending counts where it can't come of a busy machine, as a slow scrape can.
+    """
     prometheus = stores[way]
     prometheus.wait_for("butterfly:slo_error_ratio:7d")
     assert prometheus.query('ALERTS{alertstate="firing"}') == []
-    assert prometheus.query('ALERTS{alertname=~"Butterfly.+"}') == []
+    calm = "Butterfly(JobAbsent|MetricAbsent|CardinalityOverflow|LabelViolations)"
+    assert prometheus.query(f'ALERTS{{alertname=~"{calm}"}}') == []

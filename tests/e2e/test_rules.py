@@ -23,8 +23,10 @@ from .rule_cases import CASES
 
 pytestmark = pytest.mark.e2e
 
-#: Changes that change nothing: what is folded has one series for each of these labels already.
+#: Changes that change nothing: what is folded has one series for each of these labels already,
+#: or is compared with 0.
 SAME = {
+    "LowThroughput": ("`sum` to `max`",),
     "ButterflyLabelViolations": ("`sum` to `max`: sum by (job, instance, metric, la",),
     "ButterflyCollectorStale": ("`max` to `min`: max by (job, instance, collector)",),
     "ButterflyExporterFailing": ("`sum` to `max`: sum by (job, instance, exporter)",),
