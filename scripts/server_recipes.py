@@ -29,6 +29,11 @@ PROMETHEUS_OWN_VERSION = "3.16.0"  # what v0.316.0 of the Go module calls itself
 # Every service discovery but DNS is left out: the tests have static targets, and the others
 # need the modules of a dozen clouds. Without `builtinassets` there is no web interface either.
 PROMETHEUS_TAGS = "netgo,remove_all_sd,enable_dns_sd"
+ALERTMANAGER = "github.com/prometheus/alertmanager/cmd"
+# The last release whose Go module carries its web interface: from 0.29 on it has to be built
+# with npm before Go will compile.
+ALERTMANAGER_VERSION = "v0.28.1"
+ALERTMANAGER_TAGS = "netgo"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder"
 BUILDER_VERSION = "v0.155.0"
 COLLECTOR_VERSION = "0.155.0"  # as the manifest has it
@@ -36,6 +41,10 @@ COLLECTOR_TAGS = "netgo,remove_all_sd"
 LDFLAGS = "-s -w"
 PROMETHEUS_LDFLAGS = (
     f"{LDFLAGS} -X github.com/prometheus/common/version.Version={PROMETHEUS_OWN_VERSION}"
+)
+ALERTMANAGER_LDFLAGS = (
+    f"{LDFLAGS} -X github.com/prometheus/common/version.Version="
+    f"{ALERTMANAGER_VERSION.removeprefix('v')}"
 )
 GO_NEEDED = "install Go 1.26.7 or newer (https://go.dev/doc/install) and put `go` on PATH"
 FETCH_TRIES = 3
@@ -150,6 +159,16 @@ def build_prometheus3(folder: Path, log: Path) -> None:
         check_version(folder / "bin" / name, PROMETHEUS_OWN_VERSION)
 
 
+def build_alertmanager(folder: Path, log: Path) -> None:
+    """Alertmanager and amtool, from their Go module."""
+    names = ("alertmanager", "amtool")
+    packages = [f"{ALERTMANAGER}/{name}@{ALERTMANAGER_VERSION}" for name in names]
+    flags = ["-trimpath", "-tags", ALERTMANAGER_TAGS, "-ldflags", ALERTMANAGER_LDFLAGS]
+    go(["install", *flags, *packages], log, folder, {"GOBIN": str(folder / "bin")})
+    for name in names:
+        check_version(folder / "bin" / name, ALERTMANAGER_VERSION.removeprefix("v"))
+
+
 def build_prometheus2(folder: Path, log: Path) -> None:
     """Prometheus 2 and promtool out of Debian's package, unpacked and not installed."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
@@ -234,6 +253,14 @@ RECIPES = (
         versions=("Debian's package",),
         files=(),
         cost="a download of 20 MB",
+    ),
+    Recipe(
+        name="alertmanager",
+        programs={"alertmanager": "alertmanager", "amtool": "amtool"},
+        build=build_alertmanager,
+        versions=(ALERTMANAGER, ALERTMANAGER_VERSION, ALERTMANAGER_TAGS, ALERTMANAGER_LDFLAGS),
+        files=(),
+        cost="1 to 3 minutes on two cores, the first time",
     ),
     Recipe(
         name="otelcol",

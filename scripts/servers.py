@@ -5,8 +5,8 @@
     python scripts/servers.py list                 say what is built, and where
     python scripts/servers.py relock               renew the Collector's go.mod and go.sum
 
-Servers: `prometheus3` and `otelcol`, built with Go, and `prometheus2`, Debian's package, which
-is optional. Programs: these three names, `promtool3` and `promtool2`.
+Servers: `prometheus3`, `alertmanager` and `otelcol`, built with Go, and `prometheus2`, Debian's
+package, which is optional. Programs: these four names, `promtool3`, `promtool2` and `amtool`.
 
 Everything is kept outside the repository: in `$BUTTERFLY_OTEL_CACHE`, else in
 `$XDG_CACHE_HOME/butterfly-otel`, else in `~/.cache/butterfly-otel`. A server's folder is named

@@ -1,4 +1,4 @@
-"""``--with-prometheus``: a real Prometheus that scrapes the demo, with the shipped rules."""
+"""``--with-prometheus``: a real Prometheus that scrapes the demo, with our rules."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.render.rules import ALERTS_FILE, RULES_FILE, render_alerts, render_rules
+from butterfly_otel.rules import Options
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-#: Rule files of the source tree.
-_RULES = ("prometheus_rules.yml", "prometheus_alerts.yml")
-_DOCS = Path(__file__).parents[2] / "docs"
 #: Seconds between two scrapes; Prometheus may take so long to start and to stop.
 _SCRAPE_EVERY, _START_WITHIN, _STOP_WITHIN = 5, 30.0, 10.0
 _HOST = "127.0.0.1"
@@ -48,9 +47,13 @@ def find_binary(given: str | None) -> str:
     return found
 
 
-def rule_files(folder: Path = _DOCS) -> list[Path]:
-    """Return those of the shipped rule files that are there."""
-    return [folder / name for name in _RULES if (folder / name).is_file()]
+def write_rules(folder: Path, speed: float) -> list[Path]:
+    """Write the rules for a demo of this speed; return the files."""
+    options = Options(scrape_interval=_SCRAPE_EVERY, speed=speed)
+    texts = {RULES_FILE: render_rules(options), ALERTS_FILE: render_alerts(options)}
+    for name, text in texts.items():
+        (folder / name).write_text(text, "utf-8")
+    return [folder / name for name in texts]
 
 
 def config_text(endpoint: str, rules: Sequence[Path]) -> str:

@@ -8,6 +8,8 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import butterfly_otel
 from butterfly_otel.demo import prometheus
 from butterfly_otel.demo.cluster import Cluster
 from butterfly_otel.demo.drive import Driver
+from butterfly_otel.demo.drive.limits import report_memory_limits
 from butterfly_otel.demo.plain import PlainView
 from butterfly_otel.demo.size import Size
 from butterfly_otel.demo.window import Status, Window
@@ -92,6 +95,8 @@ def run_demo(options: Options, out: TextIO) -> None:
         driver = Driver(cluster, every=max(1, round(options.speed / _FULL_DETAIL_SPEED)))
         stack.callback(driver.stop)
         driver.start()
+        if runtime.meter_provider is not None:
+            report_memory_limits(runtime.meter_provider, cluster)
         if binary is not None:
             stack.enter_context(_with_prometheus(binary, options, status))
         if "otlp" in runtime.config.exporters:
@@ -230,13 +235,12 @@ def _with_prometheus(binary: str, options: Options, status: Status) -> Generator
     if status.endpoint is None:
         msg = "--with-prometheus needs an endpoint to scrape; pass --exporter prometheus or both"
         raise ConfigurationError(msg)
-    rules = prometheus.rule_files()
-    with prometheus.serve(binary, status.endpoint, options.prometheus_port, rules) as address:
-        status.addresses["Prometheus"] = address
-        status.addresses["rules"] = (
-            ", ".join(path.name for path in rules) or "no rule files were found"
-        )
-        yield
+    with TemporaryDirectory(prefix="butterfly-otel-demo-rules-") as folder:
+        rules = prometheus.write_rules(Path(folder), options.speed)
+        with prometheus.serve(binary, status.endpoint, options.prometheus_port, rules) as address:
+            status.addresses["Prometheus"] = address
+            status.addresses["alerts"] = f"{address}/alerts"
+            yield
 
 
 def _size_warnings(size: Size) -> list[str]:

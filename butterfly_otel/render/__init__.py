@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel.render.handles import render_handles
 from butterfly_otel.render.reference import render_reference
+from butterfly_otel.render.rules import ALERTS_FILE, RULES_FILE, render_alerts, render_rules
 from butterfly_otel.render.views_yaml import render_views
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("butterfly_otel/metrics.py", render_handles),
     Artefact("views/default.yaml", render_views),
     Artefact("docs/reference/metrics.md", render_reference),
+    Artefact(f"docs/{RULES_FILE}", render_rules),
+    Artefact(f"docs/{ALERTS_FILE}", render_alerts),
 )
 
 

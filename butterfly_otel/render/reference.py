@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
+from butterfly_otel.catalog import queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ def render_reference() -> str:
             category = metric.category
             lines += [f"## {_TITLES[category]}", ""]
         lines += _metric(metric)
+    lines += _usage()
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -75,8 +77,28 @@ def _metric(metric: Metric) -> Iterator[str]:
     if metric.buckets:
         yield f"**Buckets** {', '.join(f'`{bound}`' for bound in metric.buckets)}, `+Inf`"
         yield ""
+    for query in queries.OF_METRICS:
+        if query.subject == metric.name:
+            yield from _query(query)
+
+
+def _usage() -> Iterator[str]:
+    yield "## Queries for a purpose"
+    yield ""
+    subject = None
+    for query in queries.USAGE:
+        if query.subject != subject:
+            subject = query.subject
+            yield f"### {subject}"
+            yield ""
+        yield from _query(query)
+
+
+def _query(query: queries.Query) -> Iterator[str]:
+    yield query.tells
+    yield ""
     yield "```promql"
-    yield metric.query
+    yield query.expr
     yield "```"
     yield ""
 

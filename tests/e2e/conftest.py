@@ -60,6 +60,18 @@ def promtool2() -> Path:
 
 
 @pytest.fixture(scope="session")
+def alertmanager() -> Path:
+    """The `alertmanager` executable."""
+    return _program("alertmanager")
+
+
+@pytest.fixture(scope="session")
+def amtool() -> Path:
+    """The `amtool` executable, of the same version."""
+    return _program("amtool")
+
+
+@pytest.fixture(scope="session")
 def otelcol() -> Path:
     """The OpenTelemetry Collector's executable."""
     return _program("otelcol")

@@ -83,6 +83,7 @@ class Prometheus(Server):
         folder: An existing folder for the server's files.
         scrapes: What it scrapes; nothing for a server that only takes OTLP.
         rules: Files of recording rules and alerts, evaluated every second.
+        alertmanagers: Addresses, `host:port`, of what alerts are sent to.
         otlp: Settings of the OTLP receiver that replace ours: names as they are (3 only).
         features: What `--enable-feature` names.
         flags: More of the command line.
@@ -97,6 +98,7 @@ class Prometheus(Server):
         *,
         scrapes: Sequence[Scrape] = (),
         rules: Sequence[Path] = (),
+        alertmanagers: Sequence[str] = (),
         otlp: Mapping[str, Any] | None = None,
         features: Sequence[str] = ("exemplar-storage",),
         flags: Sequence[str] = (),
@@ -104,6 +106,7 @@ class Prometheus(Server):
         super().__init__(program, folder)
         self.scrapes = tuple(scrapes)
         self.rules = tuple(rules)
+        self.alertmanagers = tuple(alertmanagers)
         self.otlp = {"translation_strategy": EXACT_NAMES, **(otlp or {})}
         self.features = tuple(features)
         self.flags = tuple(flags)
@@ -135,6 +138,9 @@ class Prometheus(Server):
             "rule_files": [str(path.absolute()) for path in self.rules],
             "scrape_configs": [scrape.config() for scrape in self.scrapes],
         }
+        if self.alertmanagers:
+            targets = [{"targets": list(self.alertmanagers)}]
+            config["alerting"] = {"alertmanagers": [{"static_configs": targets}]}
         if self.major > 2:
             config["otlp"] = self.otlp
         return config

@@ -1,8 +1,8 @@
 """The real servers that the end-to-end tests talk to, and where their programs are.
 
-`scripts/servers.py` builds the programs. `Prometheus` and `Collector` are context managers
-that start one on free ports of loopback and stop it again; their configuration is written as
-JSON, which is YAML.
+`scripts/servers.py` builds the programs. `Prometheus`, `Alertmanager` and `Collector` are
+context managers that start one on free ports of loopback and stop it again; their configuration
+is written as JSON, which is YAML.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .alertmanager import Alertmanager, Receiver
 from .collector import Collector
 from .processes import HOST, Server, ServerError, fetch, free_port, running, wait_until
 from .prometheus import EXACT_NAMES, OPENMETRICS, TEXT, Prometheus, Sample, Scrape
@@ -20,8 +21,10 @@ __all__ = [
     "HOST",
     "OPENMETRICS",
     "TEXT",
+    "Alertmanager",
     "Collector",
     "Prometheus",
+    "Receiver",
     "Sample",
     "Scrape",
     "Server",

@@ -1,8 +1,9 @@
-"""promtool's opinion of our endpoint and of the catalogue's example queries."""
+"""promtool's opinion of our endpoint, of our rules and of every query we show."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -10,11 +11,15 @@ from pathlib import Path
 import pytest
 
 import butterfly_otel
-from butterfly_otel import catalog
+from butterfly_otel.catalog import queries
+from butterfly_otel.render.rules import render_alerts
+from butterfly_otel.rules import Options
 from tests.contract.golden import FOLDER
 
 pytestmark = pytest.mark.e2e
 
+ROOT = Path(__file__).parents[2]
+QUERY = re.compile(r"^```promql\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 #: What docs/contract.md grants: names that contradict their type, and stand.
 GRANTED = {
     "butterfly_checkpoint_count",
@@ -62,15 +67,42 @@ def test_a_live_endpoint_with_everything_on_it_is_clean(promtool3: Path) -> None
     assert complaints(promtool3, text) <= GRANTED
 
 
-def test_every_example_query_parses(promtool3: Path, tmp_path: Path) -> None:
-    """Each metric's query is PromQL, as the expression of a rule."""
+@pytest.mark.parametrize("version", ["promtool3", "promtool2"])
+def test_every_query_parses(version: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Every example query, and every query of a runbook, is PromQL for Prometheus 3 and 2.42."""
+    pages = sorted((ROOT / "docs" / "runbooks").iterdir())
+    found = [QUERY.findall(page.read_text(encoding="utf-8")) for page in pages]
+    assert all(found)
+    expressions = [query.expr for query in queries.ALL] + [expr for each in found for expr in each]
     rules = [
-        {"record": f"example:{metric.handle_name}", "expr": metric.query} for metric in catalog.ALL
+        {"record": f"example:number_{number}", "expr": expr}
+        for number, expr in enumerate(expressions)
     ]
     path = tmp_path / "rules.yml"
     path.write_text(json.dumps({"groups": [{"name": "examples", "rules": rules}]}))
-    result = subprocess.run(
-        [promtool3, "check", "rules", path], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert f"{len(catalog.ALL)} rules found" in result.stdout
+    assert f"{len(expressions)} rules found" in checked(request.getfixturevalue(version), path)
+
+
+@pytest.mark.parametrize("version", ["promtool3", "promtool2"])
+def test_the_shipped_rules_are_valid(version: str, request: pytest.FixtureRequest) -> None:
+    """`promtool check rules` has nothing against the files in docs, in either version."""
+    for name in ("prometheus_rules.yml", "prometheus_alerts.yml"):
+        answer = checked(request.getfixturevalue(version), ROOT / "docs" / name)
+        assert "SUCCESS" in answer
+
+
+def test_dotted_labels_are_for_prometheus_3(
+    promtool3: Path, promtool2: Path, tmp_path: Path
+) -> None:
+    """Rules that look for OpenTelemetry's own label names load in Prometheus 3 alone."""
+    path = tmp_path / "alerts.yml"
+    path.write_text(render_alerts(Options(dotted_labels=True)))
+    assert "SUCCESS" in checked(promtool3, path)
+    with pytest.raises(subprocess.CalledProcessError):
+        checked(promtool2, path)
+
+
+def checked(promtool: Path, path: Path) -> str:
+    """What `promtool check rules` says of a file; raises where it is wrong."""
+    command = [promtool, "check", "rules", path]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

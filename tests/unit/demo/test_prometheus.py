@@ -64,14 +64,12 @@ def test_a_missing_binary_is_explained(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_configuration_scrapes_the_demo(tmp_path: Path) -> None:
-    """Target, path and the rule files that are there, and nothing that is not."""
-    assert prometheus.rule_files(tmp_path) == []
-    alerts = tmp_path / "prometheus_alerts.yml"
-    alerts.write_text("groups: []", "utf-8")
-    (tmp_path / "other.yml").write_text("groups: []", "utf-8")
-    assert prometheus.rule_files(tmp_path) == [alerts]
-    config = json.loads(prometheus.config_text(ENDPOINT, [alerts]))
-    assert config["rule_files"] == [str(alerts)]
+    """Target, path and rules that fit the demo's speed."""
+    files = prometheus.write_rules(tmp_path, 10)
+    assert [path.name for path in files] == ["prometheus_rules.yml", "prometheus_alerts.yml"]
+    assert "for: 30s" in files[1].read_text("utf-8")
+    config = json.loads(prometheus.config_text(ENDPOINT, files))
+    assert config["rule_files"] == [str(path) for path in files]
     [job] = config["scrape_configs"]
     assert job["metrics_path"] == "/metrics"
     assert job["static_configs"] == [{"targets": ["localhost:9464"]}]
@@ -114,7 +112,7 @@ def test_a_port_in_use_is_explained(fake: str) -> None:
 
 
 def test_the_demo_starts_and_stops_it(fake: str, port: int, tmp_path: Path) -> None:
-    """The demo prints its address and says whether there are rules; afterwards it is gone."""
+    """The demo prints its address and where alerts are; afterwards it is gone."""
     out = io.StringIO()
     options = Options(
         size=Size(compute=4, layers=4, models=1),
@@ -126,7 +124,7 @@ def test_the_demo_starts_and_stops_it(fake: str, port: int, tmp_path: Path) -> N
     )
     run_demo(options, out)
     assert f"Prometheus: http://127.0.0.1:{port}\n" in out.getvalue()
-    assert "rules: " in out.getvalue()
+    assert f"alerts: http://127.0.0.1:{port}/alerts\n" in out.getvalue()
     with pytest.raises(OSError, match="refused"):
         urlopen(f"http://127.0.0.1:{port}/", timeout=5)
     assert [path.name for path in tmp_path.iterdir()] == ["prometheus"]

@@ -1,0 +1,158 @@
+"""``butterfly-otel rules``: recording rules and alerts for Prometheus, as one needs them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from butterfly_otel.rules import Options
+
+_DESCRIPTION = """\
+Write prometheus_rules.yml and prometheus_alerts.yml: the specification's recording rules and
+alerts, objectives with their error budgets, and alerts on the monitoring itself. Without options
+they are those of docs/."""
+
+_EPILOG = """\
+examples:
+  butterfly-otel rules --output /etc/prometheus
+  butterfly-otel rules --scrape-interval 30s --threshold gpu_celsius=90
+  butterfly-otel rules --selector 'cluster="a"' --extra-label cluster=a --output rules-of-a
+
+thresholds, with their defaults:
+"""
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "rules",
+        help="write recording rules and alerts for Prometheus",
+        description=_DESCRIPTION,
+        epilog=_EPILOG + _thresholds(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--output", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
+    add(
+        "--extra-label",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a label of every recorded series and every alert; may be given several times",
+    )
+    add(
+        "--selector",
+        action="append",
+        default=[],
+        metavar="MATCHER",
+        help="a matcher that every selector gets, such as 'cluster=\"a\"'; may be given several"
+        " times",
+    )
+    add(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="where an alert begins; may be given several times",
+    )
+    add(
+        "--scrape-interval",
+        type=parse_duration,
+        metavar="DURATION",
+        help="of Prometheus (default: 15s); no rate looks at less than four",
+    )
+    add("--jobs", metavar="REGEX", help="the job label of all that is Butterfly's")
+    add(
+        "--require",
+        action="append",
+        metavar="METRIC",
+        help="a metric whose absence is an alert, in place of the usual ones; may be given"
+        " several times",
+    )
+    add("--runbooks", metavar="URL", help="where the runbooks are (default: docs/runbooks)")
+    add(
+        "--speed",
+        type=float,
+        metavar="X",
+        help="for a demo that runs X times as fast: make every `for` and window as much shorter",
+    )
+    add(
+        "--dotted-labels",
+        action="store_true",
+        help="for Prometheus 3 with `translation_strategy: NoTranslation`; Prometheus 2 can't"
+        " load such rules",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files and name them."""
+    # Imported late, so that the other commands start as fast as they can.
+    from butterfly_otel.render.rules import (  # noqa: PLC0415
+        ALERTS_FILE,
+        RULES_FILE,
+        render_alerts,
+        render_rules,
+    )
+
+    options, folder = _options(args), args.output
+    texts = {RULES_FILE: render_rules(options), ALERTS_FILE: render_alerts(options)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+            print(f"wrote {folder / name}")
+    except OSError as error:
+        msg = f"can't write to {folder}: {error.strerror or error}; choose another --output"
+        raise ConfigurationError(msg) from error
+    return 0
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as ``15s``, ``500ms`` or ``1m``.
+
+    Raises:
+        ArgumentTypeError: When it is none.
+    """
+    for unit, seconds in _UNITS.items():
+        count = text.removesuffix(unit)
+        if count != text and count.isascii() and count.isdigit():
+            return int(count) * seconds
+    msg = f"{text!r} is no duration; write one such as 15s or 1m"
+    raise argparse.ArgumentTypeError(msg)
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from butterfly_otel.rules import Options, Thresholds, parse_labels  # noqa: PLC0415
+
+    given: dict[str, Any] = {
+        name: value
+        for name, value in (
+            ("scrape_interval", args.scrape_interval),
+            ("jobs", args.jobs),
+            ("required", tuple(args.require) if args.require else None),
+            ("runbooks", args.runbooks.rstrip("/") if args.runbooks else None),
+            ("speed", args.speed),
+        )
+        if value is not None
+    }
+    return Options(
+        thresholds=Thresholds().changed(args.threshold),
+        extra_labels=parse_labels(args.extra_label),
+        selector=tuple(args.selector),
+        dotted_labels=args.dotted_labels,
+        **given,
+    )
+
+
+def _thresholds() -> str:
+    from dataclasses import fields  # noqa: PLC0415
+
+    from butterfly_otel.rules.options import Thresholds  # noqa: PLC0415
+
+    return "\n".join(f"  {each.name}={each.default:g}" for each in fields(Thresholds))

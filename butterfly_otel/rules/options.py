@@ -1,0 +1,195 @@
+"""What can be chosen when rules are generated, with the specification's values as defaults."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
+
+from butterfly_otel import catalog
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
+#: Labels that the rules themselves give to what they record or fire.
+_TAKEN = frozenset({"alertname", "severity", "slo"})
+#: Longest scrape interval: beyond it, Prometheus forgets a sample before the next one comes.
+_LONGEST_SCRAPE = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Where each alert begins. Ratios are from 0 to 1.
+
+    Attributes:
+        error_ratio: HighErrorRate: failed requests, of all of a role and method.
+        latency_seconds: HighLatency: P99 of inference requests. Also what the latency SLO
+            calls fast, so it is a boundary of ``butterfly_request_duration_seconds``.
+        leader_changes: FrequentLeaderChanges: elections in an hour.
+        memory_ratio: HighMemoryUsage: memory in use, of the node's limit.
+        gpu_celsius: GPUOverheating.
+        queued_tasks: QueueBuildup: tasks waiting on a node.
+        isolated_ratio: NodeIsolated: connections of a node that are down.
+        availability: Objective of the availability SLO: requests that succeed.
+        fast_requests: Objective of the latency SLO: inference requests that are fast.
+        tokens_per_second: LowThroughput: what the cluster makes while it has work.
+        scrape_ratio: ButterflyScrapeSlow: duration of a scrape, of the interval.
+        collector_seconds: ButterflyCollectorStale: age of a collector's last reading.
+        export_error_ratio: ButterflyExporterFailing: failed pushes, of all.
+    """
+
+    error_ratio: float = 0.05
+    latency_seconds: float = 5.0
+    leader_changes: float = 5.0
+    memory_ratio: float = 0.9
+    gpu_celsius: float = 85.0
+    queued_tasks: float = 100.0
+    isolated_ratio: float = 0.5
+    availability: float = 0.999
+    fast_requests: float = 0.99
+    tokens_per_second: float = 1000.0
+    scrape_ratio: float = 0.5
+    collector_seconds: float = 60.0
+    export_error_ratio: float = 0.1
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            ratio = each.name.endswith("_ratio") or each.name in {"availability", "fast_requests"}
+            if not 0 < value < (1 if ratio else float("inf")):
+                wanted = "between 0 and 1" if ratio else "above 0"
+                msg = f"threshold {each.name} is {value:g}; give a number {wanted}"
+                raise ConfigurationError(msg)
+        bounds = catalog.BY_NAME["butterfly_request_duration_seconds"].buckets
+        if self.latency_seconds not in bounds:
+            msg = (
+                f"threshold latency_seconds is {self.latency_seconds:g}, which is no boundary of"
+                f" butterfly_request_duration_seconds, so requests that are faster can't be"
+                f" counted; give one of {', '.join(f'{bound:g}' for bound in bounds)}"
+            )
+            raise ConfigurationError(msg)
+
+    def changed(self, pairs: Iterable[str]) -> Thresholds:
+        """Return these thresholds with some replaced, each given as ``NAME=VALUE``.
+
+        Raises:
+            ConfigurationError: When a name is unknown or a value is no number in its range.
+        """
+        known = [each.name for each in fields(self)]
+        chosen: dict[str, float] = {}
+        for pair in pairs:
+            name, _, text = pair.partition("=")
+            if name not in known:
+                msg = f"there is no threshold {name!r}; there are {', '.join(known)}"
+                raise ConfigurationError(msg)
+            try:
+                chosen[name] = float(text)
+            except ValueError:
+                msg = f"threshold {name} is {text!r}; write {name}=NUMBER"
+                raise ConfigurationError(msg) from None
+        return replace(self, **chosen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """For whom rules are generated.
+
+    Attributes:
+        thresholds: Where each alert begins.
+        extra_labels: Labels that every recorded series and every alert gets.
+        selector: Matchers that every selector gets, such as ``cluster="a"``: where one
+            Prometheus watches several clusters, each has rules of its own.
+        jobs: Regular expression of the ``job`` label of everything that is Butterfly's.
+        required: Metrics of which a healthy cluster always has a series.
+        scrape_interval: Seconds between two scrapes; no rate looks at less than four.
+        speed: How many times as fast as real time what is watched runs, such as a demo:
+            every ``for`` and every window is as many times shorter.
+        dotted_labels: Also look for labels under OpenTelemetry's own names. Prometheus 3
+            stores them so with ``translation_strategy: NoTranslation``; Prometheus 2 can't
+            load such rules.
+        runbooks: Where the runbooks are: a URL or a path, without a slash at the end.
+
+    Raises:
+        ConfigurationError: When one of them is wrong.
+    """
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    extra_labels: tuple[tuple[str, str], ...] = ()
+    selector: tuple[str, ...] = ()
+    jobs: str = "butterfly.*"
+    required: tuple[str, ...] = (
+        "butterfly_requests_total",
+        "butterfly_cluster_size",
+        "butterfly_quorum_size",
+        "butterfly_consensus_leader_changes_total",
+        "butterfly_connection_active",
+        "butterfly_memory_allocated_bytes",
+        "butterfly_tasks_queued",
+    )
+    scrape_interval: float = 15.0
+    speed: float = 1.0
+    dotted_labels: bool = False
+    runbooks: str = "docs/runbooks"
+
+    def __post_init__(self) -> None:
+        _check_labels(self.extra_labels)
+        _check_matchers(self.selector)
+        unknown = [name for name in self.required if name not in catalog.BY_NAME]
+        if unknown or not self.required:
+            what = f"{unknown[0]!r} is no metric" if unknown else "no metric is required"
+            msg = f"{what}; require metrics of the contract (`butterfly-otel catalog` lists them)"
+            raise ConfigurationError(msg)
+        if not 0 < self.scrape_interval <= _LONGEST_SCRAPE:
+            msg = (
+                f"the scrape interval is {self.scrape_interval:g} s; give what Prometheus is set"
+                f" to, at most {_LONGEST_SCRAPE:g} s"
+            )
+            raise ConfigurationError(msg)
+        if not self.speed > 0:
+            msg = f"the speed is {self.speed:g}; give a number above 0"
+            raise ConfigurationError(msg)
+        try:
+            re.compile(self.jobs)
+        except re.error as error:
+            msg = f"jobs is {self.jobs!r}, which is no regular expression: {error}"
+            raise ConfigurationError(msg) from None
+
+
+def parse_labels(pairs: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Read labels given as ``NAME=VALUE``.
+
+    Raises:
+        ConfigurationError: When one has no ``=``.
+    """
+    labels: list[tuple[str, str]] = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            msg = f"{pair!r} is no label; write NAME=VALUE, such as team=inference"
+            raise ConfigurationError(msg)
+        labels.append((name, value))
+    return tuple(labels)
+
+
+def _check_labels(labels: tuple[tuple[str, str], ...]) -> None:
+    of_contract = {key for metric in catalog.ALL for key in metric.label_keys}
+    for name, value in labels:
+        if _LABEL.fullmatch(name) is None or name.startswith("__"):
+            msg = f"{name!r} is no name of a label; use letters, digits and underscores"
+            raise ConfigurationError(msg)
+        if name in _TAKEN or name in of_contract:
+            msg = f"the label {name!r} would replace one the rules or the metrics have; rename it"
+            raise ConfigurationError(msg)
+        if not value:
+            msg = f"the label {name!r} has no value, and an empty label is none; write {name}=VALUE"
+            raise ConfigurationError(msg)
+
+
+def _check_matchers(matchers: tuple[str, ...]) -> None:
+    for matcher in matchers:
+        if _MATCHER.fullmatch(matcher) is None:
+            msg = f"{matcher!r} is no matcher; write one of a selector, such as 'cluster=\"a\"'"
+            raise ConfigurationError(msg)

@@ -1,0 +1,7 @@
+"""What every rule is to make of which series: told by hand, run by promtool."""
+
+from __future__ import annotations
+
+from . import objectives, operations, recordings, specification
+
+CASES = (*recordings.CASES, *specification.CASES, *objectives.CASES, *operations.CASES)
