@@ -98,6 +98,11 @@ class Bound:
         """Look the series up again at the next measurement. Called by the handle."""
         self._cell = _Unsettled(self)
 
+    def target(self) -> Target:
+        """Return where measurements go now, whatever is configured later."""
+        cell = self._cell
+        return self.settle() if type(cell) is _Unsettled else cell
+
     def settle(self) -> Target:
         """Look the series up, and keep it where it may be kept."""
         target, keep = self._handle.settle(self._values)

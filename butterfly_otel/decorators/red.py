@@ -47,8 +47,9 @@ class RequestCall:
         self._open = red.on
         self._start = perf_counter()
         if self._open:
-            red.in_flight.add(1)
-            self._leave = red.in_flight.add
+            # Of this series, whatever is configured by the end.
+            self._leave = red.in_flight.target().record
+            self._leave(1)
 
     def fail(self, error: str | BaseException) -> None:
         """Count this request as an error although it raises nothing.
@@ -139,8 +140,8 @@ def _coroutine(function: Function, red: Red, types: ErrorTypes) -> Function:
         if not red.on:
             return await function(*args, **kwargs)
         start = clock()
-        in_flight.add(1)
-        leave = in_flight.add  # of these series, whatever is configured by the end
+        leave = in_flight.target().record  # of this series, whatever is configured by the end
+        leave(1)
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
@@ -165,8 +166,8 @@ def _function(function: Function, red: Red, types: ErrorTypes) -> Function:
         if not red.on:
             return function(*args, **kwargs)
         start = clock()
-        in_flight.add(1)
-        leave = in_flight.add  # of these series, whatever is configured by the end
+        leave = in_flight.target().record  # of this series, whatever is configured by the end
+        leave(1)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:

@@ -35,6 +35,11 @@ class _Unmeasured:
 
     record = add
 
+    @classmethod
+    def target(cls) -> type[_Unmeasured]:
+        """Return this."""
+        return cls
+
 
 class Red:
     """The series of one method and role.
