@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.resources import Resource
 
@@ -136,13 +136,15 @@ def assemble(
 def _provider(
     config: Config, streams: Sequence[Stream], readers: Sequence[MetricReader]
 ) -> GatedMeterProvider:
-    make_provider = MeterProvider if config.engine == "butterfly" else GatedMeterProvider
-    return make_provider(
-        metric_readers=readers,
-        resource=_resource(config),
-        views=compile_views(streams),
-        shutdown_on_exit=False,
-    )
+    settings: dict[str, Any] = {
+        "metric_readers": readers,
+        "resource": _resource(config),
+        "views": compile_views(streams),
+        "shutdown_on_exit": False,
+    }
+    if config.engine == "sdk":
+        return GatedMeterProvider(**settings)
+    return MeterProvider(**settings, time_to_live=dict(config.time_to_live))
 
 
 def detach_handles() -> None:

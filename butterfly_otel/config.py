@@ -9,71 +9,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.exporter_settings import (
+    OtlpSettings,
+    PrometheusSettings,
+    otlp_settings,
+    prometheus_settings,
+)
 from butterfly_otel.settings import Source, strings, unquote_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
 NodeRole = Literal["coordinator", "compute", "observer"]
 ExporterName = Literal["prometheus", "otlp", "console", "none"]
-OtlpProtocol = Literal["grpc", "http/protobuf"]
 Engine = Literal["butterfly", "sdk"]
-Temporality = Literal["cumulative", "delta", "lowmemory"]
-Compression = Literal["none", "gzip", "deflate"]
-TranslationStrategy = Literal[
-    "UnderscoreEscapingWithSuffixes",
-    "UnderscoreEscapingWithoutSuffixes",
-    "NoUTF8EscapingWithSuffixes",
-    "NoTranslation",
-]
-
-_DEFAULT_ENDPOINTS: Final[dict[OtlpProtocol, str]] = {
-    "grpc": "http://localhost:4317",
-    "http/protobuf": "http://localhost:4318",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PrometheusSettings:
-    """The pull endpoint. ``host`` and ``port``: OTEL_EXPORTER_PROMETHEUS_HOST and _PORT."""
-
-    host: str = "localhost"
-    port: int = 9464
-    translation_strategy: TranslationStrategy = "UnderscoreEscapingWithSuffixes"
-    scope_labels: bool = False
-    target_info: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class OtlpSettings:
-    """The push exporter: OTEL_EXPORTER_OTLP_METRICS_… beats OTEL_EXPORTER_OTLP_….
-
-    Attributes:
-        protocol: ``grpc`` or ``http/protobuf`` (the specification's default).
-        endpoint: Complete URL; for HTTP with its path.
-        headers: Sent with each export.
-        timeout: Seconds one export may take, retries included. The environment variable is
-            in milliseconds, as the specification says.
-        compression: ``none``, ``gzip`` or, by HTTP only, ``deflate``.
-        certificate: PEM file of the server's authority.
-        client_key: PEM file of our own key.
-        client_certificate: PEM file of our own certificate.
-        temporality: OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE.
-    """
-
-    protocol: OtlpProtocol = "http/protobuf"
-    endpoint: str = "http://localhost:4318/v1/metrics"
-    headers: tuple[tuple[str, str], ...] = ()
-    timeout: float = 10.0
-    compression: Compression = "none"
-    certificate: Path | None = None
-    client_key: Path | None = None
-    client_certificate: Path | None = None
-    temporality: Temporality = "cumulative"
+GpuId = Literal["uuid", "index", "pci"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +53,10 @@ class Config:
     collectors: tuple[str, ...] = ("auto",)
     sampling_interval: float | None = None
     cpu_per_core: bool = False
+    gpu_id: GpuId = "uuid"
+    hardware_metrics: bool = False
+    checkpoint_dir: tuple[Path, ...] = ()
+    time_to_live: tuple[tuple[str, float], ...] = ()
     disabled: bool = False
 
 
@@ -116,7 +74,7 @@ def load_config(arguments: Arguments, environ: Mapping[str, str] | None = None) 
     disabled = source.flag(None, "OTEL_SDK_DISABLED", default=False)
     role = cast("NodeRole", _role(source, disabled=disabled))
     exporters = _exporters(source)
-    return Config(
+    config = Config(
         node_id=_node_id(source, disabled=disabled),
         node_role=role,
         exporters=exporters,
@@ -125,35 +83,52 @@ def load_config(arguments: Arguments, environ: Mapping[str, str] | None = None) 
         or f"butterfly-{role}",
         service_version=source.text("service_version", None),
         resource_attributes=_resource_attributes(source),
-        prometheus=_prometheus(source),
-        otlp=_otlp(source),
+        prometheus=prometheus_settings(source),
+        otlp=otlp_settings(source),
         export_interval=source.milliseconds(
             "export_interval", "OTEL_METRIC_EXPORT_INTERVAL", default=60.0
         ),
         export_timeout=source.milliseconds(
             "export_timeout", "OTEL_METRIC_EXPORT_TIMEOUT", default=30.0
         ),
-        views=_views(source),
+        views=source.paths("views", "BUTTERFLY_OTEL_VIEWS"),
         strict=source.flag("strict", "BUTTERFLY_OTEL_STRICT", default=False),
         zero_init=source.flag("zero_init", "BUTTERFLY_OTEL_ZERO_INIT", default=True),
         handle_signals=source.flag("handle_signals", "BUTTERFLY_OTEL_HANDLE_SIGNALS", default=True),
         set_global=source.flag("set_global", "BUTTERFLY_OTEL_SET_GLOBAL", default=True),
-        engine=cast(
-            "Engine",
-            source.one_of(
-                source.text("engine", "BUTTERFLY_OTEL_ENGINE") or "butterfly",
-                get_args(Engine),
-                "engine",
-                "BUTTERFLY_OTEL_ENGINE",
-            ),
-        ),
+        engine=cast("Engine", source.choice("engine", "BUTTERFLY_OTEL_ENGINE", get_args(Engine))),
         collectors=source.names(
             "collectors", "BUTTERFLY_OTEL_COLLECTORS", default="auto", objects=True
         ),
         sampling_interval=source.duration("sampling_interval", "BUTTERFLY_OTEL_SAMPLING_INTERVAL"),
         cpu_per_core=source.flag("cpu_per_core", "BUTTERFLY_OTEL_CPU_PER_CORE", default=False),
+        gpu_id=cast("GpuId", source.choice("gpu_id", "BUTTERFLY_OTEL_GPU_ID", get_args(GpuId))),
+        hardware_metrics=source.flag(
+            "hardware_metrics", "BUTTERFLY_OTEL_HARDWARE_METRICS", default=False
+        ),
+        checkpoint_dir=source.paths("checkpoint_dir", "BUTTERFLY_OTEL_CHECKPOINT_DIR"),
+        time_to_live=source.seconds_by_name("time_to_live", "BUTTERFLY_OTEL_TIME_TO_LIVE"),
         disabled=disabled,
     )
+    _require_together(config)
+    return config
+
+
+def _require_together(config: Config) -> None:
+    """Refuse settings that need another one.
+
+    Raises:
+        ConfigurationError: When one is missing.
+    """
+    if "disk" in config.collectors and not config.checkpoint_dir:
+        raise ConfigurationError(
+            "collectors names 'disk', which reads the space of checkpoints: say where they are by"
+            " configure(checkpoint_dir=...) or BUTTERFLY_OTEL_CHECKPOINT_DIR"
+        )
+    if config.time_to_live and config.engine == "sdk":
+        raise ConfigurationError(
+            "time_to_live needs engine 'butterfly', and engine is 'sdk'; leave one of them out"
+        )
 
 
 def _node_id(source: Source, *, disabled: bool) -> str:
@@ -201,96 +176,3 @@ def _resource_attributes(source: Source) -> tuple[tuple[str, str], ...]:
             raise ConfigurationError(msg)
         pairs.update(strings(cast("object", given)))
     return tuple(sorted(pairs.items()))
-
-
-def _prometheus(source: Source) -> PrometheusSettings:
-    strategy = source.text("translation_strategy", "BUTTERFLY_OTEL_TRANSLATION_STRATEGY")
-    default = PrometheusSettings()
-    return PrometheusSettings(
-        host=source.text("prometheus_host", "OTEL_EXPORTER_PROMETHEUS_HOST") or default.host,
-        port=source.port("prometheus_port", "OTEL_EXPORTER_PROMETHEUS_PORT", default.port),
-        translation_strategy=cast(
-            "TranslationStrategy",
-            source.one_of(
-                strategy or default.translation_strategy,
-                get_args(TranslationStrategy),
-                "translation_strategy",
-                "BUTTERFLY_OTEL_TRANSLATION_STRATEGY",
-            ),
-        ),
-        scope_labels=source.flag("scope_labels", "BUTTERFLY_OTEL_SCOPE_LABELS", default=False),
-        target_info=source.flag("target_info", "BUTTERFLY_OTEL_TARGET_INFO", default=True),
-    )
-
-
-def _otlp(source: Source) -> OtlpSettings:
-    protocol = cast(
-        "OtlpProtocol",
-        source.one_of(
-            source.otlp_text("otlp_protocol", "PROTOCOL") or "http/protobuf",
-            get_args(OtlpProtocol),
-            "otlp_protocol",
-            source.otlp_variable("PROTOCOL"),
-        ),
-    )
-    compression = source.otlp_text("otlp_compression", "COMPRESSION") or "none"
-    allowed = get_args(Compression)
-    temporality = source.text(
-        "otlp_temporality", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
-    )
-    return OtlpSettings(
-        protocol=protocol,
-        endpoint=_endpoint(source, protocol),
-        headers=source.headers(),
-        timeout=source.otlp_timeout(default=10.0),
-        compression=cast(
-            "Compression",
-            source.one_of(
-                compression,
-                allowed if protocol != "grpc" else allowed[:2],
-                "otlp_compression",
-                source.otlp_variable("COMPRESSION"),
-            ),
-        ),
-        certificate=source.otlp_file("otlp_certificate", "CERTIFICATE"),
-        client_key=source.otlp_file("otlp_client_key", "CLIENT_KEY"),
-        client_certificate=source.otlp_file("otlp_client_certificate", "CLIENT_CERTIFICATE"),
-        temporality=cast(
-            "Temporality",
-            source.one_of(
-                (temporality or "cumulative").lower(),
-                get_args(Temporality),
-                "otlp_temporality",
-                "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-            ),
-        ),
-    )
-
-
-def _endpoint(source: Source, protocol: OtlpProtocol) -> str:
-    """Return the complete URL, built as the OTLP exporter specification says.
-
-    Given for metrics alone, it is used as it is; given for all signals, ``/v1/metrics`` is
-    added to it for HTTP.
-    """
-    own = source.url(
-        "otlp_endpoint", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", grpc=protocol == "grpc"
-    )
-    if own is not None:
-        return own
-    shared = source.url(None, "OTEL_EXPORTER_OTLP_ENDPOINT", grpc=protocol == "grpc")
-    base = shared or _DEFAULT_ENDPOINTS[protocol]
-    return base if protocol == "grpc" else f"{base.rstrip('/')}/v1/metrics"
-
-
-def _views(source: Source) -> tuple[Path, ...]:
-    given = source.argument("views")
-    if given is None:
-        text = source.text(None, "BUTTERFLY_OTEL_VIEWS") or ""
-        return tuple(Path(part) for part in text.split(os.pathsep) if part)
-    if isinstance(given, (str, os.PathLike)):
-        return (Path(cast("str", given)),)
-    if isinstance(given, (list, tuple)):
-        return tuple(Path(part) for part in cast("Sequence[str]", given))
-    msg = f"views is {given!r}; pass the path of an overlay or a list of paths"
-    raise ConfigurationError(msg)

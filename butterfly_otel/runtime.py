@@ -17,6 +17,7 @@ from butterfly_otel.collectors.collection import Collection
 from butterfly_otel.collectors.registry import choose, own_sources
 from butterfly_otel.config import Config, load_config
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.pools.books import POOLS
 from butterfly_otel.signals import SignalFlush
 
 if TYPE_CHECKING:
@@ -29,15 +30,18 @@ if TYPE_CHECKING:
     from butterfly_otel.assembly import Pipeline
     from butterfly_otel.collectors import Source
     from butterfly_otel.config import (
-        Compression,
         Engine,
         ExporterName,
+        GpuId,
         NodeRole,
+    )
+    from butterfly_otel.engine import GatedMeterProvider
+    from butterfly_otel.exporter_settings import (
+        Compression,
         OtlpProtocol,
         Temporality,
         TranslationStrategy,
     )
-    from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.server import Server
 
 _logger = logging.getLogger("butterfly_otel")
@@ -69,6 +73,7 @@ class Runtime:
             return
         chosen = choose(config, sources)
         self._pipeline = assembly.assemble(config, registry, readers)
+        POOLS.attach(strict=config.strict, count=self._pipeline.telemetry.count)
         try:
             self._server = _serve(config, self._pipeline)
             # Where nobody reads, there is nothing to sample for.
@@ -136,6 +141,7 @@ class Runtime:
         if self._collection is not None:
             self._collection.end(deadline - monotonic())
         assembly.detach_handles()
+        POOLS.detach()
         global_provider.uninstall(self._pipeline.provider)
         return succeeded
 
@@ -174,6 +180,10 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     collectors: str | Sequence[str | Source] | None = None,
     sampling_interval: float | None = None,
     cpu_per_core: bool | None = None,
+    gpu_id: GpuId | None = None,
+    hardware_metrics: bool | None = None,
+    checkpoint_dir: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    time_to_live: Mapping[str, float] | None = None,
     metric_readers: Sequence[MetricReader] = (),
 ) -> Runtime:
     """Start measuring and exporting.
@@ -237,6 +247,15 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             which is 5 for most. Some read no more often than makes sense.
         cpu_per_core: Whether the CPU's usage is reported a core, instead of as a whole
             (BUTTERFLY_OTEL_CPU_PER_CORE). Default False.
+        gpu_id: What the label ``gpu_id`` has: ``uuid``, which is the same after a reboot and in
+            a container, ``index`` or ``pci`` (BUTTERFLY_OTEL_GPU_ID). Default ``uuid``.
+        hardware_metrics: Whether GPUs report more than the contract has: power, energy, ECC
+            errors and others, named ``hw.*`` as OpenTelemetry does
+            (BUTTERFLY_OTEL_HARDWARE_METRICS). Default False.
+        checkpoint_dir: Where checkpoints are, whose space is reported: a path or several
+            (BUTTERFLY_OTEL_CHECKPOINT_DIR, separated as PATH is). By default none.
+        time_to_live: Seconds by metric name: a series of that metric that nobody measures for
+            longer is left out (BUTTERFLY_OTEL_TIME_TO_LIVE, ``name=seconds,name=seconds``).
         metric_readers: Further readers of the OpenTelemetry SDK.
 
     Raises:

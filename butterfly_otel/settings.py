@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
@@ -66,6 +67,43 @@ class Source:
         choices = ", ".join(allowed[:-1]) + f" or {allowed[-1]}"
         msg = f"{self._place(argument, variable)} is {value!r}; it must be {choices}"
         raise ConfigurationError(msg)
+
+    def choice(self, argument: str, variable: str, allowed: Sequence[str]) -> str:
+        """Return one of ``allowed``, by default the first."""
+        return self.one_of(self.text(argument, variable) or allowed[0], allowed, argument, variable)
+
+    def paths(self, argument: str, variable: str) -> tuple[Path, ...]:
+        """Return paths: an argument is one or a list, a variable is separated as PATH is."""
+        given = self._arguments.get(argument)
+        if given is None:
+            text = self.text(None, variable) or ""
+            return tuple(Path(part) for part in text.split(os.pathsep) if part)
+        if isinstance(given, (str, os.PathLike)):
+            return (Path(cast("str", given)),)
+        if isinstance(given, (list, tuple)):
+            return tuple(Path(part) for part in cast("Sequence[str]", given))
+        raise ConfigurationError(f"{argument} is {given!r}; pass a path or a list of paths")
+
+    def seconds_by_name(self, argument: str, variable: str) -> tuple[tuple[str, float], ...]:
+        """Return seconds by name, sorted; a variable is ``name=seconds,name=seconds``."""
+        given = self._arguments.get(argument)
+        if given is None:
+            pairs = unquote_pairs(self._environ.get(variable) or "", variable)
+        elif isinstance(given, dict):
+            pairs = strings(cast("object", given))
+        else:
+            raise ConfigurationError(f"{argument} is {given!r}; pass a dict of seconds by name")
+        seconds: dict[str, float] = {}
+        for name, text in pairs.items():
+            try:
+                seconds[name] = float(text)
+            except ValueError:
+                seconds[name] = math.nan
+            if not 0 < seconds[name] < math.inf:
+                place = self._place(argument, variable)
+                msg = f"{place} has {text!r} for {name}; it must be seconds above 0"
+                raise ConfigurationError(msg)
+        return tuple(sorted(seconds.items()))
 
     def port(self, argument: str, variable: str, default: int) -> int:
         """Return a TCP port; 0 means any free one."""

@@ -47,6 +47,16 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry("cpu", "butterfly_otel.collectors.cpu:CpuSource", {"per_core": "cpu_per_core"}),
     Entry("throttling", "butterfly_otel.collectors.throttling:ThrottlingSource"),
+    Entry("memory", "butterfly_otel.collectors.memory:MemorySource"),
+    Entry(
+        "torch", "butterfly_otel.collectors.torch:TorchSource", {"interval": "sampling_interval"}
+    ),
+    Entry(
+        "nvml",
+        "butterfly_otel.collectors.nvml:NvmlSource",
+        {"gpu_id": "gpu_id", "extensions": "hardware_metrics"},
+    ),
+    Entry("disk", "butterfly_otel.collectors.disk:DiskSource", {"directories": "checkpoint_dir"}),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ def test_everything_can_come_from_the_environment() -> None:
         "BUTTERFLY_OTEL_ZERO_INIT": "off",
         "BUTTERFLY_OTEL_VIEWS": "low-cardinality",
         "BUTTERFLY_OTEL_TRANSLATION_STRATEGY": "NoTranslation",
+        "BUTTERFLY_OTEL_GPU_ID": "index",
+        "BUTTERFLY_OTEL_HARDWARE_METRICS": "1",
+        "BUTTERFLY_OTEL_CHECKPOINT_DIR": f"/a{os.pathsep}/b",
+        "BUTTERFLY_OTEL_TIME_TO_LIVE": "x=1.5,butterfly_connection_active=300",
     }
     config = load_config({}, environ)
     assert config == load_config(
@@ -70,6 +75,10 @@ def test_everything_can_come_from_the_environment() -> None:
             "zero_init": False,
             "views": "low-cardinality",
             "translation_strategy": "NoTranslation",
+            "gpu_id": "index",
+            "hardware_metrics": True,
+            "checkpoint_dir": ["/a", "/b"],
+            "time_to_live": {"butterfly_connection_active": 300, "x": 1.5},
         },
         {},
     )
@@ -125,6 +134,13 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     (NODE, {"OTEL_METRICS_EXPORTER": "a,b"}, "OTEL_METRICS_EXPORTER is 'a'"),
     ({**NODE, "exporter": ["none", "otlp"]}, {}, "'none' and something else"),
     ({**NODE, "exporter": 7}, {}, "exporter is 7"),
+    ({**NODE, "gpu_id": "name"}, {}, "gpu_id is 'name'.*uuid, index or pci"),
+    ({**NODE, "checkpoint_dir": 3}, {}, "checkpoint_dir is 3"),
+    ({**NODE, "collectors": ["disk"]}, {}, "'disk'.*BUTTERFLY_OTEL_CHECKPOINT_DIR"),
+    ({**NODE, "time_to_live": 3}, {}, "time_to_live is 3"),
+    ({**NODE, "time_to_live": {"x": 0}}, {}, "time_to_live has '0' for x.*above 0"),
+    (NODE, {"BUTTERFLY_OTEL_TIME_TO_LIVE": "x=soon"}, "TIME_TO_LIVE has 'soon' for x"),
+    ({**NODE, "time_to_live": {"x": 1}, "engine": "sdk"}, {}, "time_to_live needs engine"),
     ({**NODE, "exporter": []}, {}, r"exporter is \[\]"),
     ({**NODE, "prometheus_port": 70000}, {}, "prometheus_port is 70000.*0 to 65535"),
     (NODE, {"OTEL_EXPORTER_PROMETHEUS_PORT": "x"}, "OTEL_EXPORTER_PROMETHEUS_PORT is 'x'"),

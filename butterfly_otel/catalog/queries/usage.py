@@ -144,10 +144,23 @@ TELEMETRY = tuple(
         ("device_up", "Devices that are lost.", "butterfly_otel_device_up == 0"),
         (
             "memory_limit_bytes",
-            "Share of each node's memory in use.",
+            "Memory that each node has left.",
+            "butterfly_otel_memory_limit_bytes - on (node_id) butterfly_otel_memory_used_bytes",
+        ),
+        (
+            "memory_used_bytes",
+            "Nodes that use more than nine tenths of their memory.",
             (
-                "sum by (node_id) (butterfly_memory_allocated_bytes)"
-                " / on (node_id) butterfly_otel_memory_limit_bytes"
+                "butterfly_otel_memory_used_bytes"
+                " / on (node_id) butterfly_otel_memory_limit_bytes > 0.9"
+            ),
+        ),
+        (
+            "request_first_item_seconds",
+            "Time within which 99 % of streamed answers begin.",
+            (
+                "histogram_quantile(0.99, sum by (node_role, method, le)"
+                " (rate(butterfly_otel_request_first_item_seconds_bucket[5m])))"
             ),
         ),
     )

@@ -16,7 +16,7 @@ a meter provider, and :mod:`.app` and :mod:`.server` serve it.
 
 from __future__ import annotations
 
-from butterfly_otel.config import TranslationStrategy
+from butterfly_otel.exporter_settings import TranslationStrategy
 from butterfly_otel.exporters.prometheus.app import make_wsgi_app
 from butterfly_otel.exporters.prometheus.collector import CollectionError
 from butterfly_otel.exporters.prometheus.names import STRATEGIES

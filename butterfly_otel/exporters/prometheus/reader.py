@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
     from opentelemetry.sdk.resources import Resource
 
-    from butterfly_otel.config import TranslationStrategy
+    from butterfly_otel.exporter_settings import TranslationStrategy
     from butterfly_otel.exporters.prometheus.directory import Verbatim
     from butterfly_otel.exporters.prometheus.problems import ProblemKind
     from butterfly_otel.exporters.prometheus.server import Server

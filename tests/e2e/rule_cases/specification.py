@@ -311,6 +311,19 @@ HIGH_MEMORY_USAGE = (
     ),
     AlertCase(
         "HighMemoryUsage",
+        "what the node itself uses goes before its pools, some of which are a GPU's",
+        {
+            memory("n1", "model", **A): "500x80",
+            memory("n2", "model", **B): "1x80",
+            s("butterfly_otel_memory_used_bytes", node_id="n1", **A): "50x80",
+            s("butterfly_otel_memory_used_bytes", node_id="n2", **B): "93x80",
+            s("butterfly_otel_memory_limit_bytes", node_id="n1", **A): "100x80",
+            s("butterfly_otel_memory_limit_bytes", node_id="n2", **B): "100x80",
+        },
+        {"4m": (), "8m": (_memory("n2", "93%"),)},
+    ),
+    AlertCase(
+        "HighMemoryUsage",
         "the node's own limit goes before the machine's, and two reporters of it are one",
         {
             memory("n1", **A): "95x80",
