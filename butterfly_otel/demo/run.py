@@ -17,7 +17,6 @@ import butterfly_otel
 from butterfly_otel.demo import prometheus
 from butterfly_otel.demo.cluster import Cluster
 from butterfly_otel.demo.drive import Driver
-from butterfly_otel.demo.drive.limits import report_memory_limits
 from butterfly_otel.demo.plain import PlainView
 from butterfly_otel.demo.size import Size
 from butterfly_otel.demo.window import Status, Window
@@ -95,8 +94,6 @@ def run_demo(options: Options, out: TextIO) -> None:
         driver = Driver(cluster, every=max(1, round(options.speed / _FULL_DETAIL_SPEED)))
         stack.callback(driver.stop)
         driver.start()
-        if runtime.meter_provider is not None:
-            report_memory_limits(runtime.meter_provider, cluster)
         if binary is not None:
             stack.enter_context(_with_prometheus(binary, options, status))
         if "otlp" in runtime.config.exporters:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opentelemetry.metrics import Observation
+
 from butterfly_otel import metrics
+from butterfly_otel.collectors.handles import BY_NAME as OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from opentelemetry.metrics import Observation
 
     from butterfly_otel.demo.cluster import Cluster
     from butterfly_otel.demo.consensus import Raft
@@ -91,6 +92,19 @@ def _nodes(world: World) -> Iterator[Registration]:
             yield allocated.observation(round(pools["system"]), node_id=name, pool="system")
 
     yield metrics.memory_allocated_bytes.observe(memory)
+    limit, used = OWN["butterfly_otel_memory_limit_bytes"], OWN["butterfly_otel_memory_used_bytes"]
+    yield limit.observe(
+        lambda: [
+            Observation(round(node.memory_limit), {"node_id": node.node_id})
+            for node in _up(world.nodes)
+        ]
+    )
+    yield used.observe(
+        lambda: [
+            Observation(round(node.memory_used), {"node_id": node.node_id})
+            for node in _up(world.nodes)
+        ]
+    )
     peak, fragmentation = metrics.memory_peak_bytes, metrics.memory_fragmentation_ratio
     yield peak.observe(
         lambda: [

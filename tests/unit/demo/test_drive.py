@@ -25,9 +25,10 @@ def collections(drive: Drive) -> list[Any]:
 
 
 def test_every_metric_has_data_within_a_minute(collections: list[Any]) -> None:
-    """All metrics of the contract are there soon, and none that is not of it."""
-    assert set(collections[0].metrics) == {metric.name for metric in catalog.CONTRACT}
-    assert len(collections[0].metrics) == 64
+    """All metrics of the contract are there soon, and beside them each node's memory."""
+    memory = {"butterfly_otel_memory_limit_bytes", "butterfly_otel_memory_used_bytes"}
+    assert set(collections[0].metrics) == {metric.name for metric in catalog.CONTRACT} | memory
+    assert len(collections[0].metrics) == 64 + 2
 
 
 def test_every_label_of_every_metric_is_used(collections: list[Any]) -> None:
