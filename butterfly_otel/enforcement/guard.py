@@ -75,15 +75,19 @@ class LabelGuard:
                 clean = clean and unchanged
         return attributes, clean
 
-    def admit_mapping(self, attributes: Mapping[str, object] | None) -> dict[str, str]:
+    def admit_mapping(self, attributes: Mapping[str, object] | None) -> tuple[dict[str, str], bool]:
         """Return the attributes for a mapping, as OpenTelemetry's own API passes it.
+
+        The flag tells whether nothing had to be changed, as in :meth:`admit`.
 
         Raises:
             LabelError: In strict mode, when a key or value breaks the contract.
         """
         given = attributes or {}
+        known = True
         for key in given:
             if key not in self._known:
+                known = False
                 self._violations.label(
                     self._metric,
                     label_text(key)[0],
@@ -91,7 +95,8 @@ class LabelGuard:
                     f"{self._metric.name} has no label {key!r}; it has"
                     f" {', '.join(self._keys) or 'none'}.",
                 )
-        return self.admit([given.get(key) for key in self._keys])[0]
+        admitted, clean = self.admit([given.get(key) for key in self._keys])
+        return admitted, clean and known
 
 
 class _Rule:

@@ -144,7 +144,7 @@ class _Synchronous(_Guarded):
     ) -> None:
         cleaned = self._clean(amount)
         if cleaned is not None:
-            self._measure(cleaned, self._guard.admit_mapping(attributes), context)
+            self._measure(cleaned, self._guard.admit_mapping(attributes)[0], context)
 
 
 class GuardedCounter(_Synchronous, Counter):
@@ -219,6 +219,8 @@ class GuardedObservable(_Guarded):
         create = getattr(meter, f"create_{metric.instrument}")
         super().__init__(gate, create(metric.name, [self._collect], metric.unit, metric.help))
         self._callbacks: tuple[Callable[[CallbackOptions], Any], ...] = ()
+        # What was admitted unchanged: callbacks report the same series again and again.
+        self._admitted: dict[tuple[Any, ...], Mapping[str, str]] = {}
         self._source: Callable[[], Iterable[Callable[[], Any]]] = tuple
 
     def add_callback(self, callback: CallbackT) -> None:
@@ -257,9 +259,21 @@ class GuardedObservable(_Guarded):
         for observation in observations:
             cleaned = self._clean(observation.value)
             if cleaned is not None:
-                attributes = self._guard.admit_mapping(observation.attributes)
+                attributes = self._admit(observation.attributes)
                 checked.append(Observation(cleaned, attributes, observation.context))
         return checked
+
+    def _admit(self, attributes: Mapping[str, object] | None) -> Mapping[str, str]:
+        key = tuple((attributes or {}).items())
+        try:
+            admitted = self._admitted.get(key)
+        except TypeError:  # an unhashable value
+            return self._guard.admit_mapping(attributes)[0]
+        if admitted is None:
+            admitted, clean = self._guard.admit_mapping(attributes)
+            if clean and len(self._admitted) < self.stream.metric.stream_limit:
+                self._admitted[key] = admitted
+        return admitted
 
 
 class GuardedObservableCounter(GuardedObservable, ObservableCounter):

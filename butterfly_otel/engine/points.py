@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
@@ -12,9 +12,26 @@ from butterfly_otel.engine.cells import Cell, HistogramCell, LastValueCell
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from butterfly_otel.engine.table import Table
+    from butterfly_otel.engine.shapes import Shape
 
     Point = NumberDataPoint | HistogramDataPoint
+
+
+class Origin(Protocol):
+    """What a reader that reads cells has to know of the table they are in."""
+
+    shape: Shape | None
+    epoch: int
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Bucket boundaries of a histogram."""
+        ...
+
+    @property
+    def non_negative(self) -> bool:
+        """Whether no value is negative."""
+        ...
 
 
 class CellPoints(Sequence[Any]):
@@ -30,7 +47,7 @@ class CellPoints(Sequence[Any]):
 
     __slots__ = ("_now", "_points", "cells", "table")
 
-    def __init__(self, table: Table, cells: list[Cell], now: int) -> None:
+    def __init__(self, table: Origin, cells: list[Cell], now: int) -> None:
         self.table = table
         self.cells = cells
         self._now = now

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics._internal import Meter
 from opentelemetry.sdk.metrics._internal._view_instrument_match import (
+    _OVERFLOW_ATTRIBUTES as OVERFLOW_ATTRIBUTES,
+)
+from opentelemetry.sdk.metrics._internal._view_instrument_match import (
     _OVERFLOW_KEY as OVERFLOW_KEY,
 )
 from opentelemetry.sdk.metrics._internal._view_instrument_match import (
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_VIEW",
+    "OVERFLOW_ATTRIBUTES",
     "OVERFLOW_KEY",
     "Counter",
     "DropAggregationState",

@@ -14,83 +14,19 @@ from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, TraceBasedExempla
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.cells import LastValueCell, SumCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES
+from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
 from butterfly_otel.engine.streams import CellStream, cell_class
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics import ExemplarFilter
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.metrics.view import View
-
-
-class ObservedStream(sdk.ViewInstrumentMatch):
-    """The SDK's stream of an observable instrument, without its defect under churn.
-
-    The SDK keeps every attribute set it has ever seen, so where they come and go the limit is
-    soon reached by sets that are gone, and all live ones collapse into the overflow point.
-    Here a set that is not observed any more gives its place to a new one.
-    """
-
-    def __init__(self, *, cumulative: bool, **settings: Any) -> None:  # noqa: ANN401
-        super().__init__(**settings)
-        self._cumulative = cumulative
-        self._idle: set[Any] = set()
-        # Observations that found no place; which sets are gone is known only once all
-        # callbacks have been asked.
-        self._waiting: list[tuple[sdk.Measurement, bool]] = []
-
-    def consume_measurement(
-        self,
-        measurement: sdk.Measurement,
-        should_sample_exemplar: bool = True,  # noqa: FBT001, FBT002 - the SDK's signature
-    ) -> None:
-        """Take an observation, or let it wait for a place."""
-        with self._lock:
-            if len(cast("dict[Any, Any]", self._attributes_aggregation)) >= self._cardinality_limit:
-                self._waiting.append((measurement, should_sample_exemplar))
-                return
-        super().consume_measurement(measurement, should_sample_exemplar)
-
-    def collect(
-        self,
-        collection_aggregation_temporality: AggregationTemporality,
-        collection_start_nanos: int,
-    ) -> Sequence[Any] | None:
-        """Return the points, after giving the places of sets that are gone to new ones."""
-        waiting, self._waiting = self._waiting, []
-        series = cast("dict[Any, Any]", self._attributes_aggregation)
-        # Sets that have a place first: they are not gone.
-        waiting.sort(key=lambda each: self._key(each[0]) not in series)
-        known = [each for each in waiting if self._key(each[0]) in series]
-        for measurement, sampled in known:
-            super().consume_measurement(measurement, sampled)
-        gone = [
-            key
-            for key, each in series.items()
-            if each._value is None and key != sdk.OVERFLOW_KEY  # noqa: SLF001
-        ]
-        self._idle, idle = set(gone), self._idle
-        # A delta needs the last value to subtract, so there a set must have been missing for
-        # a whole collection before; a cumulative value needs nothing.
-        free = [key for key in gone if self._cumulative or key in idle]
-        for measurement, sampled in waiting[len(known) :]:
-            if free and self._key(measurement) not in series:
-                # The overflow point stands aside: to the SDK it takes a place as well.
-                del series[free.pop(0)]
-                overflow = series.pop(sdk.OVERFLOW_KEY, None)
-                super().consume_measurement(measurement, sampled)
-                if overflow is not None:
-                    series[sdk.OVERFLOW_KEY] = overflow
-                continue
-            super().consume_measurement(measurement, sampled)
-        return super().collect(collection_aggregation_temporality, collection_start_nanos)
-
-    def _key(self, measurement: sdk.Measurement) -> Any:  # noqa: ANN401
-        return sdk.identity(self, measurement.attributes or {})
 
 
 class CellReaderStorage(sdk.MetricReaderStorage):
@@ -147,8 +83,10 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             for match in matches:
                 if isinstance(match, CellStream):
                     match.restart()
+                elif isinstance(match, ObservedStream):
+                    match.restart(now)
                 else:
-                    sdk.restart_match(match, now, forget=not isinstance(match, ObservedStream))
+                    sdk.restart_match(match, now, forget=not isinstance(match, ObservedDeltas))
 
     def _new_view_instrument_match(self, view: View, instrument: Any) -> sdk.ViewInstrumentMatch:  # noqa: ANN401
         stock = super()._new_view_instrument_match(view, instrument)
@@ -166,8 +104,11 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             lives = self._time_to_live.get(cast("Any", instrument).name)
             return CellStream(instrument, self, made, lives, **settings)
         temporality = self._instrument_class_temporality[type(instrument)]
-        cumulative = temporality is AggregationTemporality.CUMULATIVE
-        return ObservedStream(cumulative=cumulative, instrument=instrument, **settings)
+        if temporality is not AggregationTemporality.CUMULATIVE:
+            return ObservedDeltas(instrument=instrument, **settings)
+        if issubclass(made, (SumCell, LastValueCell)):
+            return ObservedStream(self, made, instrument=instrument, **settings)
+        return stock
 
 
 def _with_cells(by_class: Mapping[type, Any]) -> dict[type, Any]:

@@ -7,7 +7,6 @@ collection runs over it unchanged.
 
 from __future__ import annotations
 
-from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +19,8 @@ from butterfly_otel.engine.cells import (
     MinMaxHistogramCell,
     SumCell,
 )
-from butterfly_otel.engine.points import CellPoints, point_of
+from butterfly_otel.engine.points import CellPoints
+from butterfly_otel.engine.reservoirs import Reservoirs
 from butterfly_otel.engine.table import Kind
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ class CellStream(sdk.ViewInstrumentMatch):
         super().__init__(instrument=owner, **settings)  # type: ignore[arg-type]
         self.storage = storage
         self.enlisted = False
-        # The exemplar reservoirs of the cells that were sampled.
-        self._reservoirs: dict[Cell, Any] = {}
+        self._reservoirs = Reservoirs(self)
         kind = Kind(
             view=self._view,
             made=made,
@@ -75,7 +74,6 @@ class CellStream(sdk.ViewInstrumentMatch):
             cumulative=not self._reset_on_collect,
             time_to_live=time_to_live,
         )
-        self._bounds = kind.bounds
         self.table = owner.table_for(self, kind)
 
     @property
@@ -98,24 +96,11 @@ class CellStream(sdk.ViewInstrumentMatch):
 
     def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
         """Offer a measurement to the cell's exemplar reservoir."""
-        reservoir = self._reservoirs.get(cell)
-        if reservoir is None:
-            make: Any = self._view._exemplar_reservoir_factory(type(cast("Any", self._aggregation)))  # noqa: SLF001
-            bucketed = isinstance(cell, HistogramCell)
-            made = partial(make, boundaries=self._bounds) if bucketed else make
-            with self._lock:
-                reservoir = self._reservoirs.get(cell) or made()
-                self._reservoirs[cell] = reservoir
-        reservoir.offer(
-            measurement.value,
-            measurement.time_unix_nano,
-            measurement.attributes,
-            measurement.context,
-        )
+        self._reservoirs.offer(cell, measurement)
 
     def forget(self, cell: Cell) -> None:
         """Forget a series' exemplars."""
-        self._reservoirs.pop(cell, None)
+        self._reservoirs.forget(cell)
 
     def collect(
         self,
@@ -128,24 +113,19 @@ class CellStream(sdk.ViewInstrumentMatch):
         if self._reset_on_collect:
             drained = self.table.drain()
             self._previous_collection_start_nanos = now
-            return [self._point(cell, now, state) for cell, state in drained] or None
+            return [self._reservoirs.point(cell, now, state) for cell, state in drained] or None
         cells = self.table.living(now)
         if self.storage.reads_cells and not self._reservoirs:
             return CellPoints(self.table, cells, now) if cells else None
         states = ((cell, cell.read()) for cell in cells)
-        points = [self._point(cell, now, state) for cell, state in states if state is not None]
+        points = [
+            self._reservoirs.point(cell, now, state) for cell, state in states if state is not None
+        ]
         return points or None
-
-    def _point(self, cell: Cell, now: int, state: Any) -> Any:  # noqa: ANN401
-        point: Any = point_of(cell, now, state)
-        reservoir = self._reservoirs.get(cell) if self._reservoirs else None
-        if reservoir is not None:
-            vars(point)["exemplars"] = reservoir.collect(cell.attributes)
-        return point
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
         self._lock = Lock()
         self._previous_collection_start_nanos = None
-        self._reservoirs.clear()
+        self._reservoirs = Reservoirs(self)
         self.table.restart()

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from butterfly_otel.engine.instruments import CellInstrument
     from butterfly_otel.engine.streams import CellStream
 
-_OVERFLOW = {"otel.metric.overflow": True}
-
 
 class Kind(NamedTuple):
     """What readers have to agree on to share a table.
@@ -109,6 +107,11 @@ class Table:
         return {} if self.shape is None else self.shape.attributes(key)
 
     @property
+    def non_negative(self) -> bool:
+        """Whether no value is negative."""
+        return self.owner.non_negative
+
+    @property
     def full(self) -> bool:
         """Whether new series end in the overflow point."""
         return len(self.cells) >= self._kind.limit
@@ -147,7 +150,7 @@ class Table:
         if len(cells) - aside >= self._kind.limit:
             if overflow is not None:
                 return overflow
-            cell = self._made(self, sdk.OVERFLOW_KEY, dict(_OVERFLOW))
+            cell = self._made(self, sdk.OVERFLOW_KEY, dict(sdk.OVERFLOW_ATTRIBUTES))
         if cell.start:
             cell.reset()
         cell.start = self._streams[0].previous_collection or time_ns()

@@ -137,7 +137,7 @@ def _high_memory_usage(promql: Promql, limits: Thresholds) -> Alert:
     return Alert(
         name="HighMemoryUsage",
         expr=(
-            f"(\n    max by (node_id) ({used})\n  or\n    sum by (node_id) ({pools})\n)\n"
+            f"(\n    max by (node_id) ({used})\n  or on (node_id)\n    {pools}\n)\n"
             "/ on (node_id)\n"
             f"(\n    max by (node_id) ({own})\n  or\n    max by (node_id) ({machine})\n)\n"
             f"> {number(limits.memory_ratio)}"

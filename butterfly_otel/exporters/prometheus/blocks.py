@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
     from butterfly_otel.engine.cells import Cell
-    from butterfly_otel.engine.points import CellPoints
+    from butterfly_otel.engine.points import CellPoints, Origin
     from butterfly_otel.engine.shapes import Shape
-    from butterfly_otel.engine.table import Table
     from butterfly_otel.exporters.prometheus.families import FamilyType, Labels
     from butterfly_otel.exporters.prometheus.labels import Constants
     from butterfly_otel.exporters.prometheus.names import Naming
@@ -138,7 +137,7 @@ class Blocks:
         self._histogram = family_type == "histogram"
         self._constants = constants
         self._naming = naming
-        self._table: Table | None = None
+        self._table: Origin | None = None
         self._shape: Shape | None = None
         self._epoch = 0
         self._count = 0
@@ -163,7 +162,7 @@ class Blocks:
         names = frozenset(self._names or ())
         return Block(tuple(self._chunks), self._histogram, names, self._series)
 
-    def _begin(self, table: Table) -> None:
+    def _begin(self, table: Origin) -> None:
         self._table, self._shape, self._epoch = table, table.shape, table.epoch
         self._chunks, self._count = [], 0
         self._names = self._label_names(table.shape)
@@ -249,13 +248,13 @@ class Blocks:
         return Series(self._name, self._labels(cell), cell.attributes)
 
 
-def _plain_histogram(table: Table) -> bool:
+def _plain_histogram(table: Origin) -> bool:
     """Tell whether all its buckets are shown, and its sum in either format.
 
     OpenMetrics has a histogram that may be negative without a sum.
     """
     return (
-        table.owner.non_negative
+        table.non_negative
         and min(table.bounds, default=0) >= 0
         and layout_of(table.bounds).picks is None
     )

@@ -316,6 +316,7 @@ HIGH_MEMORY_USAGE = (
             memory("n1", "model", **A): "500x80",
             memory("n2", "model", **B): "1x80",
             s("butterfly_otel_memory_used_bytes", node_id="n1", **A): "50x80",
+            s("butterfly_otel_memory_used_bytes", node_id="n2", **A): "20x80",
             s("butterfly_otel_memory_used_bytes", node_id="n2", **B): "93x80",
             s("butterfly_otel_memory_limit_bytes", node_id="n1", **A): "100x80",
             s("butterfly_otel_memory_limit_bytes", node_id="n2", **B): "100x80",

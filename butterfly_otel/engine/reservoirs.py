@@ -1,0 +1,66 @@
+"""Exemplar reservoirs: one a series that was ever sampled, for one reader.
+
+Collecting empties a reservoir, so readers that share a table have reservoirs of their own.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from butterfly_otel.engine.cells import HistogramCell
+from butterfly_otel.engine.points import point_of
+
+if TYPE_CHECKING:
+    from butterfly_otel.engine import sdk_internals as sdk
+    from butterfly_otel.engine.cells import Cell
+
+
+class Reservoirs:
+    """The reservoirs of one stream; false while there are none. Thread-safe.
+
+    Args:
+        stream: Whose View says how a reservoir is made.
+    """
+
+    def __init__(self, stream: sdk.ViewInstrumentMatch) -> None:
+        self._stream = stream
+        self._by_cell: dict[Cell, Any] = {}
+        self._lock = Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._by_cell)
+
+    def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
+        """Offer a measurement to a cell's reservoir."""
+        reservoir = self._by_cell.get(cell) or self._made(cell)
+        reservoir.offer(
+            measurement.value,
+            measurement.time_unix_nano,
+            measurement.attributes,
+            measurement.context,
+        )
+
+    def _made(self, cell: Cell) -> Any:  # noqa: ANN401
+        stream: Any = self._stream
+        kind = cast("type[object]", type(stream._aggregation))  # noqa: SLF001 - the SDK's own
+        make = stream._view._exemplar_reservoir_factory(kind)  # noqa: SLF001
+        if isinstance(cell, HistogramCell):
+            make = partial(make, boundaries=cell.bounds)
+        with self._lock:
+            reservoir = self._by_cell.get(cell) or make()
+            self._by_cell[cell] = reservoir
+            return reservoir
+
+    def point(self, cell: Cell, now: int, state: Any) -> Any:  # noqa: ANN401
+        """Return a cell's state as a data point, with its exemplars."""
+        point: Any = point_of(cell, now, state)
+        reservoir = self._by_cell.get(cell) if self._by_cell else None
+        if reservoir is not None:
+            vars(point)["exemplars"] = reservoir.collect(cell.attributes)
+        return point
+
+    def forget(self, cell: Cell) -> None:
+        """Forget a series' exemplars."""
+        self._by_cell.pop(cell, None)
