@@ -227,6 +227,9 @@ class BoundHistogram(Bound):
 class Timer:
     """Records elapsed seconds: a context manager, and a decorator for functions and coroutines.
 
+    A generator is timed from its first item to its end. For anything else, such as methods of
+    a class or async generators, there is :func:`butterfly_otel.timed`.
+
     Time is measured by ``time.perf_counter`` and recorded however the block ends. One timer
     may decorate any number of functions and be entered again, also within itself, but not
     by several threads at once; ``time()`` makes a new one each time.
@@ -264,6 +267,18 @@ class Timer:
                     record(perf_counter() - start)
 
             return cast("_Function", timed_coroutine)
+
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def timed_generator(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+                start = perf_counter()
+                try:
+                    return (yield from function(*args, **kwargs))
+                finally:
+                    record(perf_counter() - start)
+
+            return cast("_Function", timed_generator)
 
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401

@@ -168,6 +168,8 @@ class SynchronousHandle(Handle):
     def _remove(self, values: LabelValues) -> None:
         if self._sink is not None:
             self._sink.remove(values)
+            # What is known leads to a series that is no more; it has to be admitted again.
+            self.invalidate()
 
 
 class _Nowhere:

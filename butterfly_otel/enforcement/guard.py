@@ -11,7 +11,7 @@ from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.enforcement.violations import Violations
@@ -74,6 +74,28 @@ class LabelGuard:
                 attributes[rule.key] = text
                 clean = clean and unchanged
         return attributes, clean
+
+    def resolve(self, values: Sequence[object]) -> dict[str, str]:
+        """Return the attributes of the series these values name, without any effect."""
+        return {
+            rule.key: rule.resolve(value)
+            for rule, value in zip(self._rules, values, strict=True)
+            if rule is not None
+        }
+
+    def release(self, attributes: Mapping[str, str], series: Iterable[Mapping[str, str]]) -> None:
+        """Give back the places of values that no series has any more.
+
+        Args:
+            attributes: Those of the series that were removed.
+            series: The attributes of all that are left.
+        """
+        left = list(series)
+        for rule in self._rules:
+            if rule is not None and not any(
+                each.get(rule.key) == attributes.get(rule.key) for each in left
+            ):
+                rule.release(attributes[rule.key])
 
     def admit_mapping(self, attributes: Mapping[str, object] | None) -> tuple[dict[str, str], bool]:
         """Return the attributes for a mapping, as OpenTelemetry's own API passes it.
@@ -147,6 +169,20 @@ class _Rule:
         admitted = self._in_vocabulary(text) if self._vocabulary is not None else self._seat(text)
         # Only strings are cached: 1, True and 1.0 are one dictionary key.
         return admitted, problem is None and admitted == text and isinstance(value, str)
+
+    def resolve(self, value: object) -> str:
+        """Return what a series has for a value."""
+        if value is None:
+            return self._default or ""
+        text, _ = label_text(value)
+        if self._vocabulary is not None and text not in self._vocabulary:
+            return OTHER
+        return text
+
+    def release(self, text: str) -> None:
+        """Give a value's place back."""
+        with self._lock:
+            self._seen.pop(text, None)
 
     def _in_vocabulary(self, text: str) -> str:
         assert self._vocabulary is not None  # noqa: S101 - for the type checker

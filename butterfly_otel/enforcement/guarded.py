@@ -67,9 +67,16 @@ class _Guarded:
         )
 
     def remove(self, values: Sequence[object]) -> None:
-        """End the series with these label values, given in the contract's order."""
-        attributes, _ = self._guard.admit(values)
+        """End the series with these label values, given in the contract's order.
+
+        Label values that no series has any more give their places in the budgets back.
+        """
+        attributes = self._guard.resolve(values)
         self._gate.remove_series(self._inner, attributes)
+        series: Callable[[], Iterable[Mapping[str, str]]] | None
+        series = getattr(self._inner, "series", None)
+        if series is not None:
+            self._guard.release(attributes, series())
 
     def remove_matching(self, attributes: Mapping[str, str]) -> None:
         """End every series that has these attributes."""

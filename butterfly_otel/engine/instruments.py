@@ -175,6 +175,15 @@ class CellInstrument:
             else:
                 sdk.remove_from(match, doomed)
 
+    def series(self) -> list[Mapping[str, Any]]:
+        """Return the attributes of the series there are, for any reader."""
+        return [
+            cell.labels()
+            for match in self._matches(create=False)
+            if isinstance(match, CellStream)
+            for cell in match.table.living()
+        ]
+
     def clear(self) -> None:
         """End every series."""
         self.remove(lambda _attributes: True)

@@ -193,10 +193,10 @@ class Table:
         for stream in self._streams:
             stream.offer(cell, measurement)
 
-    def living(self, now: int) -> list[Cell]:
-        """Return the live cells, without those whose time is over."""
+    def living(self, now: int | None = None) -> list[Cell]:
+        """Return the live cells; by a collection ``now`` without those whose time is over."""
         with self._lock:
-            if self._expiry is not None:
+            if self._expiry is not None and now is not None:
                 for cell in self._expiry.expired(self.cells.values(), now):
                     self._end(cell)
             return list(self.cells.values())

@@ -64,8 +64,13 @@ class PushMetricReader(MetricReader):
         self._failing = False
         self._start()
         if hasattr(os, "register_at_fork"):
-            restart = weakref.WeakMethod(self._start)
+            restart = weakref.WeakMethod(self._restart)
             os.register_at_fork(after_in_child=lambda: (start := restart()) and start())
+
+    def _restart(self) -> None:
+        """Go on in a forked child, unless it was over before."""
+        if not self._stopping:
+            self._start()
 
     def _start(self) -> None:
         self._state = Condition()

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -263,3 +263,22 @@ def test_labels_that_cannot_be_hashed_are_labels_all_the_same(start: Start) -> N
     bound.add(1)
     assert measured.value(REQUESTS, **{**LABELS, "method": "other"}) == 4
     assert sum(measured.values("butterfly_otel_label_violations_total").values()) == 4
+
+
+def test_a_timed_generator_is_timed_to_its_end(start: Start) -> None:
+    """What it returns and is sent passes through; nothing is recorded before it ends."""
+    measured = start()
+
+    @metrics.barrier_wait_duration_seconds.time(barrier_id="b")
+    def numbers() -> Generator[int, int, str]:
+        sent = yield 1
+        return f"got {sent}"
+
+    running = numbers()
+    assert next(running) == 1
+    assert measured.points("butterfly_barrier_wait_duration_seconds") == []
+    with pytest.raises(StopIteration) as ended:
+        running.send(5)
+    assert ended.value.value == "got 5"
+    [point] = measured.points("butterfly_barrier_wait_duration_seconds")
+    assert point.count == 1

@@ -130,6 +130,45 @@ def test_a_flood_of_unknown_combinations_does_not_grow_a_handle(start: Start) ->
     assert metrics.tokens_processed_total._known <= 20
 
 
+def test_removing_gives_places_in_a_budget_back(start: Start) -> None:
+    """Peers come and go for years; what has gone must not keep new ones out."""
+    measured = start()
+    for number in range(100):
+        metrics.tokens_processed_total.add(1, model=f"m{number}")
+        metrics.tokens_processed_total.remove(model=f"m{number}")
+    assert measured.values(VIOLATIONS) == {}
+    metrics.tokens_processed_total.add(1, model="last")
+    assert len(measured.values("butterfly_tokens_processed_total")) == 1
+
+
+def test_a_place_that_another_series_needs_is_kept(start: Start) -> None:
+    """A value is given back only when its last series is gone; a bound one asks again."""
+    measured = start(node_role="compute")
+    bound = metrics.tokens_processed_total.bind(model="m0")
+    bound.add(1)
+    metrics.tokens_processed_total.add(1, model="m0", node_id="other-node")
+    metrics.tokens_processed_total.remove(model="m0")
+    for number in range(1, 20):
+        metrics.tokens_processed_total.add(1, model=f"m{number}")
+    assert measured.values(VIOLATIONS) == {}
+    metrics.tokens_processed_total.add(1, model="m20")
+    assert len(measured.values(VIOLATIONS)) == 1
+    bound.add(1)
+    assert measured.value("butterfly_tokens_processed_total", model="m0", node_id="coordinator-1")
+
+
+def test_removing_what_was_never_measured_has_no_effect(start: Start) -> None:
+    """Not on the series of strangers, and not on the budget."""
+    measured = start()
+    for number in range(25):
+        metrics.tokens_processed_total.add(1, model=f"m{number}")
+    counted = measured.values(VIOLATIONS)
+    metrics.tokens_processed_total.remove(model="stranger")
+    other = {"model": "other", "node_id": "coordinator-1"}
+    assert measured.value("butterfly_tokens_processed_total", **other) == 5
+    assert measured.values(VIOLATIONS) == counted
+
+
 def test_the_latest_checkpoints_are_kept_and_older_series_removed(start: Start) -> None:
     """checkpoint_id keeps the 32 most recent values; that is no violation."""
     measured = start()

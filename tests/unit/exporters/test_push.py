@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from butterfly_otel.exporters.push import PushMetricReader
+from tests.unit.engine.test_fork import in_child
 
 
 class Recorder(MetricExporter):
@@ -158,3 +160,17 @@ def test_exports_never_run_at_once(pushed: Pushed) -> None:
         flusher.join(10)
     assert len(pushed.exporter.threads) == 1
     assert 1 <= len(pushed.exporter.exported) <= 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.usefixtures("pushed")
+def test_a_child_goes_on_pushing_only_what_was_not_shut_down() -> None:
+    """A reader that has ended stays so; one that runs has a thread of its own in the child."""
+    other = Pushed()
+    other.reader.shutdown(1000)
+    threads = in_child(
+        lambda: [
+            thread.name for thread in threading.enumerate() if thread.name == "butterfly-otel-test"
+        ]
+    )
+    assert threads == ["butterfly-otel-test"]
