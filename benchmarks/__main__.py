@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         options.json.write_text(as_json(rows, figures, about), encoding="utf-8")
     if options.write:
-        written = document(rows, about, rounds=options.rounds, full=options.full)
+        written = document(rows, about, figures=figures, rounds=options.rounds, full=options.full)
         _DOCUMENT.write_text(written, encoding="utf-8")
     return 0
 

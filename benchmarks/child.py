@@ -17,6 +17,7 @@ _MODULES = {
     "scale": "scrapes",
     "otlp": "otlp",
     "memory": "memory",
+    "anatomy": "anatomy",
 }
 
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmarks.anatomy import PARTS
 from benchmarks.report import HEADER, Result, cells, markdown_table
 from benchmarks.rows import OUR_ENCODER, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from benchmarks.report import Figures
+
 _HEAD = """\
 # Benchmarks
 
 butterfly-otel beside its peers, on the same work in the same run. Rendered by
 `python -m benchmarks{arguments} --write`; every figure below is of that run.
+
+"""
+
+_ANATOMY = """
+What calls consist of, timed likewise in this run. What a target leaves after these has to do for
+the rest: whether the amount is a number that the metric can hold, whether the cell may be
+measured without a lock, whether anybody traces, and the addition itself. A bound instrument
+without any of these checks would be as fast as its line says.
 
 """
 
@@ -59,6 +71,7 @@ def document(
     found: Sequence[Result],
     machine: Mapping[str, str],
     *,
+    figures: Figures,
     rounds: int,
     full: bool,
 ) -> str:
@@ -72,11 +85,22 @@ def document(
             table,
             "\n## Targets not reached\n\n",
             *_missed(found),
+            *_anatomy(figures),
             "\n## Where\n\n",
             about,
             _METHOD.format(rounds=rounds, encoder=OUR_ENCODER),
         )
     )
+
+
+def _anatomy(figures: Figures) -> list[str]:
+    """Return what calls consist of, which is what stands in the way."""
+    parts = [
+        (what, f"{median(figures[key]):,.0f} ns") for key, what in PARTS.items() if key in figures
+    ]
+    if not parts:
+        return []
+    return [_ANATOMY, markdown_table(("part", "time"), parts)]
 
 
 def _missed(found: Sequence[Result]) -> list[str]:
@@ -99,4 +123,7 @@ def _sentence(result: Result) -> str:
         wanted = f"It is {result.ratio:.1f}×, and should be at least {row.target:g}×"  # noqa: RUF001
     else:
         wanted = f"It is {result.ratio:.2f}×, and should be at most {row.target:.2f}×"  # noqa: RUF001
-    return f"{what}: not reached. {wanted}."
+    room = ""
+    if row.target is not None and row.direction == "at least" and row.unit == "ns":
+        room = f" That would take {result.peer.median / row.target:,.0f} ns."
+    return f"{what}: not reached. {wanted}.{room}"

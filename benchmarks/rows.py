@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: Runs in a process of its own, in this order.
-GROUPS = ("api", "handles", "decorators", "noop", "scrape", "otlp", "memory", "scale")
+GROUPS = ("api", "handles", "decorators", "noop", "scrape", "otlp", "memory", "anatomy", "scale")
 
 #: What turns our engine's MetricsData into the bytes of an OTLP request: module and class.
 OUR_ENCODER = "butterfly_otel.exporters.otlp_wire:MetricsEncoder"
