@@ -59,7 +59,7 @@ class Cell:
         ready: Whether it may be measured without a lock.
     """
 
-    __slots__ = ("_attributes", "key", "live", "ready", "start", "table")
+    __slots__ = ("__weakref__", "_attributes", "key", "live", "ready", "start", "table")
 
     #: Whether ``record`` by itself refuses negative values.
     non_negative = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
@@ -72,6 +73,8 @@ class Table:
         if kind.time_to_live is not None and kind.cumulative:
             self._expiry = Expiry(kind.time_to_live)
             self._made = MarkedLastValueCell if kind.made is LastValueCell else kind.made
+        # Those that somebody holds on to, for a series that is not there yet or any more.
+        self._dormant: WeakValueDictionary[Any, Cell] = WeakValueDictionary()
         self._lock = Lock()
         self._streams: tuple[CellStream, ...] = ()
         self._enlisted = False
@@ -98,9 +101,21 @@ class Table:
                 shape = self.shape = self.shape or Shape(tuple(kept))
         key = None if shape is None else shape.key(kept)
         if key is not None:
-            return self.cells.get(key) or self._made(self, key, None)
+            return self.cells.get(key) or self._asleep(key, None)
         key = sdk.hash_attributes(kept)
-        return self.cells.get(key) or self._made(self, key, dict(kept))
+        return self.cells.get(key) or self._asleep(key, dict(kept))
+
+    def _asleep(self, key: Any, attributes: dict[str, Any] | None) -> Cell:  # noqa: ANN401
+        """Return the dormant cell of a key, the same one for all who hold on to it.
+
+        Two cells of one series would both be found, but only one can be live, and whoever
+        has the other would be sent the slow way for ever.
+        """
+        with self._lock:
+            found = self.cells.get(key) or self._dormant.get(key)
+            if found is None:
+                found = self._dormant[key] = self._made(self, key, attributes)
+            return found
 
     def attributes_of(self, key: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Return the attributes that a key of the table's shape stands for."""
@@ -155,6 +170,7 @@ class Table:
             cell.reset()
         cell.start = self._streams[0].previous_collection or time_ns()
         cells[cell.key] = cell
+        self._dormant.pop(cell.key, None)
         cell.live = True
         cell.ready = self.open
         return cell
@@ -227,12 +243,14 @@ class Table:
     def _forget(self, cell: Cell) -> None:
         # Its value stays for who is just reading it, and goes when it comes to life again.
         cell.live = cell.ready = False
+        self._dormant[cell.key] = cell
         for stream in self._streams:
             stream.forget(cell)
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
         self._lock = Lock()
+        self._dormant = WeakValueDictionary()
         self.epoch += 1
         cells = list(self.cells.values())
         self.cells.clear()

@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 
 from butterfly_otel.engine import MeterProvider
-from butterfly_otel.engine.cells import Cell
+from butterfly_otel.engine.cells import ATOMIC, Cell
 from tests.collected import points
 
 DELTA = {Counter: AggregationTemporality.DELTA}
@@ -258,3 +258,32 @@ def test_a_target_bound_before_the_first_reader_settles_on_it() -> None:
     bound.record(1)
     [point] = points(reader, "c")
     assert point.value == 2
+
+
+def test_all_who_bind_a_series_beforehand_share_its_cell() -> None:
+    """Else only the first to measure would have the live one, and the others a slow way."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    counter: Any = provider.get_meter("m").create_counter("c")
+    early = [counter.bind({"k": "a"}) for _ in range(2)]
+    assert early[0] is early[1]
+    early[0].record(1)
+    assert counter.bind({"k": "a"}) is early[0]
+    counter.clear()
+    assert counter.bind({"k": "a"}) is early[0]
+    counter.add(2, {"k": "a"})
+    early[1].record(3)
+    assert [point.value for point in points(reader, "c")] == [5]
+    assert early[0].ready is ATOMIC
+    provider.shutdown()
+
+
+def test_cells_nobody_holds_on_to_are_forgotten() -> None:
+    """Looking up a million series must not take the memory of a million."""
+    provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    counter: Any = provider.get_meter("m").create_counter("c")
+    held = counter.bind({"k": "held"})
+    for number in range(100):
+        held.table.cell({"k": str(number)})
+    assert list(held.table._dormant) == ["held"]
+    provider.shutdown()
