@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -156,6 +157,24 @@ class ShippedCollector(Server):
     def ready_url(self) -> str:
         """The health-check extension's page."""
         return f"http://{HOST}:{self.ports[2]}/"
+
+
+class AlertReceiver(Server):
+    """The program of deploy/compose that writes notifications to its log."""
+
+    name = "alert-receiver"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(Path(sys.executable), folder)
+
+    def command(self) -> list[str]:
+        """The command line."""
+        program = ROOT / "deploy" / "compose" / "alert_receiver.py"
+        return [str(self.program), "-u", str(program), str(self.ports[0])]
+
+    def ready_url(self) -> str:
+        """The base of its addresses."""
+        return f"http://{HOST}:{self.ports[0]}/"
 
 
 class KubernetesApi:

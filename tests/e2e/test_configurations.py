@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import butterfly_otel
 from butterfly_otel.rules import Alert, alert_groups
@@ -25,6 +26,7 @@ from .shipped import (
     ROOT,
     RULES,
     SOON,
+    AlertReceiver,
     KubernetesApi,
     ShippedAlertmanager,
     ShippedCollector,
@@ -93,6 +95,21 @@ def test_promtool_2_accepts_it_without_the_marked_lines(promtool2: Path, tmp_pat
         check(promtool2, "check", "config", path)
     path.write_text(check("bash", "-c", f"{command[1]} {path}"))
     assert "2 rule files found" in check(promtool2, "check", "config", path)
+
+
+def test_promtool_accepts_the_shards_of_the_guide(promtool3: Path, tmp_path: Path) -> None:
+    """What docs/scaling.md adds to a job to shard it is valid in each job that scrapes nodes."""
+    [text] = re.findall(
+        r"```yaml\n(    relabel_configs:.*?)```", (DOCS / "scaling.md").read_text(), re.DOTALL
+    )
+    path = laid_out(tmp_path, DOCS / "prometheus.yml")
+    config = yaml.safe_load(path.read_text())
+    jobs = [one for one in config["scrape_configs"] if one["job_name"].startswith("butterfly-")]
+    for job in jobs:
+        job.update(yaml.safe_load(text))
+    path.write_text(json.dumps(config))
+    assert "SUCCESS" in check(promtool3, "check", "config", path)
+    assert len(jobs) == 3
 
 
 def test_amtool_accepts_the_alertmanager_and_routes_by_severity(amtool: Path) -> None:
@@ -339,3 +356,37 @@ def test_a_partition_silences_its_consequences(alertmanager: Path, tmp_path: Pat
     assert silenced == {identity(one) for one in CONSEQUENCES}
     assert {identity(one) for one in receiver.alerts("firing")} == causes
     assert by_receiver == {("pager", "critical"), ("team", "warning")}
+
+
+def test_the_composed_demo(
+    otelcol: Path, prometheus3: Path, alertmanager: Path, tmp_path: Path
+) -> None:
+    """What compose.yaml runs fits together: demo, agent, gateway, Prometheus, receiver."""
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        receiver = enter(AlertReceiver(tmp_path))
+        notifier = enter(ShippedAlertmanager(alertmanager, tmp_path, receiver.ready_url()))
+        changes = {
+            "scrape_interval: 15s": "scrape_interval: 1s",
+            "evaluation_interval: 15s": "evaluation_interval: 1s",
+            "alertmanager:9093": notifier.address,
+        }
+        file = COMPOSE / "prometheus.yml"
+        prometheus = enter(ShippedPrometheus(prometheus3, tmp_path, changes, file=file))
+        target = {"BUTTERFLY_REMOTE_WRITE_URL": prometheus.remote_write_url}
+        gateway = enter(
+            ShippedCollector(otelcol, tmp_path, "otel-collector.yml", "GATEWAY", target)
+        )
+        above = {"BUTTERFLY_GATEWAY": gateway.grpc_address}
+        agent = enter(
+            ShippedCollector(otelcol, tmp_path, "otel-collector-agent.yml", "AGENT", above)
+        )
+        push = ["--exporter", "both", "--otlp-endpoint", agent.http_endpoint]
+        enter(Demo(tmp_path, [*push, "--export-interval", "1", "--no-faults"]))
+        prometheus.wait_for('butterfly_cluster_size{state="active"} > 0')
+        jobs = {one["job"] for one in prometheus.series('{__name__=~"butterfly_.+"}')}
+        send(notifier.url, [alert("GPUOverheating", node_id="n4", gpu_id="0")])
+        wait_until(lambda: "GPUOverheating" in receiver.log_tail(), 30, "a line of the receiver")
+    assert len(jobs) == 1
+    assert jobs.pop().startswith("butterfly/")
+    assert "team: firing warning GPUOverheating" in receiver.log_tail()
