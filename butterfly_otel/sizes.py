@@ -25,6 +25,7 @@ ROLES: Final[tuple[Role, ...]] = ("coordinator", "compute", "observer")
 #: Of how many nodes on a cluster has so many coordinators, and so many observers.
 _COORDINATORS: Final = ((500, 7), (50, 5), (6, 3), (0, 1))
 _OBSERVERS: Final = ((50, 3), (4, 1), (0, 0))
+#: Values of the label ``collector`` on a node: those that ship, and some of its own.
 _HARDWARE_COLLECTORS: Final = 8
 _COMPUTES: Final = frozenset[Role]({"compute"})
 _ASSIGNS: Final = frozenset[Role]({"coordinator"})
@@ -166,14 +167,17 @@ def cluster_series(shape: Shape, streams: Iterable[Stream] | None = None) -> int
 
 
 def ceiling(streams: Iterable[Stream] | None = None) -> int:
-    """Return the most samples that the page of one node can have, whatever it measures.
+    """Return the most samples that the page of one node can have, ``target_info`` included.
 
     Every label uses up its budget, but for those that name the node itself; the SDK's limits
-    then act, and nothing beyond this is exported.
+    then act, and nothing beyond this is exported. A process that measures for many nodes, as
+    the demo does, may have more.
     """
     found = default_streams() if streams is None else streams
     return 1 + sum(
-        min(stream.limit, prod(map(_most, stream.labels))) * samples(stream) for stream in found
+        min(stream.limit, prod(map(_most, stream.labels))) * samples(stream)
+        for stream in found
+        if not stream.dropped
     )
 
 

@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"\nlargest metrics, of {shapes[-1].nodes} nodes:")
     print("\n".join(_table(_largest(shapes[-1], streams))))
     print(
-        f"\none node exports at most {sizes.ceiling(streams):,} samples, whatever it measures;"
+        f"\nunder its own node_id a node exports at most {sizes.ceiling(streams):,} samples;"
         f" sample_limit: {sizes.sample_limit(streams)}"
     )
     return 0

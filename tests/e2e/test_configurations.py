@@ -310,6 +310,8 @@ PARTITION = [
     alert("HighErrorRate", cluster="b", node_role="coordinator", method="inference"),
     alert("AvailabilityBudgetFastBurn", cluster="c", slo="availability"),
     alert("LatencyBudgetSlowBurn", cluster="c", slo="latency"),
+    # Where somebody's own rules make more of it, it is told.
+    alert("QueueBuildup", severity="critical", node_id="n6"),
     alert("GPUOverheating", node_id="n4", gpu_id="0"),
     alert("ByzantineFaultDetected", node_id="n5", fault_type="equivocation"),
     alert("ButterflyJobAbsent", cluster="d"),
