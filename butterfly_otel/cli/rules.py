@@ -20,6 +20,7 @@ _EPILOG = """\
 examples:
   butterfly-otel rules --output /etc/prometheus
   butterfly-otel rules --scrape-interval 30s --threshold gpu_celsius=90
+  butterfly-otel rules --kubernetes --extra-label cluster=a
   butterfly-otel rules --selector 'cluster="a"' --extra-label cluster=a --output rules-of-a
 
 thresholds, with their defaults:
@@ -87,6 +88,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="for Prometheus 3 with `translation_strategy: NoTranslation`; Prometheus 2 can't"
         " load such rules",
     )
+    add(
+        "--kubernetes",
+        action="store_true",
+        help="write one file instead, a PrometheusRule for the Prometheus Operator",
+    )
     parser.set_defaults(run=run)
 
 
@@ -95,13 +101,18 @@ def run(args: argparse.Namespace) -> int:
     # Imported late, so that the other commands start as fast as they can.
     from butterfly_otel.render.rules import (  # noqa: PLC0415
         ALERTS_FILE,
+        OPERATOR_FILE,
         RULES_FILE,
         render_alerts,
+        render_operator,
         render_rules,
     )
 
     options, folder = _options(args), args.output
-    texts = {RULES_FILE: render_rules(options), ALERTS_FILE: render_alerts(options)}
+    if args.kubernetes:
+        texts = {OPERATOR_FILE: render_operator(options)}
+    else:
+        texts = {RULES_FILE: render_rules(options), ALERTS_FILE: render_alerts(options)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel.render.handles import render_handles
 from butterfly_otel.render.reference import render_reference
-from butterfly_otel.render.rules import ALERTS_FILE, RULES_FILE, render_alerts, render_rules
+from butterfly_otel.render.rules import (
+    ALERTS_FILE,
+    OPERATOR_FILE,
+    RULES_FILE,
+    render_alerts,
+    render_operator,
+    render_rules,
+)
 from butterfly_otel.render.views_yaml import render_views
 
 if TYPE_CHECKING:
@@ -38,6 +45,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("docs/reference/metrics.md", render_reference),
     Artefact(f"docs/{RULES_FILE}", render_rules),
     Artefact(f"docs/{ALERTS_FILE}", render_alerts),
+    Artefact(f"deploy/kubernetes/{OPERATOR_FILE}", render_operator),
 )
 
 

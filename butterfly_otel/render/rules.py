@@ -1,4 +1,4 @@
-"""Renders ``docs/prometheus_rules.yml`` and ``docs/prometheus_alerts.yml``."""
+"""Renders the rule files in ``docs/``, and the same rules for the Prometheus Operator."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Names of the files, as the specification has them.
 RULES_FILE, ALERTS_FILE = "prometheus_rules.yml", "prometheus_alerts.yml"
+#: Name of the file with both for the Prometheus Operator.
+OPERATOR_FILE = "prometheusrule.yaml"
 
 _RULES_HEADER = """\
 # Recording rules of Butterfly for Prometheus 2.42 and newer, also 3.
@@ -30,6 +32,17 @@ _ALERTS_HEADER = """\
 # Let Alertmanager inhibit NetworkPartition by NodeIsolated, once with `equal: [from_node]`,
 # once with `equal: [to_node]`: a node that is gone takes all of its connections with it.
 """
+_OPERATOR_HEADER = """\
+# {rules} and {alerts} for the Prometheus Operator.
+# Rendered by `butterfly-otel render`; `butterfly-otel rules` writes it with other options.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: butterfly
+  labels:
+    app.kubernetes.io/part-of: butterfly
+spec:
+"""
 
 
 def render_rules(options: Options | None = None) -> str:
@@ -44,6 +57,15 @@ def render_alerts(options: Options | None = None) -> str:
     chosen = options or Options()
     lines = _groups(alert_groups(chosen), chosen)
     return _ALERTS_HEADER.format(rules=RULES_FILE) + "\n".join(lines) + "\n"
+
+
+def render_operator(options: Options | None = None) -> str:
+    """Return the text of a PrometheusRule with all recording rules and alerts."""
+    chosen = options or Options()
+    groups = (*recording_groups(chosen), *alert_groups(chosen))
+    lines = (f"  {line}" if line else line for line in _groups(groups, chosen))
+    header = _OPERATOR_HEADER.format(rules=RULES_FILE, alerts=ALERTS_FILE)
+    return header + "\n".join(lines) + "\n"
 
 
 def _groups(groups: Iterable[Group], options: Options) -> Iterator[str]:

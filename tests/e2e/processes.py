@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -127,6 +128,10 @@ class Server:
         """The URL that answers 200 once the server takes work."""
         raise NotImplementedError
 
+    def environment(self) -> Mapping[str, str]:
+        """Variables that the server gets beside those of this process."""
+        return {}
+
     def __enter__(self) -> Self:
         """Start the server, on other ports where another process took one meanwhile."""
         for _ in range(START_TRIES - 1):
@@ -158,7 +163,12 @@ class Server:
         command = self.command()
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                cwd=self.folder,
+                env={**os.environ, **self.environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         _RUNNING.append(self)
         try:

@@ -1,0 +1,148 @@
+"""``butterfly-otel sizes``: the series a cluster makes, and what Prometheus needs for them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from butterfly_otel import sizes
+from butterfly_otel.cli.rules import parse_duration
+from butterfly_otel.streams import default_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from butterfly_otel.streams import Stream
+
+_DESCRIPTION = """\
+Compute from the catalogue how many series clusters make and what Prometheus needs for them: the
+nodes' labels are as many as the cluster has nodes, models, layers, GPUs and connections, as far
+as the budgets let them through."""
+
+_EPILOG = """\
+examples:
+  butterfly-otel sizes --nodes 10 100 1000
+  butterfly-otel sizes --nodes 250 --models 3 --layers 40 --views low-cardinality
+  butterfly-otel sizes --nodes 1000 --layers 200 --models 20 --neighbours 1000"""
+
+#: Of a Prometheus server, as docs/scaling.md says where they come from.
+_BYTES_A_SERIES, _BYTES_A_SAMPLE, _SERIES_A_SERVER = 8 * 1024, 2, 2_000_000
+_DAY = 86_400
+_LARGEST = 8
+_PARTS = {
+    "models": "models that a compute node runs",
+    "layers": "layers of each model on one compute node",
+    "gpus": "GPUs of a compute node",
+    "neighbours": "nodes, coordinators aside, that a compute node talks to",
+    "tasks": "ids of tasks in use",
+    "checkpoints": "checkpoints that a node keeps",
+    "coordinators": "voting members",
+    "observers": "nodes that only watch",
+}
+_HEAD = (
+    *("nodes", "series of a coordinator", "of a compute node", "in all"),
+    *("samples/s", "memory", "disk a day", "servers"),
+)
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "sizes",
+        help="compute the series of a cluster, and what Prometheus needs for them",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        nargs="+",
+        default=[10, 100, 1000],
+        metavar="N",
+        help="nodes of all roles; several for several rows (default: 10 100 1000)",
+    )
+    defaults = sizes.Shape()
+    for name, text in _PARTS.items():
+        by_nodes = name in {"coordinators", "observers"}
+        default = "by the number of nodes" if by_nodes else getattr(defaults, name)
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{text} (default: {default})")
+    parser.add_argument(
+        "--views",
+        nargs="+",
+        default=[],
+        metavar="OVERLAY",
+        help="overlays, as configure() takes them; the later narrow the earlier",
+    )
+    parser.add_argument(
+        "--scrape-interval",
+        type=parse_duration,
+        default=15.0,
+        metavar="DURATION",
+        help="default: 15s",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the tables."""
+    streams = default_streams()
+    for overlay in args.views:
+        from butterfly_otel.views import apply_overlay  # noqa: PLC0415 - needs an extra
+
+        streams = apply_overlay(streams, overlay)
+    parts = {name: getattr(args, name) for name in _PARTS if getattr(args, name) is not None}
+    shapes = [sizes.Shape.of(nodes, **parts) for nodes in args.nodes]
+    rows = [_row(shape, streams, args.scrape_interval) for shape in shapes]
+    print("\n".join(_table([_HEAD, *rows])))
+    print(f"\nlargest metrics, of {shapes[-1].nodes} nodes:")
+    print("\n".join(_table(_largest(shapes[-1], streams))))
+    print(
+        f"\nunder its own node_id a node exports at most {sizes.ceiling(streams):,} samples;"
+        f" sample_limit: {sizes.sample_limit(streams)}"
+    )
+    return 0
+
+
+def _row(shape: sizes.Shape, streams: Sequence[Stream], interval: float) -> tuple[str, ...]:
+    series = sizes.cluster_series(shape, streams)
+    rate = series / interval
+    each = (
+        sum(sizes.node_series("coordinator", shape, streams).values()),
+        sum(sizes.node_series("compute", shape, streams).values()),
+    )
+    return (
+        *(f"{number:,}" for number in (shape.nodes, *each, series, round(rate))),
+        _size(series * _BYTES_A_SERIES),
+        _size(rate * _BYTES_A_SAMPLE * _DAY),
+        f"{-(-series // _SERIES_A_SERVER)}",
+    )
+
+
+def _largest(shape: sizes.Shape, streams: Sequence[Stream]) -> list[tuple[str, str]]:
+    found: dict[str, int] = {}
+    for role in sizes.ROLES:
+        for name, series in sizes.node_series(role, shape, streams).items():
+            found[name] = found.get(name, 0) + series * shape.count(role)
+    ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(name, f"{series:,}") for name, series in ordered[:_LARGEST]]
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return lines with columns that end under each other; names are at the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if cell.startswith("butterfly_") else cell.rjust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:  # noqa: PLR2004 - what the units mean
+            return f"{count:.2g} {unit}" if count < 10 else f"{count:.0f} {unit}"  # noqa: PLR2004
+        count /= 1024
+    return f"{count:.2g} TiB" if count < 10 else f"{count:.0f} TiB"  # noqa: PLR2004
