@@ -30,6 +30,8 @@ def infer(prompt: str) -> list[str]:
     tokens = prompt.split()
     for index in range(LAYERS):
         tokens = forward(index, tokens)
+    size = len(" ".join(tokens))
+    metrics.network_bytes_sent.add(size, to_node="coordinator-1", protocol="quic")
     return tokens
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -48,6 +49,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # so that its children can be ended with it
         )
         #: All it has printed, once it has ended.
         self.output = ""
@@ -85,8 +87,13 @@ class Program:
             if error is None:
                 self.stop()
         finally:
-            self.process.kill()
-            self.process.communicate()
+            self.kill()
+
+    def kill(self) -> None:
+        """End it and its children at once; harmless when it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
 
 
 def scraped(url: str, expected: Mapping[str, float], *check: str) -> dict[str, float]:

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.processes import ServerError, fetch
 from tests.examples.program import EXAMPLES, Program, scraped
 
+pytestmark = pytest.mark.timeout(100)
 TESTS = Path(__file__).parents[1]
 NODE = 'node_id="compute-node-1"'
 MODEL = 'model="llama-70b"'
@@ -39,8 +40,7 @@ def test_the_coordinator_serves_the_contract() -> None:
             text = fetch(url)
         scraped(url, {'butterfly_consensus_term{node_id="coordinator-1"}': 3})
     finally:
-        program.process.kill()
-        program.process.communicate()
+        program.kill()
 
 
 def test_the_compute_worker(tmp_path: Path) -> None:
@@ -188,8 +188,9 @@ def test_exemplars_lead_to_the_traces() -> None:
     found = dict(re.findall(r'^(\S+) \S+ # \{.*trace_id="(\w+)".*\}', text, flags=re.MULTILINE))
     # A counter keeps one exemplar, by chance; a histogram keeps one a bucket.
     assert found.pop(f'butterfly_requests_total{{{labels},status="success"}}') in {fast, slow}
-    bucket = f"butterfly_request_duration_seconds_bucket{{{labels}"
-    assert found == {f'{bucket},le="0.001"}}': fast, f'{bucket},le="1.0"}}': slow}
+    bounds = {trace: float(name.split('le="')[1].rstrip('"}')) for name, trace in found.items()}
+    assert set(bounds) == {fast, slow}
+    assert bounds[fast] < 1 <= bounds[slow]
     assert fast != slow
     assert printed == {line for line in text.splitlines() if " # {" in line}
 
