@@ -188,7 +188,7 @@ def test_exemplars_lead_to_the_traces() -> None:
     found = dict(re.findall(r'^(\S+) \S+ # \{.*trace_id="(\w+)".*\}', text, flags=re.MULTILINE))
     # A counter keeps one exemplar, by chance; a histogram keeps one a bucket.
     assert found.pop(f'butterfly_requests_total{{{labels},status="success"}}') in {fast, slow}
-    bounds = {trace: float(name.split('le="')[1].rstrip('"}')) for name, trace in found.items()}
+    bounds = {trace: float(name.split(',le="')[1].rstrip('"}')) for name, trace in found.items()}
     assert set(bounds) == {fast, slow}
     assert bounds[fast] < 1 <= bounds[slow]
     assert fast != slow
