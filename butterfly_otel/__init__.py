@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from butterfly_otel.version import __version__
 
 if TYPE_CHECKING:
-    from butterfly_otel import disk, memory, metrics
+    from butterfly_otel import consensus, coordination, decorators, disk, memory, metrics
     from butterfly_otel.decorators import (
         ERROR_TYPES,
         ErrorTypes,
@@ -58,7 +58,10 @@ __all__ = [
     "__version__",
     "arg",
     "configure",
+    "consensus",
+    "coordination",
     "counted",
+    "decorators",
     "disk",
     "error_type",
     "force_flush",
@@ -73,7 +76,7 @@ __all__ = [
     "tracked",
 ]
 
-_MODULES = frozenset({"disk", "memory", "metrics"})
+_MODULES = frozenset({"consensus", "coordination", "decorators", "disk", "memory", "metrics"})
 _HOMES = {
     "ERROR_TYPES": "decorators",
     "ErrorTypes": "decorators",
