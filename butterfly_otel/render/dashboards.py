@@ -1,0 +1,42 @@
+"""Renders ``docs/dashboards/*.json``: Grafana dashboards; needs the extra ``dashboards``."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from butterfly_otel.dashboards import SLUGS, Options, dashboards
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: The extra that it needs.
+EXTRA = "dashboards"
+#: How to install it.
+INSTALL = f"pip install 'butterfly-otel[{EXTRA}]' (Python 3.11 or newer)"
+
+
+def available() -> bool:
+    """Tell whether Grafana's SDK is there: it is an extra, and needs Python 3.11."""
+    return find_spec("grafana_foundation_sdk") is not None
+
+
+def renderers(options: Options | None = None) -> Mapping[str, Callable[[], str]]:
+    """Return the function that renders each dashboard, by the name of its file.
+
+    They raise ConfigurationError where the extra is not installed.
+    """
+    chosen = options or Options()
+    return {f"{slug}.json": partial(_render, slug, chosen) for slug in SLUGS}
+
+
+def _render(slug: str, options: Options) -> str:
+    if not available():
+        msg = f"dashboards are rendered by Grafana's SDK, an extra: {INSTALL}"
+        raise ConfigurationError(msg)
+    from butterfly_otel.dashboards.grafana import to_json  # noqa: PLC0415 - optional extra
+
+    [board] = (each for each in dashboards(options) if each.slug == slug)
+    return to_json(board, options)
