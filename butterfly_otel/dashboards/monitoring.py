@@ -10,6 +10,8 @@ from butterfly_otel.dashboards.scope import top
 if TYPE_CHECKING:
     from butterfly_otel.dashboards.scope import Scope
 
+_SUCCESS = 'status="success"'
+
 
 def monitoring(scope: Scope) -> Row:
     """Return the row."""
@@ -19,6 +21,10 @@ def monitoring(scope: Scope) -> Row:
 def _targets(scope: Scope) -> tuple[Panel, ...]:
     up, took = scope.of_jobs("up"), scope.of_jobs("scrape_duration_seconds")
     rules = scope.options.rules
+    slow = rules.thresholds.scrape_ratio * rules.scrape_interval
+    by = "sum by (exporter)"
+    taken = f"{by} ({scope.hourly('butterfly_otel_exports_total', _SUCCESS)})"
+    pushed = f"{by} ({scope.hourly('butterfly_otel_exports_total')})"
     return (
         Panel(
             title="Targets",
@@ -41,7 +47,7 @@ def _targets(scope: Scope) -> tuple[Panel, ...]:
             width=8,
             steps=(
                 Step(None, "green"),
-                Step(rules.thresholds.scrape_ratio * rules.scrape_interval, "red"),
+                Step(slow, "red"),
             ),
             alerts=("ButterflyScrapeSlow",),
         ),
@@ -50,13 +56,8 @@ def _targets(scope: Scope) -> tuple[Panel, ...]:
             description="Share of the batches of an hour that an exporter could not get rid of.",
             unit="percentunit",
             targets=(
-                Target(
-                    expr="sum by (exporter) "
-                    f"({scope.hourly('butterfly_otel_exports_total', _ERROR)})"
-                    " / sum by (exporter) "
-                    f"({scope.hourly('butterfly_otel_exports_total')})",
-                    legend="{{exporter}}",
-                ),
+                # Without any success there is no series of successes.
+                Target(expr=f"1 - ({taken} or {pushed} * 0) / {pushed}", legend="{{exporter}}"),
             ),
             width=8,
             most=1,
@@ -65,9 +66,6 @@ def _targets(scope: Scope) -> tuple[Panel, ...]:
             empty="Nothing is pushed",
         ),
     )
-
-
-_ERROR = 'status="error"'
 
 
 def _contract(scope: Scope) -> tuple[Panel, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -36,7 +37,9 @@ def _render(slug: str, options: Options) -> str:
     if not available():
         msg = f"dashboards are rendered by Grafana's SDK, an extra: {INSTALL}"
         raise ConfigurationError(msg)
-    from butterfly_otel.dashboards.grafana import to_json  # noqa: PLC0415 - optional extra
-
+    with warnings.catch_warnings():
+        # Of the older schema, which is the one that every Grafana 12 imports.
+        warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
+        from butterfly_otel.dashboards.grafana import to_json  # noqa: PLC0415 - optional extra
     [board] = (each for each in dashboards(options) if each.slug == slug)
     return to_json(board, options)
