@@ -7,11 +7,13 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from butterfly_otel.dashboards import SLUGS, Options, dashboards
+from butterfly_otel import catalog
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from butterfly_otel.dashboards import Options
 
 #: The extra that it needs.
 EXTRA = "dashboards"
@@ -29,11 +31,12 @@ def renderers(options: Options | None = None) -> Mapping[str, Callable[[], str]]
 
     They raise ConfigurationError where the extra is not installed.
     """
-    chosen = options or Options()
-    return {f"{slug}.json": partial(_render, slug, chosen) for slug in SLUGS}
+    # An overview and one a category: known without them, so that every command starts fast.
+    slugs = ("overview", *dict.fromkeys(metric.category for metric in catalog.CONTRACT))
+    return {f"{slug}.json": partial(_render, slug, options) for slug in slugs}
 
 
-def _render(slug: str, options: Options) -> str:
+def _render(slug: str, options: Options | None) -> str:
     if not available():
         msg = f"dashboards are rendered by Grafana's SDK, an extra: {INSTALL}"
         raise ConfigurationError(msg)
@@ -41,5 +44,8 @@ def _render(slug: str, options: Options) -> str:
         # Of the older schema, which is the one that every Grafana 12 imports.
         warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
         from butterfly_otel.dashboards.grafana import to_json  # noqa: PLC0415 - optional extra
-    [board] = (each for each in dashboards(options) if each.slug == slug)
-    return to_json(board, options)
+    from butterfly_otel.dashboards import Options, dashboards  # noqa: PLC0415
+
+    chosen = options or Options()
+    [board] = (each for each in dashboards(chosen) if each.slug == slug)
+    return to_json(board, chosen)
