@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 #: Some of these are on every node, whatever its role, and few enough to be asked for often.
 _EVERYWHERE = (
-    '__name__=~"butterfly_(requests_total|memory_allocated_bytes|consensus_term|tasks_queued)"'
+    '__name__=~"butterfly_'
+    '(requests_total|cpu_usage_ratio|memory_allocated_bytes|consensus_term|tasks_queued)"'
 )
 _CHOICES: dict[Choice, tuple[str, str, str, str]] = {
     "role": ("Role", "", "node_role", "Of the node that handles a request."),
