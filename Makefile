@@ -19,7 +19,7 @@ $(USER_READY): pyproject.toml
 	@touch $@
 
 $(DEV_READY): $(USER_READY)
-	$(BIN)/python -m pip install --quiet --group test --group lint
+	$(BIN)/python -m pip install --quiet --editable '.[dashboards]' --group test --group lint
 	@touch $@
 
 demo: $(USER_READY) ## Run a simulated cluster that serves all 64 metrics on localhost:9464.
@@ -46,7 +46,7 @@ format: $(DEV_READY) ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-render: $(USER_READY) ## Render everything that comes from the catalogue.
+render: $(DEV_READY) ## Render everything that comes from the catalogue.
 	$(BIN)/butterfly-otel render
 
 servers: ## Build the real Prometheus and Collector that the end-to-end tests use (needs Go).

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from butterfly_otel.render import dashboards
 from butterfly_otel.render.handles import render_handles
 from butterfly_otel.render.reference import render_reference
 from butterfly_otel.render.rules import (
@@ -33,10 +34,17 @@ class Artefact:
     Attributes:
         path: Where it stands, relative to the root of the source tree.
         render: Returns its whole text.
+        extra: What has to be installed to render it; without it, it is left as it is.
     """
 
     path: str
     render: Callable[[], str]
+    extra: str = ""
+
+    @property
+    def possible(self) -> bool:
+        """Whether it can be rendered here."""
+        return self.extra != dashboards.EXTRA or dashboards.available()
 
 
 ARTEFACTS: tuple[Artefact, ...] = (
@@ -46,12 +54,25 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact(f"docs/{RULES_FILE}", render_rules),
     Artefact(f"docs/{ALERTS_FILE}", render_alerts),
     Artefact(f"deploy/kubernetes/{OPERATOR_FILE}", render_operator),
+    *(
+        Artefact(f"docs/dashboards/{name}", render, dashboards.EXTRA)
+        for name, render in dashboards.renderers().items()
+    ),
 )
 
 
 def stale(root: Path) -> list[Artefact]:
-    """Return the artefacts below ``root`` that differ from what would be rendered now."""
-    return [each for each in ARTEFACTS if _read(root / each.path) != each.render()]
+    """Return the artefacts below ``root`` that differ from what would be rendered now.
+
+    What can't be rendered here, for want of an extra, is not among them: see `unchecked`.
+    """
+    possible = (each for each in ARTEFACTS if each.possible)
+    return [each for each in possible if _read(root / each.path) != each.render()]
+
+
+def unchecked() -> list[Artefact]:
+    """Return the artefacts that can't be rendered here."""
+    return [each for each in ARTEFACTS if not each.possible]
 
 
 def write(root: Path) -> list[Artefact]:

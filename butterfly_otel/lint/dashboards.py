@@ -1,0 +1,34 @@
+"""Lint rules over a Grafana dashboard's JSON, ours or anybody's.
+
+The rules are those of grafana/dashboard-linter where it has one, under its names, and some of
+ours: its regular expressions know nothing of types, and our catalogue does. That an expression
+is PromQL at all is for promtool to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from butterfly_otel.lint import dashboard_panels, dashboard_targets
+from butterfly_otel.lint.dashboard_parts import Board
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from butterfly_otel.lint.findings import Finding
+
+    BoardRule = Callable[[Board], Iterator[Finding]]
+
+#: Every rule.
+RULES: tuple[BoardRule, ...] = (*dashboard_panels.RULES, *dashboard_targets.RULES)
+
+
+def lint_dashboard(document: Mapping[str, Any]) -> list[Finding]:
+    """Return what the rules have against a dashboard; nothing where it is as it should be.
+
+    Args:
+        document: Its JSON, as Grafana imports and exports it (schema version 1, not 2).
+    """
+    board = Board(document)
+    return [finding for rule in RULES for finding in rule(board)]

@@ -1,0 +1,75 @@
+"""A node with a bit of everything that only a node in trouble has; run as a program.
+
+Its argument is the URL to push to.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+
+import butterfly_otel
+from butterfly_otel import metrics, node_pair
+from butterfly_otel.collectors.source import Reading
+from butterfly_otel.decorators import request
+
+
+def broken() -> list[object]:
+    """A callback that raises."""
+    raise RuntimeError("it never works")
+
+
+class Broken:
+    """A collector whose every round fails."""
+
+    name = "broken"
+    metrics = ("butterfly_gpu_temperature_celsius",)
+    interval = 1.0
+    deadline = 1.0
+
+    def open(self) -> None:
+        """Find nothing out."""
+
+    def read(self) -> Sequence[Reading]:
+        """Fail."""
+        raise RuntimeError("it never works")
+
+    def close(self) -> None:
+        """Give nothing back."""
+
+
+def main(endpoint: str) -> None:
+    """Measure what is wrong, and go on until somebody ends the process."""
+    butterfly_otel.configure(
+        node_id="troubled",
+        node_role="compute",
+        service_name="butterfly-troubled",
+        exporter="otlp",
+        otlp_endpoint=endpoint,
+        export_interval=1,
+        collectors=["cpu", Broken()],
+    )
+    metrics.tasks_queued.observe(broken)  # type: ignore[arg-type] # wrong on purpose
+    pause = threading.Event()
+
+    @request(method="inference")
+    def stream() -> Iterator[int]:
+        yield 1
+
+    while not pause.wait(0.5):
+        list(stream())
+        metrics.tokens_processed_total.add(float("nan"), model="m")
+        metrics.tokens_processed_total.add(1, model="x" * 200)
+        metrics.cryptographic_failures_total.add(1, operation="verify")
+        metrics.disk_io_errors_total.add(1, operation="read")
+        metrics.recovery_attempts_total.add(1, outcome="success")
+        metrics.recovery_duration_seconds.record(3)
+        metrics.state_divergence_detected_total.add(1, node_id_pair=node_pair("a", "b"))
+        for number in range(1100):  # more series than the limit grants, of no more nodes
+            ends = {"from_node": f"node-{number % 2}", "to_node": f"node-{number // 2}"}
+            metrics.connection_latency_seconds.record(0.01, **ends)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
