@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.render import ARTEFACTS, stale, write
 
 if TYPE_CHECKING:
     import argparse
+
+    from butterfly_otel.render import Artefact
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,8 +19,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "render",
         help="write the files that are rendered from the catalogue",
-        description="Write the files of the source tree that are rendered from the catalogue: "
-        + ", ".join(each.path for each in ARTEFACTS),
+        description="Write the files of the source tree that are rendered from the catalogue and"
+        " from the code, and name those that changed.",
     )
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit with 1 if a file is out of date"
@@ -39,13 +40,24 @@ def run(args: argparse.Namespace) -> int:
     if not (root / "butterfly_otel" / "catalog").is_dir():
         msg = f"{root} is no source tree of butterfly-otel; pass its root by --root"
         raise ConfigurationError(msg)
+    from butterfly_otel.render import stale, write  # noqa: PLC0415 - no other command needs it
+
+    artefacts = every_artefact()
     if not args.check:
-        changed = write(root)
+        changed = write(root, artefacts)
         print("\n".join(f"rendered {each.path}" for each in changed) or "all up to date")
         return 0
-    outdated = stale(root)
+    outdated = stale(root, artefacts)
     for each in outdated:
         print(f"{each.path} is out of date: run `butterfly-otel render`", file=sys.stderr)
     if not outdated:
-        print(f"{len(ARTEFACTS)} files are up to date")
+        print(f"{len(artefacts)} files are up to date")
     return 1 if outdated else 0
+
+
+def every_artefact() -> tuple[Artefact, ...]:
+    """Return what is rendered: from the catalogue, and from the settings and commands."""
+    from butterfly_otel.cli import reference  # noqa: PLC0415 - it imports the SDK
+    from butterfly_otel.render import ARTEFACTS  # noqa: PLC0415
+
+    return (*ARTEFACTS, *reference.ARTEFACTS)

@@ -15,7 +15,7 @@ from butterfly_otel.render.rules import ALERTS_FILE, RULES_FILE, render_alerts, 
 from butterfly_otel.render.views_yaml import render_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -41,18 +41,18 @@ ARTEFACTS: tuple[Artefact, ...] = (
 )
 
 
-def stale(root: Path) -> list[Artefact]:
+def stale(root: Path, artefacts: Iterable[Artefact] = ARTEFACTS) -> list[Artefact]:
     """Return the artefacts below ``root`` that differ from what would be rendered now."""
-    return [each for each in ARTEFACTS if _read(root / each.path) != each.render()]
+    return [each for each in artefacts if _read(root / each.path) != each.render()]
 
 
-def write(root: Path) -> list[Artefact]:
+def write(root: Path, artefacts: Iterable[Artefact] = ARTEFACTS) -> list[Artefact]:
     """Render everything below ``root``; return the artefacts that changed.
 
     Raises:
         OSError: When a file can't be written.
     """
-    changed = stale(root)
+    changed = stale(root, artefacts)
     for each in changed:
         path = root / each.path
         path.parent.mkdir(parents=True, exist_ok=True)
