@@ -27,6 +27,7 @@ def _runnable() -> list[Path]:
     return sorted(found)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the pages show a shell, and fork")
 @pytest.mark.parametrize("page", _runnable(), ids=lambda page: str(page.relative_to(DOCS)))
 def test_every_block_of_a_page_works(page: Path, tmp_path: Path) -> None:
     """A page's programs run, its commands work, and they print and serve what it shows."""
