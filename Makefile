@@ -7,7 +7,7 @@ USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench format render servers matrix clean
+.PHONY: help demo test lint docs bench format render servers matrix clean
 
 help: ## Say what the targets do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ lint: $(DEV_READY) ## Check style, types, layers and rendered files.
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/butterfly-otel render --check
+
+docs: $(DEV_READY) ## Build the documentation into build/docs; a warning is an error.
+	$(BIN)/python -m pip install --quiet --group docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	@echo "see build/docs/index.html"
 
 # autometrics' own dependencies are too old to stand beside ours.
 bench: $(DEV_READY) ## Measure beside the peers, as docs/benchmarks.md shows it.

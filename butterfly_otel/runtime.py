@@ -212,7 +212,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             Default ``http/protobuf``.
         otlp_endpoint: Complete URL, for HTTP with its path (OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
             or OTEL_EXPORTER_OTLP_ENDPOINT, to which ``/v1/metrics`` is added).
-        otlp_headers: (OTEL_EXPORTER_OTLP_HEADERS)
+        otlp_headers: Sent with each export (OTEL_EXPORTER_OTLP_HEADERS, key=value,key=value).
         otlp_timeout: Seconds an export may take (OTEL_EXPORTER_OTLP_TIMEOUT, in
             milliseconds). Default 10.
         otlp_compression: ``none``, ``gzip``, by HTTP ``deflate`` (OTEL_EXPORTER_OTLP_COMPRESSION).

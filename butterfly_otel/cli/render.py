@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.render import ARTEFACTS, stale, unchecked, write
-from butterfly_otel.render.dashboards import INSTALL
 
 if TYPE_CHECKING:
     import argparse
+
+    from butterfly_otel.render import Artefact
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,8 +19,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "render",
         help="write the files that are rendered from the catalogue",
-        description="Write the files of the source tree that are rendered from the catalogue: "
-        + ", ".join(each.path for each in ARTEFACTS),
+        description="Write the files of the source tree that are rendered from the catalogue and"
+        " from the code, and name those that changed.",
     )
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit with 1 if a file is out of date"
@@ -44,18 +44,31 @@ def run(args: argparse.Namespace) -> int:
     if not (root / "butterfly_otel" / "catalog").is_dir():
         msg = f"{root} is no source tree of butterfly-otel; pass its root by --root"
         raise ConfigurationError(msg)
+    # No other command needs it.
+    from butterfly_otel.render import stale, unchecked, write  # noqa: PLC0415
+    from butterfly_otel.render.dashboards import INSTALL  # noqa: PLC0415
+
+    artefacts = every_artefact()
     left_out = unchecked()
     if left_out:
         done = "checked" if args.check else "rendered"
         message = f"not {done}: {len(left_out)} files such as {left_out[0].path}; {INSTALL}"
         print(message, file=sys.stderr)
     if not args.check:
-        changed = write(root)
+        changed = write(root, artefacts)
         print("\n".join(f"rendered {each.path}" for each in changed) or "all up to date")
         return 0
-    outdated = stale(root)
+    outdated = stale(root, artefacts)
     for each in outdated:
         print(f"{each.path} is out of date: run `butterfly-otel render`", file=sys.stderr)
     if not outdated:
-        print(f"{len(ARTEFACTS) - len(left_out)} files are up to date")
+        print(f"{len(artefacts) - len(left_out)} files are up to date")
     return 1 if outdated else 0
+
+
+def every_artefact() -> tuple[Artefact, ...]:
+    """Return what is rendered: from the catalogue, and from the settings and commands."""
+    from butterfly_otel.cli import reference  # noqa: PLC0415 - it imports the SDK
+    from butterfly_otel.render import ARTEFACTS  # noqa: PLC0415
+
+    return (*ARTEFACTS, *reference.ARTEFACTS)

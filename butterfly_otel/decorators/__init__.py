@@ -56,20 +56,20 @@
 
 10. Items of a stream, as they pass::
 
-    @counted(metrics.tokens_processed_total.bind(model="llama"), per="item")
-    async def tokens(prompt: str) -> AsyncIterator[int]:
-        async for token in model(prompt):
-            yield token
+        @counted(metrics.tokens_processed_total.bind(model="llama"), per="item")
+        async def tokens(prompt: str) -> AsyncIterator[int]:
+            async for token in model(prompt):
+                yield token
 
 11. Failures of one kind::
 
-    @counted(metrics.cryptographic_failures_total.bind(operation="sign"), when=SigningError)
-    def sign(message: bytes) -> bytes: ...
+        @counted(metrics.cryptographic_failures_total.bind(operation="sign"), when=SigningError)
+        def sign(message: bytes) -> bytes: ...
 
 12. Butterfly's own work::
 
-    @decorators.verification("signature", node_id=arg("peer"))
-    def verify(peer: str, signature: bytes) -> bool: ...
+        @decorators.verification("signature", node_id=arg("peer"))
+        def verify(peer: str, signature: bytes) -> bool: ...
 
 The rules are the same for all of them:
 

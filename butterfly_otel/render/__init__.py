@@ -23,7 +23,7 @@ from butterfly_otel.render.rules import (
 from butterfly_otel.render.views_yaml import render_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -61,12 +61,12 @@ ARTEFACTS: tuple[Artefact, ...] = (
 )
 
 
-def stale(root: Path) -> list[Artefact]:
+def stale(root: Path, artefacts: Iterable[Artefact] = ARTEFACTS) -> list[Artefact]:
     """Return the artefacts below ``root`` that differ from what would be rendered now.
 
     What can't be rendered here, for want of an extra, is not among them: see `unchecked`.
     """
-    possible = (each for each in ARTEFACTS if each.possible)
+    possible = (each for each in artefacts if each.possible)
     return [each for each in possible if _read(root / each.path) != each.render()]
 
 
@@ -75,13 +75,13 @@ def unchecked() -> list[Artefact]:
     return [each for each in ARTEFACTS if not each.possible]
 
 
-def write(root: Path) -> list[Artefact]:
+def write(root: Path, artefacts: Iterable[Artefact] = ARTEFACTS) -> list[Artefact]:
     """Render everything below ``root``; return the artefacts that changed.
 
     Raises:
         OSError: When a file can't be written.
     """
-    changed = stale(root)
+    changed = stale(root, artefacts)
     for each in changed:
         path = root / each.path
         path.parent.mkdir(parents=True, exist_ok=True)

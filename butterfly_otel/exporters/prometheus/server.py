@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from threading import Event, Thread
 from typing import TYPE_CHECKING, cast
@@ -93,7 +94,9 @@ class Server:
         """
         if not self._closing.is_set():
             self._closing.set()
-            self._wake.send(b"\0")
+            # The thread may have seen that by itself, and have closed the sockets already.
+            with suppress(OSError):
+                self._wake.send(b"\0")
         self._thread.join()
         self._connections.close(timeout)
 

@@ -476,3 +476,18 @@ def test_the_wsgi_application_keeps_the_rules_of_wsgi(
     assert started[0][0] == "200 OK"
     assert body == (b"" if method == "HEAD" else BODY)
     assert renderer.calls[0][:2] == ("*/*", ["a"])
+
+
+def test_closing_a_server_whose_thread_is_faster_is_no_error(renderer: _Renderer) -> None:
+    """Where the thread sees that it is to end before it is woken, close() does not fail."""
+    server = serve(renderer, "127.0.0.1", 0)
+
+    class Seen(threading.Event):
+        def set(self) -> None:
+            super().set()
+            socket.create_connection(("127.0.0.1", server.port)).close()
+            server._thread.join(10)
+
+    server._closing = Seen()
+    server.close()
+    assert not server._thread.is_alive()
