@@ -39,6 +39,10 @@ def failed_by_code(code: grpc.StatusCode) -> str | None:
     return _FAILURES.get(code)
 
 
+#: Seconds. A client cancels at its deadline, of which the server may hear before its own.
+_SLACK: Final = 0.05
+
+
 class ServedCall:
     """A request that is being measured, judged by its context when it ends."""
 
@@ -71,8 +75,7 @@ class ServedCall:
             return self._interrupted() or self._by_code()
         if isinstance(error, (CancelledError, GeneratorExit)):
             # Ours are the only ones to stop a stream that nobody has given up.
-            late = self._context.time_remaining() == 0
-            return "timeout" if late else self._types.classify(error)
+            return "timeout" if self._late() else self._types.classify(error)
         if type(error) is grpc.RpcError and not self._aio:
             # What reading requests raises when there is nobody to read from any more.
             return self._interrupted() or self._types.classify(error)
@@ -89,9 +92,12 @@ class ServedCall:
         is_active = getattr(self._context, "is_active", None)
         if is_active is None or is_active():
             return None
-        if self._context.time_remaining() == 0:
-            return "timeout"
-        return self._types.classify(CancelledError())
+        return "timeout" if self._late() else self._types.classify(CancelledError())
+
+    def _late(self) -> bool:
+        """Tell whether the deadline has passed, for the client at least."""
+        left: float | None = self._context.time_remaining()
+        return left is not None and left < _SLACK
 
     def _answered(self, error: BaseException) -> bool:
         """Tell whether an exception is how the handler has answered with a status."""
