@@ -85,7 +85,7 @@ class Obeying(Service):
             return super().unary(request, context)
         return obey(request, context)
 
-    def both(self, requests: Iterator[str], context: Any) -> Iterator[str]:
+    def both(self, requests: Iterator[str], _context: Any) -> Iterator[str]:
         if next(requests) == "nothing":
             raise ValueError
         return iter(["a", "b"])

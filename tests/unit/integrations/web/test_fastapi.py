@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(60)
 Start = Callable[..., Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What an exception handler of the application answers."""
 
 
@@ -40,7 +40,7 @@ class Service:
         self.waiting = 0
         self.app = FastAPI()
         self.app.add_middleware(ButterflyMiddleware, method={"/v1/{what}": "inference"})
-        self.app.add_exception_handler(Refused, self.refused)
+        self.app.add_exception_handler(RefusedError, self.refused)
         for name in ("plain", "broken", "busy", "late", "refuse", "oom", "stream", "wait", "after"):
             self.app.add_api_route(f"/v1/{name}", getattr(self, name), response_model=None)
         self.app.add_api_route("/v1/file", lambda: FileResponse(__file__), response_model=None)
@@ -63,7 +63,7 @@ class Service:
         await asyncio.wait_for(asyncio.Event().wait(), 0.001)
 
     async def refuse(self) -> None:
-        raise Refused
+        raise RefusedError
 
     async def oom(self, request: Request) -> str:
         fail(request, MemoryError())
