@@ -213,6 +213,16 @@ def test_a_body_closed_before_its_end(red: Red) -> None:
     assert (red.errors, red.ok, red.in_flight) == ({"cancelled": 1}, 1, 0)
 
 
+def test_a_body_that_is_dropped(red: Red) -> None:
+    """A server that forgets to close what it has not read to the end has no request in flight."""
+    body = call(measuring(answering(lambda: iter([b"one", b"two"]))))
+    next(body)
+    assert red.in_flight == 1
+    del body
+    gc.collect()
+    assert (red.errors, red.in_flight) == ({"cancelled": 1}, 0)
+
+
 def test_a_file_stays_one_that_the_server_can_send_itself(red: Red) -> None:
     """The server's own file wrapper is handed on, and the request ends when it is closed."""
     file = io.BytesIO(b"weights")
