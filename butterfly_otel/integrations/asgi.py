@@ -157,9 +157,7 @@ class _Exchange:
         kind = message["type"]
         if kind == "http.response.start":
             self._start = message
-            failure = self._failed(message["status"])
-            if failure is not None:
-                self._call.fail(failure)
+            self._call.suspect(self._failed(message["status"]))
         elif self._start is not None and message.get("more_body") and message.get("body"):
             if not told_length(self._start.get("headers", ())):
                 self._call.item()
@@ -183,7 +181,7 @@ class _Exchange:
         if self._gone:
             self._call.end(ClientDisconnect(), None)
         else:
-            self._call.fail("incomplete_response")
+            self._call.suspect("incomplete_response")
             self._call.end(None, None)
 
 

@@ -88,6 +88,9 @@ class _Stock(stock._OTelSDKConfigurator):  # noqa: SLF001 - what distros are tol
 class Configurator(stock._OTelSDKConfigurator):  # noqa: SLF001 - as above
     """Metrics by ``configure()``; traces and logs by the configuration that it extends."""
 
+    # Each class has one instance, but looks for it in the classes it extends as well.
+    _instance = None
+
     def _configure(self, **kwargs: Any) -> None:
         try:
             current = runtime.configure()

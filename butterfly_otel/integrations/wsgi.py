@@ -130,10 +130,8 @@ class _Answer:
         """Take note of the status, or of the exception it is sent for."""
         if exc_info is not None:
             self._call.fail(exc_info[1])
-        else:
-            failure = self._failed(int(status[:3])) if status[:3].isdecimal() else None
-            if failure is not None:
-                self._call.fail(failure)
+        elif status[:3].isdecimal():
+            self._call.suspect(self._failed(int(status[:3])))
         self.streamed = not told_length(headers)
         if exc_info is None:
             return self._start_response(status, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -137,8 +138,6 @@ def _returning_a_stream(behaviour: Callable[..., Any], begin: _Begin) -> Callabl
 
 
 def _is_async(behaviour: Callable[..., Any]) -> bool:
-    import inspect  # noqa: PLC0415 - only at the first call of a method
-
     return inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
 
 

@@ -208,16 +208,23 @@ def test_an_application_that_returns_without_a_response(red: Red) -> None:
 
 
 def test_handlers_may_know_better_than_the_status(red: Red) -> None:
-    """``fail()`` counts an error behind a 200, and is nothing where nothing is measured."""
+    """``fail()`` beats a 200 and a 503 alike, and is nothing where nothing is measured."""
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:
         fail(scope, "oom")
         await send(START)
         await send(END)
 
+    async def busy(scope: Any, _receive: Any, send: Any) -> None:
+        fail(scope, "oom")
+        await send({**START, "status": 503})
+        await send(END)
+
     drive(measuring(app))
     drive(app)
     assert (red.ok, red.errors) == (0, {"oom": 1})
+    drive(measuring(busy))
+    assert red.errors == {"oom": 2}
 
 
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
