@@ -34,7 +34,7 @@ from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.integrations.asgi import ButterflyMiddleware, fail, metrics_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from butterfly_otel.exporters.prometheus.asgi import Receive, Scope, Send
@@ -145,7 +145,7 @@ def route_of(scope: Any) -> str | None:
     routes: Any = getattr(app, "routes", None)
     template, inner = "", scope
     while routes:
-        for route in routes:
+        for route in _each(routes):
             match, child = route.matches(inner)
             if match.value == _FULL:
                 break
@@ -154,3 +154,13 @@ def route_of(scope: Any) -> str | None:
         template += getattr(route, "path", "")
         routes, inner = getattr(route, "routes", None), {**inner, **child}
     return template or None
+
+
+def _each(routes: Any) -> Iterator[Any]:
+    """Return routes, and those of included routers, which newer versions of FastAPI keep apart."""
+    for route in routes:
+        included = getattr(route, "effective_route_contexts", None)
+        if included is None:
+            yield route
+        else:
+            yield from (each.starlette_route or each for each in included())

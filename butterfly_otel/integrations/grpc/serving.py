@@ -40,7 +40,7 @@ def failed_by_code(code: grpc.StatusCode) -> str | None:
 
 
 #: Seconds. A client cancels at its deadline, of which the server may hear before its own.
-_SLACK: Final = 0.05
+_SLACK: Final = 0.1
 
 
 class ServedCall:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from fastapi import BackgroundTasks, FastAPI, HTTPException, Request
+from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -226,9 +226,27 @@ def test_the_route_can_be_told_to_a_function(start: Start) -> None:
     app.add_route("/v1/{name}", answer)
     app.add_route("/only-post", answer, methods=["POST"])
     app.mount("/api", inner)
+    router, nested = APIRouter(prefix="/v2"), APIRouter(prefix="/more")
+    nested.add_api_route("/{name}", lambda name: name)
+    router.include_router(nested)
+    app.include_router(router)
     with serving(app) as port:
-        for path in ("/v1/a", "/v1/b", "/api/deep/3", "/api/deep/x", "/none", "/only-post"):
+        for path in (
+            "/v1/a",
+            "/v1/b",
+            "/api/deep/3",
+            "/api/deep/x",
+            "/none",
+            "/only-post",
+            "/v2/more/x",
+        ):
             ask(port, path)
-    assert seen == ["/v1/{name}"] * 2 + ["/api/deep/{number:int}", None, None, None]
+    assert seen == ["/v1/{name}"] * 2 + [
+        "/api/deep/{number:int}",
+        None,
+        None,
+        None,
+        "/v2/more/{name}",
+    ]
     assert Red(measured, "checkpoint").ok == 2
     assert route_of({"type": "http", "path": "/"}) is None
