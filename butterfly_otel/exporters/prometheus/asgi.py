@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +64,8 @@ def _request(scope: Scope) -> Request:
 
 
 async def _in_a_thread(answer: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it returns
+    import asyncio  # noqa: PLC0415 - whoever serves by it has it; the others are spared it
+
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:  # another event loop than asyncio's
