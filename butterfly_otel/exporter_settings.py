@@ -30,6 +30,7 @@ _DEFAULT_ENDPOINTS: Final[dict[OtlpProtocol, str]] = {
 class PrometheusSettings:
     """The pull endpoint. ``host`` and ``port``: OTEL_EXPORTER_PROMETHEUS_HOST and _PORT."""
 
+    server: bool = True
     host: str = "localhost"
     port: int = 9464
     translation_strategy: TranslationStrategy = "UnderscoreEscapingWithSuffixes"
@@ -74,6 +75,7 @@ def prometheus_settings(source: Source) -> PrometheusSettings:
     strategy = source.text("translation_strategy", "BUTTERFLY_OTEL_TRANSLATION_STRATEGY")
     default = PrometheusSettings()
     return PrometheusSettings(
+        server=source.flag("prometheus_server", "BUTTERFLY_OTEL_PROMETHEUS_SERVER", default=True),
         host=source.text("prometheus_host", "OTEL_EXPORTER_PROMETHEUS_HOST") or default.host,
         port=source.port("prometheus_port", "OTEL_EXPORTER_PROMETHEUS_PORT", default.port),
         translation_strategy=cast(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Temporality,
         TranslationStrategy,
     )
+    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.server import Server
 
 _logger = logging.getLogger("butterfly_otel")
@@ -99,6 +100,11 @@ class Runtime:
         return None if self._pipeline is None else self._pipeline.provider
 
     @property
+    def prometheus_reader(self) -> PrometheusMetricReader | None:
+        """What renders the metrics for Prometheus; None where nothing does, or not any more."""
+        return None if self._pipeline is None or self._ended else self._pipeline.prometheus
+
+    @property
     def prometheus_url(self) -> str | None:
         """Where metrics are served for Prometheus; None where they are not."""
         return None if self._server is None else self._server.url
@@ -154,6 +160,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     service_name: str | None = None,
     service_version: str | None = None,
     resource_attributes: Mapping[str, str] | None = None,
+    prometheus_server: bool | None = None,
     prometheus_host: str | None = None,
     prometheus_port: int | None = None,
     translation_strategy: TranslationStrategy | None = None,
@@ -199,6 +206,9 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
         service_name: (OTEL_SERVICE_NAME) Default ``butterfly-`` and the role.
         service_version: Resource attribute ``service.version``.
         resource_attributes: More resource attributes (OTEL_RESOURCE_ATTRIBUTES).
+        prometheus_server: Whether an HTTP server of our own serves Prometheus
+            (BUTTERFLY_OTEL_PROMETHEUS_SERVER). Default True; False where the application does,
+            by ``metrics_app()`` of ``butterfly_otel.integrations.asgi`` or ``.wsgi``.
         prometheus_host: (OTEL_EXPORTER_PROMETHEUS_HOST) Default ``localhost``.
         prometheus_port: (OTEL_EXPORTER_PROMETHEUS_PORT) Default 9464; 0 takes a free one.
         translation_strategy: How names outside the contract are translated
@@ -309,7 +319,7 @@ def shutdown(timeout: float = 10.0) -> bool:
 
 
 def _serve(config: Config, pipeline: Pipeline) -> Server | None:
-    if pipeline.prometheus is None:
+    if pipeline.prometheus is None or not config.prometheus.server:
         return None
     from butterfly_otel.exporters.prometheus.server import serve  # noqa: PLC0415
 

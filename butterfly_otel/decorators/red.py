@@ -59,6 +59,15 @@ class RequestCall:
         """
         self._failure = error if isinstance(error, str) else self._types.classify(error)
 
+    def suspect(self, error: str | None) -> None:
+        """Count this request as an error unless it is said to be another.
+
+        Args:
+            error: The error type; None says nothing.
+        """
+        if self._failure is None:
+            self._failure = error
+
     def item(self) -> None:
         """Take note of the first item of a streamed response; later ones change nothing.
 

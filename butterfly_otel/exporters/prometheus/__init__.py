@@ -11,13 +11,14 @@
 
 :mod:`.names` and :mod:`.labels` translate, :mod:`.translate` makes families of them,
 :mod:`.encode` writes those, :mod:`.negotiate` chooses the format, :mod:`.reader` ties it to
-a meter provider, and :mod:`.app` and :mod:`.server` serve it.
+a meter provider, and :mod:`.app`, :mod:`.asgi` and :mod:`.server` serve it.
 """
 
 from __future__ import annotations
 
 from butterfly_otel.exporter_settings import TranslationStrategy
 from butterfly_otel.exporters.prometheus.app import make_wsgi_app
+from butterfly_otel.exporters.prometheus.asgi import make_asgi_app
 from butterfly_otel.exporters.prometheus.collector import CollectionError
 from butterfly_otel.exporters.prometheus.names import STRATEGIES
 from butterfly_otel.exporters.prometheus.reader import (
@@ -33,6 +34,7 @@ __all__ = [
     "PrometheusMetricReader",
     "Server",
     "TranslationStrategy",
+    "make_asgi_app",
     "make_wsgi_app",
     "serve",
 ]

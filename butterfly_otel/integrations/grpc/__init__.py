@@ -1,4 +1,4 @@
-"""gRPC calls, of ``grpc`` and ``grpc.aio``: messages, their bytes, failures and round trips.
+"""gRPC calls, of ``grpc`` and ``grpc.aio``: messages, bytes, failures, round trips; requests.
 
 A client wraps its channel, of either kind, and says who is at the other end::
 
@@ -38,6 +38,13 @@ A server takes an interceptor, ``grpc.aio``'s its own::
 Clients say which node they are in the metadata ``butterfly-node-id``, by which servers name the
 peer. Counters of a peer stay until :func:`~butterfly_otel.integrations.peers.forget_peer`.
 
+The requests that a server handles are another interceptor's, beside or without the former::
+
+    from butterfly_otel.integrations.grpc import request_interceptor
+
+    requests = request_interceptor(method={"/butterfly.Inference/Generate": "inference"})
+    server = grpc.server(ThreadPoolExecutor(), interceptors=[server_interceptor(), requests])
+
 Needs the extra ``grpc``.
 """
 
@@ -62,19 +69,32 @@ from butterfly_otel.integrations.grpc.naming import (
     message_type_of,
     peer_of,
 )
+from butterfly_otel.integrations.grpc.requests import (
+    CallMethod,
+    CallMethods,
+    aio_request_interceptor,
+    request_interceptor,
+)
 from butterfly_otel.integrations.grpc.server import aio_server_interceptor, server_interceptor
+from butterfly_otel.integrations.grpc.serving import CodeFailed, failed_by_code
 from butterfly_otel.integrations.peers import Link, forget_peer
 
 __all__ = [
     "NODE_ID_KEY",
+    "CallMethod",
+    "CallMethods",
+    "CodeFailed",
     "MessageTypeOf",
     "Metadata",
     "PeerOf",
+    "aio_request_interceptor",
     "aio_server_interceptor",
+    "failed_by_code",
     "forget_peer",
     "measured_channel",
     "message_type_of",
     "peer_of",
+    "request_interceptor",
     "server_interceptor",
 ]
 

@@ -55,7 +55,7 @@ class _Measuring:
             method = method.decode()
         kind = ask_message_type(self._message_type, method, metadata)
         traffic = self._traffic_with(ask_peer(self._peer, method, metadata))
-        behaviour, build = _SHAPES[handler.request_streaming, handler.response_streaming]
+        behaviour, build = SHAPES[handler.request_streaming, handler.response_streaming]
         return build(
             getattr(handler, behaviour),
             request_deserializer=counting_deserializer(handler.request_deserializer, traffic, kind),
@@ -67,7 +67,7 @@ class _Measuring:
 
 
 #: Whether requests and responses stream, to where the behaviour is kept and what builds a handler.
-_SHAPES: dict[tuple[bool, bool], tuple[str, Callable[..., grpc.RpcMethodHandler[Any, Any]]]] = {
+SHAPES: dict[tuple[bool, bool], tuple[str, Callable[..., grpc.RpcMethodHandler[Any, Any]]]] = {
     (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
     (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
     (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),

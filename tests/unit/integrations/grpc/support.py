@@ -47,11 +47,13 @@ class Service(grpc.GenericRpcHandler):
     Attributes:
         asked: Set when a call has come in that waits.
         go: Lets such calls end.
+        context: Of the call that waits.
     """
 
     def __init__(self) -> None:
         self.asked, self.go = Event(), Event()
         self.metadata: list[tuple[str, str | bytes]] = []
+        self.context: Any = None
 
     def service(self, details: Any) -> Any:
         self.metadata = list(details.invocation_metadata)
@@ -64,13 +66,15 @@ class Service(grpc.GenericRpcHandler):
         if request == "missing":
             context.abort(grpc.StatusCode.NOT_FOUND, "there is none")
         if request == "wait":
+            self.context = context
             self.asked.set()
             self.go.wait(30)
         return request * 2
 
-    def split(self, request: str, _context: Any) -> Iterator[str]:
+    def split(self, request: str, context: Any) -> Iterator[str]:
         yield from request
         if request == "wait":
+            self.context = context
             self.asked.set()
             self.go.wait(30)
 

@@ -1,0 +1,202 @@
+"""Requests of any ASGI application: total by status, errors by type, in flight, duration.
+
+::
+
+    from butterfly_otel.integrations.asgi import ButterflyMiddleware
+
+    app = ButterflyMiddleware(app, method={"POST /v1/generate": "inference"})
+
+or, with FastAPI and Starlette::
+
+    app.add_middleware(ButterflyMiddleware, method={"POST /v1/generate": "inference"})
+
+================  ==================================================================================
+begins            before the application is called
+ends              when the last part of the body is sent; background tasks come after it
+first item        first part of a body without Content-Length that is sent in parts
+error             a status of 500 or more (``http_503``; 504 is ``timeout``), and what is raised, by
+                  the decorators' error types; ``incomplete_response`` where the application returns
+                  before the body is complete
+cancelled         the application's task is cancelled, or it is told before the end of the body that
+                  the client is gone
+not measured      requests whose ``method`` is None; websockets, which are sessions rather than
+                  requests: measure each message with ``with request(method=...)``; lifespans
+================  ==================================================================================
+
+A request that goes through several of these, as in a mounted application that has its own, is
+measured by the outermost that knows its method. Needs no extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from butterfly_otel.decorators.red import Method, RequestCall
+from butterfly_otel.decorators.red_series import series
+from butterfly_otel.exporters.prometheus.asgi import make_asgi_app, route_path
+from butterfly_otel.integrations.http import (
+    KEY,
+    ClientDisconnect,
+    StatusFailed,
+    fail,
+    failed_by_status,
+    http_errors,
+    judging,
+    told_length,
+)
+from butterfly_otel.integrations.methods import (
+    RouteMethods,
+    Routes,
+    asked,
+    require_mapping,
+    require_role,
+)
+from butterfly_otel.integrations.scraping import CurrentMetrics
+
+if TYPE_CHECKING:
+    from butterfly_otel.decorators.error_types import Entries, ErrorTypes
+    from butterfly_otel.decorators.red import Role
+    from butterfly_otel.exporters.prometheus.asgi import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["ButterflyMiddleware", "ClientDisconnect", "fail", "failed_by_status", "metrics_app"]
+
+#: Names what a request asks for by its scope; None where it is not to be measured.
+ScopeMethod: TypeAlias = Callable[[Any], "Method | None"]
+
+
+class ButterflyMiddleware:
+    """Measures the requests of an ASGI application by the RED method.
+
+    Works in any server and event loop. In production it raises nothing; in strict mode a label
+    that breaks the contract raises as in the decorators.
+
+    Args:
+        app: The application.
+        method: What is asked for: a mapping of route templates (see
+            :class:`~butterfly_otel.integrations.methods.Routes`), or a function of the scope
+            that returns the method or None. Raw paths never become label values.
+        node_role: Role of the node; by default the one given to ``configure()``.
+        errors: Which exception is which error type, as in :func:`~butterfly_otel.request`.
+        failed: Takes a status and returns the error type it stands for, or None for a success;
+            by default what is below 500 is one.
+
+    Raises:
+        ConfigurationError: When a template, a method, the role or ``errors`` is wrong.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        method: RouteMethods | ScopeMethod,
+        node_role: Role | None = None,
+        errors: ErrorTypes | Entries | None = None,
+        failed: StatusFailed = failed_by_status,
+    ) -> None:
+        require_role(node_role)
+        require_mapping(method, "{'/v1/generate': 'inference'}")
+        self.app = app
+        routes = Routes({} if callable(method) else method)
+        self._method_of: Callable[[Any], Method | None] = asked(
+            method, lambda scope: routes.find(scope["method"], route_path(scope) or "/")
+        )
+        self._role: Role | None = node_role
+        self._types = http_errors(errors)
+        self._failed = judging(failed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, or whatever else the scope is for."""
+        if scope["type"] != "http" or KEY in scope:
+            await self.app(scope, receive, send)
+            return
+        method = self._method_of(scope)
+        if method is None:
+            await self.app(scope, receive, send)
+            return
+        red = series(method, self._role)
+        if not red.on:
+            await self.app(scope, receive, send)
+            return
+        call = RequestCall(red, self._types)
+        exchange = _Exchange(call, self._failed, receive, send)
+        scope[KEY] = call
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except BaseException as error:
+            exchange.raised(error)
+            raise
+        exchange.returned()
+
+
+class _Exchange:
+    """What goes back and forth between the server and the application for one request."""
+
+    __slots__ = ("_call", "_failed", "_gone", "_receive", "_send", "_start")
+
+    def __init__(
+        self, call: RequestCall, failed: StatusFailed, receive: Receive, send: Send
+    ) -> None:
+        self._call = call
+        self._failed = failed
+        self._receive = receive
+        self._send = send
+        self._gone = False
+        # The message by which the response has started; None where it is known to be no stream.
+        self._start: Message | None = None
+
+    async def receive(self) -> Message:
+        """Pass a message of the client on."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._gone = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message of the application on."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._start = message
+            self._call.suspect(self._failed(message["status"]))
+        elif self._start is not None and message.get("more_body") and message.get("body"):
+            if not told_length(self._start.get("headers", ())):
+                self._call.item()
+            self._start = None
+        try:
+            await self._send(message)
+        except OSError:
+            # What servers raise on a closed connection (ASGI specification, "HTTP").
+            self._gone = True
+            raise
+        if kind in _BODY and not message.get("more_body"):
+            self._call.end(ClientDisconnect() if self._gone else None, None)
+
+    def raised(self, error: BaseException) -> None:
+        """End the request with what the application has raised; nothing if it has ended."""
+        gone = self._gone and isinstance(error, OSError)
+        self._call.end(ClientDisconnect() if gone else error, None)
+
+    def returned(self) -> None:
+        """End the request without the end of its body; nothing if it has ended."""
+        if self._gone:
+            self._call.end(ClientDisconnect(), None)
+        else:
+            self._call.suspect("incomplete_response")
+            self._call.end(None, None)
+
+
+#: Messages that carry the body, or the last of it.
+_BODY = frozenset({"http.response.body", "http.response.zerocopysend", "http.response.pathsend"})
+
+
+def metrics_app() -> ASGIApp:
+    """Return an ASGI application that serves what Prometheus scrapes, to mount in another.
+
+    ::
+
+        app.mount("/metrics", metrics_app())
+
+    It may be made before ``configure()``, whose ``prometheus_server=False`` saves the second
+    port. Not measured itself, unless its route has a method.
+    """
+    return make_asgi_app(CurrentMetrics())

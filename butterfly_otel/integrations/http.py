@@ -1,0 +1,92 @@
+"""What requests over HTTP have in common, whatever the interface to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from butterfly_otel.decorators.error_types import ERROR_TYPES, ErrorTypes
+from butterfly_otel.decorators.red import RequestCall
+from butterfly_otel.integrations.contain import ask
+
+if TYPE_CHECKING:
+    from butterfly_otel.decorators.error_types import Entries
+
+#: Where a scope or environ has the request that is being measured.
+KEY: Final = "butterfly_otel.request"
+#: Returns the error type that a status stands for, or None for a success.
+StatusFailed: TypeAlias = Callable[[int], "str | None"]
+
+_SERVER_ERRORS: Final = 500
+_KNOWN: Final = frozenset(status.value for status in HTTPStatus)
+_SPECIAL: Final = {504: "timeout"}
+
+
+class ClientDisconnect(Exception):  # noqa: N818 - ASGI's and Starlette's word for it
+    """Nobody waits for the response any more: what such a request is classified by.
+
+    ``errors={ClientDisconnect: None}`` counts it as a success.
+    """
+
+    butterfly_error_type = "cancelled"
+
+
+#: The defaults of ``errors``, beside those of :func:`~butterfly_otel.request`.
+HTTP_ERROR_TYPES: Final = ERROR_TYPES | {"starlette.requests.ClientDisconnect": "cancelled"}
+
+
+def failed_by_status(status: int) -> str | None:
+    """Return the error type of an HTTP status: of 500 and above, and None below.
+
+    What a client did wrong is no error of the service, as OpenTelemetry's semantic conventions
+    say of servers ("HTTP spans", "Status"); so a 4xx is a success, and uses up no error budget.
+
+    >>> failed_by_status(200), failed_by_status(404), failed_by_status(503), failed_by_status(504)
+    (None, None, 'http_503', 'timeout')
+    """
+    if status < _SERVER_ERRORS:
+        return None
+    # Anything else is an invention, of which there may be many.
+    return _SPECIAL.get(status) or (f"http_{status}" if status in _KNOWN else "http_5xx")
+
+
+def judging(failed: StatusFailed) -> StatusFailed:
+    """Return ``failed``, contained where it is a caller's."""
+    if failed is failed_by_status:
+        return failed
+    return lambda status: ask(failed, None, status)
+
+
+def http_errors(errors: ErrorTypes | Entries | None) -> ErrorTypes:
+    """Return ``errors`` itself, or the defaults extended by a mapping."""
+    if isinstance(errors, ErrorTypes):
+        return errors
+    return HTTP_ERROR_TYPES if errors is None else HTTP_ERROR_TYPES | errors
+
+
+def fail(request: Mapping[str, Any], error: str | BaseException) -> None:
+    """Count the request that is being handled as an error, whatever its status will be.
+
+    For handlers that know better than the status: ``fail(request, "oom")``. Does nothing where
+    the request is not measured.
+
+    Args:
+        request: The ASGI scope, a Starlette or FastAPI request, or the WSGI environ.
+        error: The error type, or an exception to be classified.
+    """
+    call = request.get(KEY)
+    if isinstance(call, RequestCall):
+        call.fail(error)
+
+
+def told_length(headers: Any) -> bool:
+    """Tell whether headers, pairs of str or bytes, say how long the body is: then it is no stream.
+
+    Frameworks may send a finished response in parts.
+    """
+    return any(len(key) == _LENGTH and key.lower() in _NAMES for key, _ in headers)
+
+
+_NAMES: Final = ("content-length", b"content-length")
+_LENGTH: Final = len("content-length")

@@ -1,0 +1,33 @@
+"""Metrics served by the application itself, so that no second port is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from butterfly_otel import runtime
+from butterfly_otel.exporters.prometheus.collector import CollectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class CurrentMetrics:
+    """Renders the metrics of whatever is configured when they are asked for. Thread-safe."""
+
+    @staticmethod
+    def render(
+        accept: str | None = None, names: Collection[str] | None = None, *, timeout: float
+    ) -> tuple[str, bytes]:
+        """Return the Content-Type and the body of a scrape.
+
+        Raises:
+            CollectionError: When nothing is configured that Prometheus could scrape.
+        """
+        current = runtime.current()
+        reader = None if current is None else current.prometheus_reader
+        if reader is None:
+            raise CollectionError(
+                "There are no metrics for Prometheus: butterfly-otel is not configured, or"
+                " without the exporter prometheus."
+            )
+        return reader.render(accept, names, timeout=timeout)
