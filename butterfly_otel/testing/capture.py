@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -56,8 +56,6 @@ class Captured:
         self._reader = reader
         self._prometheus = prometheus
         self._marked: dict[object, Series] = {}
-        # A reader gives nothing any more once it has been shut down; the capture still does.
-        self._last: list[Series] = []
 
     def series(self, metric: Target | None = None, /, **labels: object) -> list[Series]:
         """Return every series of a metric that has these labels; of all metrics without one.
@@ -151,9 +149,8 @@ class Captured:
         return {"node_id": config.node_id, "node_role": config.node_role, "empty": ""}
 
     def _collect(self) -> list[Series]:
-        # `or`: after a shutdown by the code under test the last collection still stands.
-        self._last = series_of(self._reader.get_metrics_data()) or self._last
-        return self._last
+        # Also after a shutdown by the code under test: what was measured stays in the reader.
+        return series_of(self._reader.get_metrics_data())
 
 
 @contextmanager
@@ -178,7 +175,8 @@ def capture_metrics(
         node_role: This node's role.
         strict: Raise on every measurement that breaks the contract; False mends and counts it,
             as production does (:attr:`Captured.violations`).
-        clock: A clock that is used for the block instead of the real one.
+        clock: A clock that is used for the block instead of the real one; one that runs already
+            goes on.
         env: ``OTEL_…`` and ``BUTTERFLY_OTEL_…`` variables, instead of those from outside.
         settings: Whatever else :func:`butterfly_otel.configure` takes.
 
@@ -188,9 +186,9 @@ def capture_metrics(
             is wrong.
     """
     global _current  # noqa: PLW0603 - there is one capture at a time
-    with isolated(env or {}):
-        if clock is not None:
-            clock.start()
+    with isolated(env or {}), ExitStack() as stack:
+        if clock is not None and not clock.running:
+            stack.enter_context(clock)
         try:
             _current = _begin(
                 {"node_id": node_id, "node_role": node_role, "strict": strict, **settings}, clock
@@ -199,8 +197,6 @@ def capture_metrics(
         finally:
             _current = None
             runtime.shutdown()
-            if clock is not None:
-                clock.stop()
 
 
 def current() -> Captured:

@@ -59,6 +59,11 @@ class Clock:
         return (self._epoch + self._elapsed) / _SECOND
 
     @property
+    def running(self) -> bool:
+        """Whether it is in the place of the real clock."""
+        return self._running
+
+    @property
     def elapsed(self) -> float:
         """Seconds it has been moved by since it was made."""
         return self._elapsed / _SECOND

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import ConfigurationError
@@ -136,12 +136,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _once(watch: Watch, args: argparse.Namespace) -> int:
-    from butterfly_otel.cli.top.keys import keyboard  # noqa: PLC0415
-
     watch.round()
-    with keyboard() as wait:
-        if wait(args.interval):
-            return 0
+    sleep(args.interval)
     rows = watch.round()
     _print(rows, args)
     return _exit_code(rows)
@@ -153,7 +149,7 @@ def _again_and_again(watch: Watch, args: argparse.Namespace) -> int:
     rows: list[Row] = []
     with ExitStack() as stack:
         show = _live(args, stack) or partial(_print, args=args)
-        wait = stack.enter_context(keyboard())
+        wait = stack.enter_context(keyboard(listen=not args.json and sys.stdout.isatty()))
         due = monotonic()
         while True:
             rows = watch.round()

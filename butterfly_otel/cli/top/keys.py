@@ -16,13 +16,13 @@ _QUIT = frozenset({"q", "Q", "\x03", "\x04"})
 
 
 @contextmanager
-def keyboard() -> Generator[Callable[[float], bool], None, None]:
+def keyboard(*, listen: bool) -> Generator[Callable[[float], bool], None, None]:
     """Give a function that waits so many seconds and tells whether ``q`` was pressed meanwhile.
 
     Keys are read at once and not echoed until the block ends. Where standard input is no
-    terminal, it only waits.
+    terminal, or ``listen`` is False, as for a program in the background, it only waits.
     """
-    if not sys.stdin.isatty():
+    if not listen or not sys.stdin.isatty():
         yield _just_wait
     elif sys.platform == "win32":
         yield _windows

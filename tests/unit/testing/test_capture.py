@@ -142,6 +142,8 @@ def test_metrics_of_the_application_are_captured_too() -> None:
 def test_everything_is_undone() -> None:
     """Configuration, callbacks, pools, environment, global provider: as they were before."""
     before = otel.get_meter_provider()
+    once, proxy = otel._internal._METER_PROVIDER_SET_ONCE, otel._internal._PROXY_METER_PROVIDER
+    state = once._done, proxy._real_meter_provider
     os.environ["BUTTERFLY_NODE_ID"] = "outside"
     older = metrics.tasks_queued.observe(lambda: 1)
     with memory.pool("buffer") as kept:
@@ -159,6 +161,7 @@ def test_everything_is_undone() -> None:
     assert os.environ.pop("BUTTERFLY_NODE_ID") == "outside"
     assert "OTEL_SDK_DISABLED" not in os.environ
     assert otel.get_meter_provider() is before
+    assert (once._done, proxy._real_meter_provider) == state
     assert butterfly_otel.runtime.current() is None
     assert not metrics.requests_total.attached
 
@@ -206,12 +209,20 @@ def test_what_is_configured_outside_is_not_overridden() -> None:
 
 
 def test_what_was_measured_is_still_there_after_a_shutdown() -> None:
-    """Code under test may shut the SDK down; what was asked last can still be read."""
+    """Code under test may shut the SDK down; what it measured before can still be read."""
     with capture_metrics() as captured:
         metrics.consensus_election_duration_seconds.record(1)
-        assert len(captured.series()) == 1
         butterfly_otel.shutdown()
         assert len(captured.series()) == 1
+
+
+def test_a_series_that_was_removed_is_gone() -> None:
+    """What is asked for is what there is now, also where nothing is left."""
+    with capture_metrics() as captured:
+        metrics.tokens_processed_total.add(1, model="m")
+        assert captured.value(metrics.tokens_processed_total) == 1
+        metrics.tokens_processed_total.remove(model="m")
+        assert captured.value(metrics.tokens_processed_total) is None
 
 
 def test_it_works_in_a_coroutine() -> None:

@@ -149,6 +149,17 @@ def test_it_leaves_the_real_clock_as_it_was(clock: Clock) -> None:
     clock.stop()
 
 
+def test_a_clock_that_runs_already_goes_on(clock: Clock) -> None:
+    """Captures within one clock share it, and leave it running."""
+    with clock:
+        for _ in range(2):
+            with capture_metrics(clock=clock):
+                clock.advance(1)
+        assert clock.running
+        assert clock.elapsed == 2
+    assert not clock.running
+
+
 def test_time_does_not_go_back(clock: Clock) -> None:
     """A negative or impossible step is refused, and a second clock as well."""
     for wrong in (-1, float("nan")):
