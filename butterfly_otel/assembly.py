@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 
 #: Every handle: the contract's, and the one that a decorator measures an extension with.
-_HANDLES = (*metrics.ALL, *collected.OWN, first_item_seconds)
+HANDLES = (*metrics.ALL, *collected.OWN, first_item_seconds)
 #: What is enforced; the rest of the SDK's own metrics have labels of ours only.
-_ENFORCED = frozenset(handle.metric.name for handle in _HANDLES)
+_ENFORCED = frozenset(handle.metric.name for handle in HANDLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _provider(
 
 def detach_handles() -> None:
     """Turn every handle back into a no-op."""
-    for handle in _HANDLES:
+    for handle in HANDLES:
         if isinstance(handle, SynchronousHandle):
             handle.attach(None)
 
@@ -178,12 +178,12 @@ def _prometheus_reader(
         disable_target_info=not settings.target_info,
         scope_info_enabled=settings.scope_labels,
         registry=REGISTRY if registry is None else registry,
-        verbatim=_is_ours,
+        verbatim=is_ours,
         translation_strategy=settings.translation_strategy,
     )
 
 
-def _is_ours(scope: str, name: str) -> bool:
+def is_ours(scope: str, name: str) -> bool:
     """Tell whether a metric is the catalogue's and keeps its exact name."""
     return scope == catalog.METER_NAME and name in catalog.BY_NAME
 
@@ -265,7 +265,7 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
     if not isinstance(meter, GuardedMeter):  # OTEL_SDK_DISABLED
         return
     dropped = {stream.metric.name for stream in streams if stream.dropped}
-    for handle in _HANDLES:
+    for handle in HANDLES:
         if handle.metric.name in dropped:
             continue
         guarded = meter.guarded(handle.metric.name)

@@ -7,10 +7,9 @@ import inspect
 from bisect import bisect_left
 from contextlib import contextmanager
 from sys import float_info
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from butterfly_otel import tracing
+from butterfly_otel import timing, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -242,7 +241,7 @@ class Timer:
         self._starts: list[float] = []
 
     def __enter__(self) -> Self:
-        self._starts.append(perf_counter())
+        self._starts.append(timing.perf_counter())
         return self
 
     def __exit__(
@@ -251,7 +250,7 @@ class Timer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._record(perf_counter() - self._starts.pop())
+        self._record(timing.perf_counter() - self._starts.pop())
 
     def __call__(self, function: _Function) -> _Function:
         """Decorate ``function`` so that each call is timed."""
@@ -260,11 +259,11 @@ class Timer:
 
             @functools.wraps(function)
             async def timed_coroutine(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-                start = perf_counter()
+                start = timing.perf_counter()
                 try:
                     return await function(*args, **kwargs)
                 finally:
-                    record(perf_counter() - start)
+                    record(timing.perf_counter() - start)
 
             return cast("_Function", timed_coroutine)
 
@@ -282,10 +281,10 @@ class Timer:
 
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            start = perf_counter()
+            start = timing.perf_counter()
             try:
                 return function(*args, **kwargs)
             finally:
-                record(perf_counter() - start)
+                record(timing.perf_counter() - start)
 
         return cast("_Function", timed)

@@ -23,11 +23,10 @@ import functools
 import operator
 from collections.abc import Callable, Mapping, Sized
 from threading import Lock
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from weakref import ref
 
-from butterfly_otel import metrics
+from butterfly_otel import metrics, timing
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ class Elections:
         """An election has begun; a further round of the same one changes nothing."""
         with self._lock:
             if self._since is None:
-                self._since = perf_counter()
+                self._since = timing.perf_counter()
 
     def ended(self, leader: str) -> None:
         """An election has a result, or this node has learnt of one it saw nothing of."""
@@ -204,7 +203,7 @@ class Elections:
             since, self._since = self._since, None
             changed, self._leader = leader != self._leader, leader
         if since is not None:
-            metrics.consensus_election_duration_seconds.record(perf_counter() - since)
+            metrics.consensus_election_duration_seconds.record(timing.perf_counter() - since)
         if changed:
             metrics.consensus_leader_changes_total.inc()
 

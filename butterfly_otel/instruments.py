@@ -235,6 +235,11 @@ class ObservableHandle(Handle):
         """Return the callbacks that are registered now. Called by the runtime."""
         return tuple(registration.callback for registration in self._registrations)
 
+    @property
+    def registrations(self) -> tuple[Registration, ...]:
+        """What is registered now, the oldest first."""
+        return self._registrations
+
     def observe(self, callback: ObserveCallback) -> Registration:
         """Call ``callback`` at each collection, until the registration is undone.
 

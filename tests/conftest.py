@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 import butterfly_otel
 from butterfly_otel.runtime import Runtime
+from butterfly_otel.testing.isolation import restored
 from tests.collected import points
 
 Points = dict[tuple[tuple[str, Any], ...], Any]
@@ -38,15 +39,14 @@ class Measured:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _isolated() -> Iterator[None]:
     """Run every test without settings from outside, and leave nothing configured."""
-    for name in os.environ:
-        if name.startswith(("OTEL_", "BUTTERFLY_")) and name != "BUTTERFLY_OTEL_REQUIRE_SERVERS":
-            monkeypatch.delenv(name)
     # Else this machine's hardware would be in every test's metrics, and threads with it.
-    monkeypatch.setenv("BUTTERFLY_OTEL_COLLECTORS", "none")
-    yield
-    butterfly_otel.shutdown()
+    wanted = {"BUTTERFLY_OTEL_COLLECTORS": "none"}
+    if required := os.environ.get("BUTTERFLY_OTEL_REQUIRE_SERVERS"):
+        wanted["BUTTERFLY_OTEL_REQUIRE_SERVERS"] = required
+    with restored(wanted):
+        yield
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from butterfly_otel.cli import catalog, check, dashboards, demo, render, rules, sizes
+from butterfly_otel.cli import catalog, check, dashboards, demo, render, rules, sizes, top, views
 from butterfly_otel.errors import ButterflyOtelError
 from butterfly_otel.version import __version__
 
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (catalog, check, dashboards, demo, render, rules, sizes):
+    for command in (catalog, check, dashboards, demo, render, rules, sizes, top, views):
         command.add_parser(commands)
     return parser
 

@@ -26,7 +26,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, cast
 
 from butterfly_otel import catalog
-from butterfly_otel.cli.fetch import Answer, TargetError, read_target
+from butterfly_otel.fetch import Answer, TargetError, read_target
 from butterfly_otel.lint.exposition import RULE_NAMES, check_exposition, sort_findings
 from butterfly_otel.lint.findings import Finding, Severity
 from butterfly_otel.lint.scan import ExpositionFormat, detect_format

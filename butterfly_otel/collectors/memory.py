@@ -7,11 +7,11 @@ the system.
 from __future__ import annotations
 
 import os
-import time
 from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from butterfly_otel import timing
 from butterfly_otel.collectors.host_memory import find_host
 from butterfly_otel.collectors.source import Reading, UnavailableError
 from butterfly_otel.pools.books import POOLS
@@ -153,7 +153,7 @@ def _rest(whole: float, named: float) -> float:
 
 def _fresh(torch: TorchMemory | None) -> TorchMemory | None:
     """Return a reading that is known to be of now: NaN for all that a stale one can't tell."""
-    if torch is None or time.monotonic() <= torch.expires:
+    if torch is None or timing.monotonic() <= torch.expires:
         return torch
     return torch._replace(
         host_model=nan,

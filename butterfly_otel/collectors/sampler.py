@@ -11,6 +11,7 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from butterfly_otel import timing
 from butterfly_otel.forks import call_in_child
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Sampler:
 
     def _watch(self, stop: Event) -> None:
         """Tell of calls that hang, when they become late."""
-        while not stop.wait(min(map(_until_late, self.workers))):
+        while not timing.wait(stop, min(map(_until_late, self.workers))):
             for worker in self.workers:
                 worker.check()
 

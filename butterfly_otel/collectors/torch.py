@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from itertools import chain
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
+from butterfly_otel import timing
 from butterfly_otel.collectors.source import UnavailableError
 from butterfly_otel.pools.books import POOLS
 from butterfly_otel.pools.parts import TorchMemory
@@ -102,7 +102,7 @@ class TorchSource:
             unfragmented=unfragmented,
             reserved=reserved,
             peak=max((each.get("allocated_bytes.all.peak", 0) for each in stats), default=0),
-            expires=time.monotonic() + 3 * self.interval,
+            expires=timing.monotonic() + 3 * self.interval,
         )
         self._failed = False
         return ()

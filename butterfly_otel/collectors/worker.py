@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from random import uniform
 from threading import Lock
-from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from butterfly_otel import timing
 from butterfly_otel.collectors.snapshot import Snapshot, prepare
 from butterfly_otel.collectors.source import UnavailableError
 
@@ -55,7 +55,7 @@ class Worker:
         *,
         interval: float | None = None,
         quiet: bool = False,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] = timing.now,
     ) -> None:
         self.source = source
         self.name = source.name
@@ -139,7 +139,7 @@ class Worker:
         if self._opened:  # by the parent of this process
             self._close()
         while not stop.is_set():
-            stop.wait(self.round())
+            timing.wait(stop, self.round())
         self._close()
 
     def round(self) -> float:

@@ -6,9 +6,9 @@ a call brings is checked as every other measurement is.
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from butterfly_otel import timing
 from butterfly_otel.bound import BoundCounter, BoundHistogram, BoundUpDownCounter
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.series import Series, Unlabelled
@@ -40,14 +40,14 @@ class _Timing:
         self._find = find
         self._when = when
         self._arguments = arguments
-        self._start = perf_counter()
+        self._start = timing.perf_counter()
 
     def item(self) -> None:
         """Go on: a stream is timed to its end."""
 
     def end(self, error: BaseException | None, result: object) -> None:
         """Record the seconds since the start."""
-        seconds = perf_counter() - self._start
+        seconds = timing.perf_counter() - self._start
         if _applies(self._when, error):
             call = Occurrence(self._arguments.args, self._arguments.kwargs, error, result)
             self._find(call)(seconds)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
+from butterfly_otel import timing
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.red_series import METHODS, ROLES, Red, series
@@ -45,7 +45,7 @@ class RequestCall:
         # A request that begins while nothing is measured stays unmeasured to its end, so what
         # is in flight is right whenever configure() comes.
         self._open = red.on
-        self._start = perf_counter()
+        self._start = timing.perf_counter()
         if self._open:
             # Of this series, whatever is configured by the end.
             self._leave = red.in_flight.target().record
@@ -75,14 +75,14 @@ class RequestCall:
         """
         if self._waiting and self._open:
             self._waiting = False
-            self._red.first_item.record(perf_counter() - self._start)
+            self._red.first_item.record(timing.perf_counter() - self._start)
 
     def end(self, error: BaseException | None, result: object) -> None:
         """Count and time the request; called when the block or the function ends."""
         if not self._open:
             return
         self._open = False
-        seconds = perf_counter() - self._start
+        seconds = timing.perf_counter() - self._start
         self._leave(-1)
         failure = self._failure
         if failure is None and error is not None:
@@ -143,22 +143,21 @@ class Request(Measuring[RequestCall]):
 
 def _coroutine(function: Function, red: Red, types: ErrorTypes) -> Function:
     in_flight, duration, success = red.in_flight, red.duration, red.success
-    clock = perf_counter
 
     async def measured(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the function's own
         if not red.on:
             return await function(*args, **kwargs)
-        start = clock()
+        start = timing.perf_counter()
         leave = in_flight.target().record  # of this series, whatever is configured by the end
         leave(1)
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            seconds = clock() - start
+            seconds = timing.perf_counter() - start
             leave(-1)
             red.finish(types.classify(error), seconds)
             raise
-        seconds = clock() - start
+        seconds = timing.perf_counter() - start
         leave(-1)
         duration.record(seconds)
         success.add(1)
@@ -169,22 +168,21 @@ def _coroutine(function: Function, red: Red, types: ErrorTypes) -> Function:
 
 def _function(function: Function, red: Red, types: ErrorTypes) -> Function:
     in_flight, duration, success = red.in_flight, red.duration, red.success
-    clock = perf_counter
 
     def measured(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the function's own
         if not red.on:
             return function(*args, **kwargs)
-        start = clock()
+        start = timing.perf_counter()
         leave = in_flight.target().record  # of this series, whatever is configured by the end
         leave(1)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            seconds = clock() - start
+            seconds = timing.perf_counter() - start
             leave(-1)
             red.finish(types.classify(error), seconds)
             raise
-        seconds = clock() - start
+        seconds = timing.perf_counter() - start
         leave(-1)
         duration.record(seconds)
         success.add(1)

@@ -6,10 +6,9 @@ import io
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Literal, overload
 
-from butterfly_otel import metrics
+from butterfly_otel import metrics, timing
 from butterfly_otel.disk.syncing import count_io_errors, sync_directory
 
 if TYPE_CHECKING:
@@ -30,17 +29,17 @@ class _DurableRaw(io.FileIO):
         self._operation: WriteOperation = operation
         self._whole = True
         self._failing = False
-        start = perf_counter()
+        start = timing.perf_counter()
         with count_io_errors("write"):
             name = os.fsdecode(path)
             # A new file is only as durable as its entry in the directory (fsync(2)).
             self._directory = None if os.path.lexists(name) else Path(name).absolute().parent
             super().__init__(name, mode)  # pyright: ignore[reportArgumentType]
-        self._seconds = perf_counter() - start
+        self._seconds = timing.perf_counter() - start
 
     def write(self, data: Buffer, /) -> int:
         """Write once, timed; what the buffer tries again is one error until it succeeds."""
-        start = perf_counter()
+        start = timing.perf_counter()
         try:
             with nullcontext() if self._failing else count_io_errors("write"):
                 written = super().write(data)
@@ -48,7 +47,7 @@ class _DurableRaw(io.FileIO):
             self._failing = True
             raise
         finally:
-            self._seconds += perf_counter() - start
+            self._seconds += timing.perf_counter() - start
         self._failing = False
         return written
 
@@ -60,7 +59,7 @@ class _DurableRaw(io.FileIO):
         """Sync, close and record; only close what is not whole."""
         if self.closed:
             return
-        start = perf_counter()
+        start = timing.perf_counter()
         good = self._whole and not self._failing
         with count_io_errors("write"):
             try:
@@ -69,7 +68,7 @@ class _DurableRaw(io.FileIO):
             finally:
                 super().close()
         if good:
-            seconds = self._seconds + perf_counter() - start
+            seconds = self._seconds + timing.perf_counter() - start
             metrics.disk_write_duration_seconds.record(seconds, operation=self._operation)
 
     def _sync(self) -> None:

@@ -7,10 +7,9 @@ import functools
 import inspect
 import os
 from contextlib import contextmanager
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
-from butterfly_otel import metrics
+from butterfly_otel import metrics, timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -140,9 +139,9 @@ def timed_write(operation: WriteOperation, *files: Syncable | int) -> Generator[
         OSError: As ``flush`` and ``os.fsync`` do, and whatever the block raises.
     """
     with count_io_errors("write"):
-        start = perf_counter()
+        start = timing.perf_counter()
         yield
         for file in files:
             sync(file)
-        seconds = perf_counter() - start
+        seconds = timing.perf_counter() - start
     metrics.disk_write_duration_seconds.record(seconds, operation=operation)

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import logging
 from threading import Lock
-from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from opentelemetry.context import Context, get_current
 
+from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import HIGHEST, Cell
 from butterfly_otel.engine.fanout import FanOut
@@ -205,7 +205,7 @@ class CellInstrument:
         if not others and not consumer.may_sample(context):
             return
         context = context or get_current()
-        measurement = sdk.Measurement(checked, time_ns(), self, context, attributes)  # type: ignore[arg-type]
+        measurement = sdk.Measurement(checked, timing.time_ns(), self, context, attributes)  # type: ignore[arg-type]
         sampled = consumer.should_sample(measurement)
         if others:
             consumer.enlist(self)

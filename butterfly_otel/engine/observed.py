@@ -9,9 +9,9 @@ Observations of one reader come one after the other: the SDK collects under a lo
 
 from __future__ import annotations
 
-from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 
+from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell, SumCell
 from butterfly_otel.engine.points import CellPoints
@@ -127,7 +127,7 @@ class ObservedTable:
     def _add(self, key: Any, attributes: Mapping[str, Any] | None) -> Cell:  # noqa: ANN401
         kept = None if attributes is None else dict(attributes)
         cell = self._cells[key] = self._made(cast("Any", self), key, kept)
-        cell.start = time_ns()
+        cell.start = timing.time_ns()
         return cell
 
     def _set(self, cell: Cell, value: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from threading import Lock, RLock
-from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakMethod
 
@@ -13,6 +12,7 @@ from opentelemetry.context import get_current
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, TraceBasedExemplarFilter
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
+from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import LastValueCell, SumCell
 from butterfly_otel.engine.instruments import CellInstrument
@@ -78,7 +78,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
     def restart(self) -> None:
         """Start from nothing in a forked child; observed totals go on, from now."""
         self._lock = RLock()
-        now = time_ns()
+        now = timing.time_ns()
         for matches in tuple(self._instrument_view_instrument_matches.values()):
             for match in matches:
                 if isinstance(match, CellStream):

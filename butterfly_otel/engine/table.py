@@ -8,10 +8,10 @@ at once than for either. All others have tables of their own.
 from __future__ import annotations
 
 from threading import Lock
-from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
 from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
@@ -168,7 +168,7 @@ class Table:
             cell = self._made(self, sdk.OVERFLOW_KEY, dict(sdk.OVERFLOW_ATTRIBUTES))
         if cell.start:
             cell.reset()
-        cell.start = self._streams[0].previous_collection or time_ns()
+        cell.start = self._streams[0].previous_collection or timing.time_ns()
         cells[cell.key] = cell
         self._dormant.pop(cell.key, None)
         cell.live = True

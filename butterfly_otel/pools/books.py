@@ -186,6 +186,16 @@ class Pools:
             renew = WeakMethod(self._renew_lock)
             os.register_at_fork(after_in_child=lambda: (alive := renew()) and alive())
 
+    @property
+    def pools(self) -> tuple[MemoryPool, ...]:
+        """The pools that are open, the oldest first."""
+        return self._pools
+
+    @property
+    def models(self) -> tuple[TrackedModel, ...]:
+        """What is tracked, the oldest first."""
+        return self._models
+
     def open(self, name: PoolName, place: Place) -> MemoryPool:
         """Return a new pool."""
         opened = MemoryPool(self, name, place)

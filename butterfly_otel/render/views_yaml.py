@@ -1,17 +1,18 @@
-"""Renders ``views/default.yaml``: the contract's Views as OTel declarative configuration."""
+"""Views as OTel declarative configuration: ``views/default.yaml``, and those in effect."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
+from butterfly_otel.streams import default_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from butterfly_otel.catalog.model import Metric
+    from butterfly_otel.streams import Stream
 
-_HEADER = """\
+_DEFAULT_HEADER = """\
 # Rendered from the catalogue by `butterfly-otel render`: edit the catalogue, not this.
 #
 # The Views of the Butterfly contract in OpenTelemetry's declarative configuration schema,
@@ -20,6 +21,15 @@ _HEADER = """\
 # the one the schema cannot express: whatever else is measured on the meter is dropped.
 #
 # As a file for OTEL_CONFIG_FILE it is complete; replace the reader by your own.
+"""
+_EFFECTIVE_HEADER = """\
+# Written by `butterfly-otel views`: the Views of the Butterfly contract{overlays}.
+#
+# Complete as a file for OTEL_CONFIG_FILE, for SDKs in any language; replace the reader by your
+# own. What else is measured on the meter {meter} is dropped by butterfly_otel, which the
+# schema cannot express.
+"""
+_BODY = """\
 file_format: "1.0"
 meter_provider:
   readers:
@@ -36,25 +46,42 @@ meter_provider:
 
 def render_views() -> str:
     """Return the text of ``views/default.yaml``."""
-    lines = [line for metric in catalog.ALL for line in _view(metric)]
-    return _HEADER + "\n".join(lines) + "\n"
+    return _DEFAULT_HEADER + _document(default_streams())
 
 
-def _view(metric: Metric) -> Iterator[str]:
+def render_effective_views(streams: Iterable[Stream], overlays: Sequence[str]) -> str:
+    """Return the Views of ``streams``, with a head that names the overlays that made them so."""
+    # A file's name may hold anything; a line feed would end the comment.
+    names = ", then ".join(" ".join(name.split()) for name in overlays)
+    head = f",\n# as narrowed by {names}" if overlays else ""
+    header = _EFFECTIVE_HEADER.replace("{overlays}", head).replace("{meter}", catalog.METER_NAME)
+    return header + _document(streams)
+
+
+def _document(streams: Iterable[Stream]) -> str:
+    return _BODY + "\n".join(line for stream in streams for line in _view(stream)) + "\n"
+
+
+def _view(stream: Stream) -> Iterator[str]:
+    metric = stream.metric
     yield "    - selector:"
     yield f"        meter_name: {catalog.METER_NAME}"
     yield f"        instrument_name: {metric.name}"
     yield f"        instrument_type: {metric.instrument}"
     yield "      stream:"
-    yield f"        aggregation_cardinality_limit: {metric.stream_limit}"
-    if metric.buckets:
+    if stream.dropped:
+        yield "        aggregation:"
+        yield "          drop: {}"
+        return
+    yield f"        aggregation_cardinality_limit: {stream.limit}"
+    if stream.buckets:
         yield "        aggregation:"
         yield "          explicit_bucket_histogram:"
-        yield f"            boundaries: [{', '.join(map(_number, metric.buckets))}]"
+        yield f"            boundaries: [{', '.join(map(_number, stream.buckets))}]"
     yield "        attribute_keys:"
-    if metric.labels:
+    if stream.labels:
         yield "          included:"
-        yield from (f"            - {key}" for key in metric.label_keys)
+        yield from (f"            - {label.key}" for label in stream.labels)
     else:
         # The schema wants at least one pattern: with every key excluded none is left.
         yield "          excluded:"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, get_args
 
+from butterfly_otel import timing
 from butterfly_otel.catalog.telemetry import DEVICE_UP
 from butterfly_otel.collectors.nvml import contract
 from butterfly_otel.collectors.nvml.api import Nvml, NvmlError
@@ -92,7 +92,7 @@ class NvmlSource:
         deadline: float = 10.0,
         rediscover: float = 30.0,
         forget_after: float = 3600.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = timing.now,
     ) -> None:
         _require_choice(gpu_id)
         _require_seconds(

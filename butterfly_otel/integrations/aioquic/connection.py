@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted
 
+from butterfly_otel import timing
 from butterfly_otel.integrations.aioquic import internals
 from butterfly_otel.integrations.aioquic.endings import error_of
 from butterfly_otel.integrations.aioquic.loss import Losses, LossWindow
@@ -150,7 +150,7 @@ class TrackedConnection:
             return
         self._traffic.sent(sum(len(data) for data, _ in datagrams))
         if not self._connected and self._began is None:
-            self._began = perf_counter()
+            self._began = timing.perf_counter()
         self._snapshot_soon()
 
     def _datagram_received(self, data: bytes) -> None:
@@ -176,7 +176,7 @@ class TrackedConnection:
         if isinstance(event, HandshakeCompleted):
             self._connected = True
             if self._began:
-                self._connect_latency = perf_counter() - self._began
+                self._connect_latency = timing.perf_counter() - self._began
             if self._link is not None:
                 self._come_up(self._link)
             self._read()

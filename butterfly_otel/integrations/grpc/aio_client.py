@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc.aio
 
+from butterfly_otel import timing
 from butterfly_otel.integrations.contain import attempt
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class _Caller:
 
 class _UnaryUnary(_Caller, grpc.aio.UnaryUnaryMultiCallable[Any, Any]):
     def __call__(self, request: Any, *, metadata: Any = None, **more: Any) -> Any:
-        return self._call(request, perf_counter(), metadata, more)
+        return self._call(request, timing.perf_counter(), metadata, more)
 
 
 class _UnaryStream(_Caller, grpc.aio.UnaryStreamMultiCallable[Any, Any]):

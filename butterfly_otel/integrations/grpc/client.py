@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from butterfly_otel import timing
 from butterfly_otel.integrations.contain import attempt
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class _UnaryUnary(_Caller, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-a
         **more: Any,
     ) -> tuple[Any, grpc.Call]:
         metadata = self._far_end.metadata(metadata)
-        return self._blocking(perf_counter(), request, timeout, metadata, *rest, **more)
+        return self._blocking(timing.perf_counter(), request, timeout, metadata, *rest, **more)
 
     def future(
         self,
@@ -167,7 +167,7 @@ class _UnaryUnary(_Caller, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-a
         **more: Any,
     ) -> Any:
         metadata = self._far_end.metadata(metadata)
-        began = perf_counter()
+        began = timing.perf_counter()
         return self._watched(self._inner.future(request, timeout, metadata, *rest, **more), began)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-from butterfly_otel import runtime
+from butterfly_otel import runtime, timing
 from butterfly_otel.integrations.grpc.messages import counting_deserializer, counting_serializer
 from butterfly_otel.integrations.grpc.naming import NODE_ID_KEY, ask_message_type
 from butterfly_otel.integrations.grpc.outcomes import outcome_of
@@ -66,7 +65,7 @@ class FarEnd:
         if outcome.error is not None:
             self._traffic.failed(outcome.error)
         if outcome.up and began is not None:
-            self._traffic.answered(perf_counter() - began)
+            self._traffic.answered(timing.perf_counter() - began)
 
     def closed(self) -> None:
         """Say that the channel is closed."""

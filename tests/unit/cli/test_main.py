@@ -16,7 +16,10 @@ from butterfly_otel.version import __version__
 COMMAND = Path(sys.executable).parent / "butterfly-otel"
 
 
-@pytest.mark.parametrize("arguments", [[], ["catalog"], ["check"], ["demo"], ["render"], ["sizes"]])
+COMMANDS = ("catalog", "check", "dashboards", "demo", "render", "rules", "sizes", "top", "views")
+
+
+@pytest.mark.parametrize("arguments", [[], *([command] for command in COMMANDS)])
 def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Each command explains itself and exits with 0."""
     with pytest.raises(SystemExit) as caught:
@@ -24,7 +27,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert "usage: butterfly-otel" in text
-    for command in () if arguments else ("catalog", "check", "demo", "render", "sizes"):
+    for command in () if arguments else COMMANDS:
         assert f"  {command} " in text
 
 

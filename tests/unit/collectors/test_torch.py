@@ -246,7 +246,7 @@ def test_a_reading_is_stale_after_three_intervals(
     books: Pools, torch: Torch, monkeypatch: pytest.MonkeyPatch, interval: float, expected: float
 ) -> None:
     """The interval is as configured, and says how long a reading holds."""
-    monkeypatch.setattr("butterfly_otel.collectors.torch.time.monotonic", lambda: 1000.0)
+    monkeypatch.setattr("butterfly_otel.timing.monotonic", lambda: 1000.0)
     source = TorchSource(pools=books, loaded={"torch": torch}, environ={}, interval=interval)
     assert source.interval == expected
     assert read(source, books).expires == 1000 + 3 * expected

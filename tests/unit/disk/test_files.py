@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from butterfly_otel import disk
+from butterfly_otel import disk, timing
 from butterfly_otel.disk import files
 
 ERRORS = "butterfly_disk_io_errors_total"
@@ -84,7 +84,7 @@ def test_only_the_files_own_work_is_timed(
     """What the program does between its writes is not the disk's; syncing is."""
     measured = start()
     now = [0.0]
-    monkeypatch.setattr(files, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(timing, "perf_counter", lambda: now[0])
 
     def pass_time() -> None:
         now[0] += 2

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from butterfly_otel import disk
-from butterfly_otel.disk import syncing
+from butterfly_otel import disk, timing
 
 ERRORS = "butterfly_disk_io_errors_total"
 SECONDS = "butterfly_disk_write_duration_seconds"
@@ -56,7 +55,7 @@ class SlowFile:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Return the clock by which blocks are timed."""
     clock = Clock()
-    monkeypatch.setattr(syncing, "perf_counter", clock)
+    monkeypatch.setattr(timing, "perf_counter", clock)
     return clock
 
 

@@ -113,7 +113,7 @@ def standing_clock() -> Iterator[Clock]:
     modules = [
         module
         for name, module in tuple(sys.modules.items())
-        if name.startswith(("opentelemetry.sdk.metrics", "butterfly_otel.engine"))
+        if name.startswith(("opentelemetry.sdk.metrics", "butterfly_otel.timing"))
         and getattr(module, "time_ns", None) is time.time_ns
     ]
     patches = [patch.object(module, "time_ns", clock) for module in modules]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from butterfly_otel import ConfigurationError, consensus, metrics
+from butterfly_otel import ConfigurationError, metrics, timing
 from butterfly_otel.consensus import Elections, observe_raft
 
 Start = Callable[..., Any]
@@ -159,7 +159,7 @@ def test_elections_are_timed_and_changes_counted(
 ) -> None:
     """An election runs from its first round to its result; the same leader again is no change."""
     clock = iter((10.0, 12.5, 20.0, 21.0))
-    monkeypatch.setattr(consensus, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(timing, "perf_counter", lambda: next(clock))
     measured, elections = start(), Elections()
     elections.started()
     elections.started()

@@ -1,0 +1,197 @@
+"""``butterfly-otel top``: endpoints with our metrics, live in the terminal.
+
+``--json`` prints one object a round, on one line: ``{"rows": [{"node": …, "url": …, "error":
+null, "requests_per_second": 12.5, …}]}``. The figures are those of
+:class:`~butterfly_otel.cli.top.figures.Row`, null where they are not known.
+
+Exit codes: 0, all endpoints answered the last time; 1, some did not; 2, none did, or wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from butterfly_otel.cli.top.figures import Row
+    from butterfly_otel.cli.top.samples import Scrape
+
+_DESCRIPTION = """\
+Show what endpoints with Butterfly's metrics are doing, live: requests, errors, latency, tokens,
+queues, GPUs, memory, quorum, faults. Rates and quantiles are those of the last interval.
+An exclamation mark, or red, is what an alert would look at. Press q to quit.
+"""
+_EPILOG = """\
+exit codes: 0 all endpoints answered the last time; 1 some did not; 2 none did, or wrong usage.
+
+examples:
+  butterfly-otel top http://localhost:9464/metrics
+  butterfly-otel top --once http://node-1:9464 http://node-2:9464
+  butterfly-otel top --json --interval 10 http://node-1:9464 | jq .rows[0].p99
+"""
+_MOST_AT_ONCE = 32
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
+
+    parser = commands.add_parser(
+        "top",
+        help="watch endpoints live in the terminal",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("urls", nargs="+", metavar="URL", help="endpoint; without a path, /metrics is added")
+    add(
+        "--interval",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="between two scrapes (default: 2)",
+    )
+    add("--timeout", type=float, metavar="SECONDS", help="for an answer (default: 5)", default=5.0)
+    add("--once", action="store_true", help="scrape twice, print once, in plain text")
+    add("--plain", action="store_true", help="lines of text instead of the live view")
+    add("--json", action="store_true", help="print one JSON object a line, each round")
+    parser.set_defaults(run=run)
+
+
+class Watch:
+    """Scrapes endpoints again and again, and keeps of each what it said last.
+
+    Args:
+        urls: The endpoints; one that is given twice is scraped once.
+        timeout: Seconds that each has for an answer.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], timeout: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._urls = tuple(dict.fromkeys(urls))
+        self._timeout = timeout
+        self._clock = clock
+        self._last: dict[str, Scrape] = {}
+
+    def round(self) -> list[Row]:
+        """Scrape all endpoints at once; return rows sorted by node.
+
+        One that does not answer has a row that says why. When it comes back its rates begin
+        anew: those over the time it was gone would tell of no interval.
+        """
+        from butterfly_otel.cli.top.figures import sorted_rows  # noqa: PLC0415
+
+        with ThreadPoolExecutor(min(len(self._urls), _MOST_AT_ONCE)) as pool:
+            return sorted_rows(row for rows in pool.map(self._rows, self._urls) for row in rows)
+
+    def _rows(self, url: str) -> list[Row]:
+        from butterfly_otel.cli.top.figures import Row, address, rows_of  # noqa: PLC0415
+        from butterfly_otel.cli.top.samples import read_scrape  # noqa: PLC0415
+        from butterfly_otel.fetch import TargetError, read_target  # noqa: PLC0415
+
+        before = self._last.pop(url, None)
+        try:
+            answer = read_target(url, "auto", self._timeout)
+        except TargetError as error:
+            return [Row(address(url), url, error=str(error))]
+        now = self._last[url] = read_scrape(answer, self._clock())
+        if not any(name.startswith("butterfly_") for name in now.samples):
+            return [Row(address(url), url, error=f"{url} has no metric of Butterfly")]
+        return rows_of(url, before, now)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Watch until it is stopped, or print once.
+
+    Raises:
+        ConfigurationError: When an option is wrong.
+    """
+    for name in ("interval", "timeout"):
+        if not 0 < getattr(args, name) < float("inf"):
+            msg = f"--{name} is {getattr(args, name):g}; pass a number of seconds above 0"
+            raise ConfigurationError(msg)
+    for url in args.urls:
+        if not url.startswith(("http://", "https://")):
+            msg = f"{url} is no URL that can be watched; http://… and https://… can"
+            raise ConfigurationError(msg)
+    watch = Watch(args.urls, args.timeout)
+    if args.once:
+        return _once(watch, args)
+    return _again_and_again(watch, args)
+
+
+def _once(watch: Watch, args: argparse.Namespace) -> int:
+    watch.round()
+    sleep(args.interval)
+    rows = watch.round()
+    _print(rows, args)
+    return _exit_code(rows)
+
+
+def _again_and_again(watch: Watch, args: argparse.Namespace) -> int:
+    from butterfly_otel.cli.top.keys import keyboard  # noqa: PLC0415
+
+    rows: list[Row] = []
+    with ExitStack() as stack:
+        show = _live(args, stack) or partial(_print, args=args)
+        wait = stack.enter_context(keyboard(listen=not args.json and sys.stdout.isatty()))
+        due = monotonic()
+        while True:
+            rows = watch.round()
+            show(rows)
+            # Whatever was missed while an endpoint did not answer is not made up for.
+            due = max(due + args.interval, monotonic())
+            try:
+                if wait(due - monotonic()):
+                    break
+            except KeyboardInterrupt:
+                break
+    return _exit_code(rows)
+
+
+def _live(args: argparse.Namespace, stack: ExitStack) -> Callable[[Sequence[Row]], None] | None:
+    if args.json or args.plain or not sys.stdout.isatty():
+        return None
+    try:
+        from butterfly_otel.cli.top.live import LiveView  # noqa: PLC0415 - optional extra
+    except ImportError:
+        print(
+            "plain text, since rich is missing: pip install 'butterfly-otel[cli]'", file=sys.stderr
+        )
+        return None
+    view = stack.enter_context(LiveView(sys.stdout))
+    return lambda rows: view.show(rows, args.interval)
+
+
+def _print(rows: Sequence[Row], args: argparse.Namespace) -> None:
+    from butterfly_otel.cli.top.table import plain_table  # noqa: PLC0415
+
+    if args.json:
+        print(json.dumps({"rows": [asdict(row) for row in rows]}), flush=True)
+        return
+    # A terminal would break long lines; a pipe gets all of them.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    end = "\n" if args.once else "\n\n"
+    print("\n".join(plain_table(rows, width)), end=end, flush=True)
+
+
+def _exit_code(rows: Sequence[Row]) -> int:
+    failed = sum(row.error is not None for row in rows)
+    if not failed:
+        return 0
+    return 1 if failed < len(rows) else 2

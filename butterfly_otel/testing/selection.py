@@ -1,0 +1,127 @@
+"""Which series a test means: by name or handle, and by as many labels as tell them apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, TypeAlias
+
+from butterfly_otel import catalog
+from butterfly_otel.bound import Bound
+from butterfly_otel.catalog.model import OTHER
+from butterfly_otel.errors import CatalogError
+from butterfly_otel.instruments import Handle
+from butterfly_otel.testing.series import label_value, labels_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from butterfly_otel.catalog.model import Metric
+    from butterfly_otel.testing.series import Series
+
+#: A metric's name, its handle, or what the handle's ``bind()`` returns.
+Target: TypeAlias = "str | Handle | Bound"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a test asks for.
+
+    Attributes:
+        name: The metric's name.
+        labels: The labels it gives, of one series or of several.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """Write it as PromQL would."""
+        return self.name + (labels_text(self.labels) if self.labels else "")
+
+    def matches(self, series: Series) -> bool:
+        """Tell whether a series has all the labels that were given."""
+        return self.labels.items() <= series.labels.items()
+
+
+def wanted(target: Target, labels: Mapping[str, object]) -> Wanted:
+    """Return what a test asks for.
+
+    Raises:
+        CatalogError: When the contract has no such metric, or the metric no such label: a
+            question that can never be answered by yes is a mistake in the test.
+    """
+    given = {key: label_value(value) for key, value in labels.items()}
+    if isinstance(target, Bound):
+        handle, values = target._handle, target._values  # noqa: SLF001 - a bound instrument is taken as a description
+        if not isinstance(handle, Handle):
+            msg = f"{target!r} is bound to no metric of the contract"
+            raise CatalogError(msg)
+        keys = handle.metric.label_keys
+        bound = {k: label_value(v) for k, v in zip(keys, values, strict=True) if v is not None}
+        return wanted(handle, {**bound, **given})
+    name = target.metric.name if isinstance(target, Handle) else target
+    metric = catalog.BY_NAME.get(name)
+    if metric is None and name.startswith("butterfly_"):
+        close = get_close_matches(name, catalog.BY_NAME, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        msg = f"the contract has no metric {name}{hint}"
+        raise CatalogError(msg)
+    if metric is not None:
+        _check_labels(metric, given)
+    return Wanted(name, given)
+
+
+def _check_labels(metric: Metric, given: Mapping[str, str]) -> None:
+    for key in given:
+        if key not in metric.label_keys:
+            allowed = ", ".join(metric.label_keys) or "no label"
+            msg = f"{metric.name} has no label {key!r}; the contract gives it {allowed}"
+            raise CatalogError(msg)
+    for label in metric.labels:
+        value = given.get(label.key)
+        if label.kind == "closed" and value is not None and value not in (*label.values, OTHER):
+            allowed = ", ".join(label.values)
+            msg = f"{metric.name} can't have {label.key}={value!r}; the contract has {allowed}"
+            raise CatalogError(msg)
+
+
+def of_metric(name: str, series: Iterable[Series]) -> list[Series]:
+    """Return the series of one metric."""
+    return [each for each in series if each.metric == name]
+
+
+def one(asked: Wanted, found: Sequence[Series], own: Mapping[str, str]) -> Series | None:
+    """Return the one series that is meant, None where there is none.
+
+    Labels with a default, such as ``node_id``, mean this node where they are not given.
+
+    Args:
+        asked: What is asked for.
+        found: The series of the metric.
+        own: What the defaults of labels are on this node, by label.
+
+    Raises:
+        AssertionError: When several series are left.
+    """
+    matching = [each for each in found if asked.matches(each)]
+    metric = catalog.BY_NAME.get(asked.name)
+    if metric is not None and len(matching) > 1:
+        defaults = {
+            label.key: own[label.default]
+            for label in metric.labels
+            if label.default is not None and label.key not in asked.labels
+        }
+        matching = [each for each in matching if defaults.items() <= each.labels.items()]
+    if len(matching) > 1:
+        differing = sorted(
+            key
+            for key in {key for each in matching for key in each.labels}
+            if len({each.labels.get(key) for each in matching}) > 1
+        )
+        listed = "".join(f"\n  {labels_text(each.labels)}" for each in matching)
+        raise AssertionError(
+            f"{asked} is {len(matching)} series; say which by {' or '.join(differing)},"
+            f" or ask for their total():{listed}"
+        )
+    return matching[0] if matching else None
