@@ -271,11 +271,11 @@ class Timer:
 
             @functools.wraps(function)
             def timed_generator(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-                start = perf_counter()
+                start = timing.perf_counter()
                 try:
                     return (yield from function(*args, **kwargs))
                 finally:
-                    record(perf_counter() - start)
+                    record(timing.perf_counter() - start)
 
             return cast("_Function", timed_generator)
 

@@ -28,7 +28,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "usage: butterfly-otel" in text
     for command in () if arguments else COMMANDS:
-        assert f"  {command} " in text
+        assert f"\n    {command}" in text
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
