@@ -181,7 +181,7 @@ class CellInstrument:
             cell.labels()
             for match in self._matches(create=False)
             if isinstance(match, CellStream)
-            for cell in match.table.living()
+            for cell in match.table.living()[0]
         ]
 
     def clear(self) -> None:

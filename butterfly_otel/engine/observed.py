@@ -181,7 +181,8 @@ class ObservedStream(sdk.ViewInstrumentMatch):
                     self._reservoirs.offer(cell, measurement)
         cells = table.finish()
         if self._storage.reads_cells and not self._reservoirs and not table.merged:
-            return CellPoints(table, cells, collection_start_nanos) if cells else None
+            now = collection_start_nanos
+            return CellPoints(table, cells, table.epoch, now) if cells else None
         states = ((cell, cell.read()) for cell in cells)
         return [
             self._reservoirs.point(cell, collection_start_nanos, state) for cell, state in states

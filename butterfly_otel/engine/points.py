@@ -21,7 +21,6 @@ class Origin(Protocol):
     """What a reader that reads cells has to know of the table they are in."""
 
     shape: Shape | None
-    epoch: int
 
     @property
     def bounds(self) -> tuple[float, ...]:
@@ -43,13 +42,15 @@ class CellPoints(Sequence[Any]):
     Attributes:
         table: The table they are in.
         cells: Its live cells, in the order in which their series began.
+        epoch: The table's when they were collected: it may have changed since.
     """
 
-    __slots__ = ("_now", "_points", "cells", "table")
+    __slots__ = ("_now", "_points", "cells", "epoch", "table")
 
-    def __init__(self, table: Origin, cells: list[Cell], now: int) -> None:
+    def __init__(self, table: Origin, cells: list[Cell], epoch: int, now: int) -> None:
         self.table = table
         self.cells = cells
+        self.epoch = epoch
         self._now = now
         self._points: list[Point] | None = None
 

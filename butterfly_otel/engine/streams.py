@@ -114,9 +114,9 @@ class CellStream(sdk.ViewInstrumentMatch):
             drained = self.table.drain()
             self._previous_collection_start_nanos = now
             return [self._reservoirs.point(cell, now, state) for cell, state in drained] or None
-        cells = self.table.living(now)
+        cells, epoch = self.table.living(now)
         if self.storage.reads_cells and not self._reservoirs:
-            return CellPoints(self.table, cells, now) if cells else None
+            return CellPoints(self.table, cells, epoch, now) if cells else None
         states = ((cell, cell.read()) for cell in cells)
         points = [
             self._reservoirs.point(cell, now, state) for cell, state in states if state is not None

@@ -209,13 +209,16 @@ class Table:
         for stream in self._streams:
             stream.offer(cell, measurement)
 
-    def living(self, now: int | None = None) -> list[Cell]:
-        """Return the live cells; by a collection ``now`` without those whose time is over."""
+    def living(self, now: int | None = None) -> tuple[list[Cell], int]:
+        """Return the live cells and the epoch they are of.
+
+        By a collection ``now``, without those whose time is over.
+        """
         with self._lock:
             if self._expiry is not None and now is not None:
                 for cell in self._expiry.expired(self.cells.values(), now):
                     self._end(cell)
-            return list(self.cells.values())
+            return list(self.cells.values()), self.epoch
 
     def drain(self) -> list[tuple[Cell, Any]]:
         """Return all cells and what they had, and start from nothing."""

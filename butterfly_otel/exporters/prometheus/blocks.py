@@ -150,11 +150,12 @@ class Blocks:
         """Return the block of a collection; None where it has to go the long way."""
         table, cells = points.table, points.cells
         if table is not self._table or table.shape is not self._shape:
-            self._begin(table)
+            self._begin(table, points.epoch)
         if self._unfit:
             return None
-        if table.epoch != self._epoch:
-            self._epoch = table.epoch
+        if points.epoch != self._epoch:
+            # That of the collection, not of now: what was removed since is still among these.
+            self._epoch = points.epoch
             self._drop_dead(cells)
         if len(cells) > self._count and not self._add(cells[self._count :]):
             self._unfit, self._chunks = True, []
@@ -162,8 +163,8 @@ class Blocks:
         names = frozenset(self._names or ())
         return Block(tuple(self._chunks), self._histogram, names, self._series)
 
-    def _begin(self, table: Origin) -> None:
-        self._table, self._shape, self._epoch = table, table.shape, table.epoch
+    def _begin(self, table: Origin, epoch: int) -> None:
+        self._table, self._shape, self._epoch = table, table.shape, epoch
         self._chunks, self._count = [], 0
         self._names = self._label_names(table.shape)
         self._unfit = self._names is None or (self._histogram and not _plain_histogram(table))

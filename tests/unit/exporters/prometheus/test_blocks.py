@@ -149,6 +149,29 @@ def test_removed_series_are_gone_and_may_come_back(pair: Pair) -> None:
         assert 'c_total{k="7"} 3.0\n' in text
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_series_removed_while_it_is_scraped_is_gone_from_the_next_scrape(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
+    """Between collecting and writing anything may happen; the next scrape has to know of it."""
+    for key in "abc":
+        pair.counter.add(1, {"k": key})
+    if known:
+        pair.short.render()
+    follow = blocks.Blocks.follow
+
+    def removing(self: blocks.Blocks, points: CellPoints) -> Any:
+        pair.counter.remove(lambda labels: labels["k"] == "b")  # type: ignore[attr-defined]
+        return follow(self, points)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks.Blocks, "follow", removing)
+        pair.short.render()
+    text = pair.check()
+    assert '{k="b"}' not in text
+    assert text.count("c_total{") == 2
+
+
 def test_a_million_is_written_with_an_exponent(pair: Pair) -> None:
     """As prometheus_client writes it, in counts as well, whatever the series beside it has."""
     for number in range(3):
