@@ -268,12 +268,13 @@ class Timer:
             return cast("_Function", timed_coroutine)
 
         if inspect.isgeneratorfunction(function):
+            generate: Callable[..., Generator[Any, Any, Any]] = function
 
             @functools.wraps(function)
             def timed_generator(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
                 start = timing.perf_counter()
                 try:
-                    return (yield from function(*args, **kwargs))
+                    return (yield from generate(*args, **kwargs))
                 finally:
                     record(timing.perf_counter() - start)
 
