@@ -268,7 +268,7 @@ class Timer:
             return cast("_Function", timed_coroutine)
 
         if inspect.isgeneratorfunction(function):
-            generate: Callable[..., Generator[Any, Any, Any]] = function
+            generate = cast("Callable[..., Generator[Any, Any, Any]]", function)
 
             @functools.wraps(function)
             def timed_generator(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
