@@ -77,13 +77,8 @@ class SelfTelemetry:
         self._counters = {
             metric.name: meter.create_counter(metric.name, metric.unit, metric.help)
             for metric in telemetry.METRICS
-            if metric.name in self.names()
+            if metric.instrument == "counter"
         }
-
-    @staticmethod
-    def names() -> frozenset[str]:
-        """Return the names of the counters; the SDK's own observables are enforced."""
-        return frozenset(each.name for each in telemetry.METRICS if each.instrument == "counter")
 
     def count(self, name: str, labels: Mapping[str, str]) -> None:
         """Add one to the counter ``name``."""

@@ -6,10 +6,10 @@ import functools
 import inspect
 from bisect import bisect_left
 from contextlib import contextmanager
-from sys import float_info
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from butterfly_otel import timing, tracing
+from butterfly_otel.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     LabelValues = tuple[object, ...]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
-
-#: What most counters are given; CPython has one object for it.
-ONE: Final = 1
-#: The largest int of one digit, and the largest float: see ``engine/cells.py``.
-SMALL: Final = 2**30 - 1
-HIGHEST: Final = float_info.max
 
 
 class Target(Protocol):

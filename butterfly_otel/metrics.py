@@ -17,9 +17,6 @@ from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel import tracing
 from butterfly_otel.bound import (
-    HIGHEST,
-    ONE,
-    SMALL,
     BoundCounter,
     BoundGauge,
     BoundHistogram,
@@ -35,6 +32,7 @@ from butterfly_otel.instruments import (
     UpDownCounterHandle,
     int_text,
 )
+from butterfly_otel.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+import sys
+from typing import Final, Literal
+
+#: What most counters are given; CPython has one object for it.
+ONE: Final = 1
+#: The largest int of one digit: CPython has an instruction of its own to compare such ints.
+SMALL: Final = 2**30 - 1
+#: The largest finite float; whatever is beyond it goes the slow way, NaN included.
+HIGHEST: Final = sys.float_info.max
 
 ValueProblem = Literal["not_a_number", "not_finite", "negative"]
 

@@ -26,15 +26,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 
+from butterfly_otel.values import HIGHEST, SMALL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from butterfly_otel.engine.table import Table
 
-#: The largest finite float; whatever is beyond it goes the slow way, NaN included.
-HIGHEST: Final = sys.float_info.max
-#: The largest int of one digit: CPython has an instruction of its own to compare such ints.
-SMALL: Final = 2**30 - 1
 NOTHING: Final = float("inf")
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
-from butterfly_otel.engine.cells import HIGHEST, Cell
+from butterfly_otel.engine.cells import Cell
+from butterfly_otel.values import HIGHEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

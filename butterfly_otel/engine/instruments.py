@@ -12,12 +12,12 @@ from opentelemetry.context import Context, get_current
 
 from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.cells import HIGHEST, Cell
+from butterfly_otel.engine.cells import Cell
 from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
-from butterfly_otel.values import clean_value
+from butterfly_otel.values import HIGHEST, clean_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -98,6 +98,8 @@ class CellInstrument:
             self.generation = object()
             self._targets = {}
             self._bare = None
+            # Those of readers that have gone would stay with all their series.
+            self._tables = [each for each in self._tables if each.shareable]
             direct, self._direct = self._direct, None
             if direct is not None:
                 # Whoever still holds one of its cells is sent back here.
@@ -160,7 +162,7 @@ class CellInstrument:
                 return table
         table = Table(cast("Any", self), kind)
         table.join(stream, kind)
-        self._tables = [*self._tables, table]
+        self._tables = [*(each for each in self._tables if each.shareable), table]
         return table
 
     def bind(self, attributes: Attributes = None) -> Target:

@@ -9,19 +9,16 @@ once, whatever the reason, goes to the cell. Their attributes are OpenTelemetry'
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.cells import HIGHEST, SMALL
 from butterfly_otel.engine.instruments import CellInstrument
+from butterfly_otel.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-
-#: What most counters are given; CPython has one object for it.
-_ONE: Final = 1
 
 
 class CellCounter(sdk.Counter, CellInstrument):
@@ -47,7 +44,7 @@ class CellCounter(sdk.Counter, CellInstrument):
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
             target = self.find(attributes)
         if (
-            (amount is _ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
             and target.ready
             and context is None
             and trace._TRACER_PROVIDER is None  # noqa: SLF001

@@ -16,7 +16,7 @@ from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell, SumCell
 from butterfly_otel.engine.points import CellPoints
 from butterfly_otel.engine.reservoirs import Reservoirs
-from butterfly_otel.engine.shapes import Shape, plain
+from butterfly_otel.engine.shapes import Keyed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from butterfly_otel.engine.storage import CellReaderStorage
 
 
-class ObservedTable:
+class ObservedTable(Keyed):
     """The cells of one observable instrument under one View in one reader.
 
     A set of attributes that is not observed any more is not exported, and gives its place to
@@ -34,7 +34,6 @@ class ObservedTable:
     round of callbacks that is going on, and ``live`` while it is exported.
 
     Attributes:
-        shape: As of :class:`~butterfly_otel.engine.table.Table`, like what follows.
         epoch: Changes whenever what is exported is not what it was and more.
         bounds: None: nothing observed is a histogram.
         non_negative: Likewise of no meaning here.
@@ -46,25 +45,12 @@ class ObservedTable:
     non_negative = False
 
     def __init__(self, made: type[Cell], limit: int) -> None:
-        self.shape: Shape | None = None
         self.epoch = 0
         self.merged = False
         self._cells: dict[Any, Cell] = {}
         self._made = made
         self._limit = limit
         self._exported: list[Cell] = []
-
-    def attributes_of(self, key: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Return the attributes that a key of the table's shape stands for."""
-        return {} if self.shape is None else self.shape.attributes(key)
-
-    def identify(self, kept: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any] | None]:
-        """Return the key of attributes, and what a cell has to keep of them."""
-        shape = self.shape
-        if shape is None and kept and plain(kept):
-            shape = self.shape = Shape(tuple(kept))
-        key = None if shape is None else shape.key(kept)
-        return (sdk.hash_attributes(kept), kept) if key is None else (key, None)
 
     def observe(self, kept: Mapping[str, Any], value: float) -> Cell | None:
         """Take an observation; return its cell, None where it has to wait for a place."""
@@ -79,23 +65,24 @@ class ObservedTable:
 
     def place(self, waiting: Sequence[tuple[Mapping[str, Any], float]]) -> list[Cell]:
         """Give what waits the places of sets that are gone, or else the overflow point."""
+        identities = [self.identify(kept) for kept, _ in waiting]
         # Sets that have a place first: they are not gone.
-        known = [self.identify(kept)[0] in self._cells for kept, _ in waiting]
+        known = [key in self._cells for key, _ in identities]
         found: dict[int, Cell] = {}
-        for index, (kept, value) in enumerate(waiting):
+        for index, (_, value) in enumerate(waiting):
             if known[index]:
-                found[index] = self._cells[self.identify(kept)[0]]
+                found[index] = self._cells[identities[index][0]]
                 self._set(found[index], value)
         free = [
             key for key, cell in self._cells.items() if not cell.ready and key != sdk.OVERFLOW_KEY
         ]
-        for index, (kept, value) in enumerate(waiting):
+        for index, (_, value) in enumerate(waiting):
             if known[index]:
                 continue
-            key, attributes = self.identify(kept)
+            key, own = identities[index]
             if key not in self._cells and free:
                 del self._cells[free.pop(0)]
-                self._add(key, attributes)
+                self._add(key, own)
             elif key not in self._cells:
                 key = sdk.OVERFLOW_KEY
                 if key not in self._cells:

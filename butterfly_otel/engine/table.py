@@ -15,7 +15,7 @@ from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
 from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
-from butterfly_otel.engine.shapes import Shape, plain
+from butterfly_otel.engine.shapes import Keyed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,13 +46,12 @@ class Kind(NamedTuple):
     time_to_live: float | None
 
 
-class Table:
+class Table(Keyed):
     """The live cells by their keys, in the order in which the series began. Thread-safe.
 
     Attributes:
         owner: The instrument.
         bounds: Bucket boundaries of a histogram.
-        shape: The attribute keys of most series; None until the first that has any.
         cells: Keys are those of ``shape`` or, where a series has another one, the SDK's.
             Always the same dictionary, which instruments look up in.
         epoch: Changes whenever series were removed, by which caches of ``cells`` know.
@@ -63,7 +62,6 @@ class Table:
     def __init__(self, owner: CellInstrument, kind: Kind) -> None:
         self.owner = owner
         self.bounds = kind.bounds
-        self.shape: Shape | None = None
         self.cells: dict[Any, Cell] = {}
         self.epoch = 0
         self.direct = False
@@ -95,17 +93,10 @@ class Table:
     def cell(self, attributes: Mapping[str, Any]) -> Cell:
         """Return the cell for cleaned measurement attributes; a dormant one where it is new."""
         kept = sdk.kept_attributes(self._kind.view, attributes)
-        shape = self.shape
-        if shape is None and kept and plain(kept):
-            with self._lock:
-                shape = self.shape = self.shape or Shape(tuple(kept))
-        key = None if shape is None else shape.key(kept)
-        if key is not None:
-            return self.cells.get(key) or self._asleep(key, None)
-        key = sdk.hash_attributes(kept)
-        return self.cells.get(key) or self._asleep(key, dict(kept))
+        key, own = self.identify(kept)
+        return self.cells.get(key) or self._asleep(key, own)
 
-    def _asleep(self, key: Any, attributes: dict[str, Any] | None) -> Cell:  # noqa: ANN401
+    def _asleep(self, key: Any, own: Mapping[str, Any] | None) -> Cell:  # noqa: ANN401
         """Return the dormant cell of a key, the same one for all who hold on to it.
 
         Two cells of one series would both be found, but only one can be live, and whoever
@@ -114,17 +105,20 @@ class Table:
         with self._lock:
             found = self.cells.get(key) or self._dormant.get(key)
             if found is None:
-                found = self._dormant[key] = self._made(self, key, attributes)
+                found = self._dormant[key] = self._made(
+                    self, key, None if own is None else dict(own)
+                )
             return found
-
-    def attributes_of(self, key: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Return the attributes that a key of the table's shape stands for."""
-        return {} if self.shape is None else self.shape.attributes(key)
 
     @property
     def non_negative(self) -> bool:
         """Whether no value is negative."""
         return self.owner.non_negative
+
+    @property
+    def shareable(self) -> bool:
+        """Whether another reader may join: nothing has been measured yet."""
+        return not self._enlisted
 
     @property
     def full(self) -> bool:
