@@ -27,6 +27,7 @@ from tests.unit.integrations.grpc.support import (
     UNARY,
     Cable,
     Service,
+    answered,
     decode,
     encode,
     server_credentials,
@@ -206,7 +207,8 @@ def test_a_connection_that_is_cut_is_reset(start: Start) -> None:
         until(lambda: measured.value(ACTIVE, **LINK) == 0)
         assert measured.value(ERRORS, **LINK, error_type="reset") == 1
         service.go.set()
-        assert channel.unary_unary(UNARY, encode, decode)("a", wait_for_ready=True) == "aa"
+        unary = channel.unary_unary(UNARY, encode, decode)
+        until(lambda: answered(lambda: unary("a", wait_for_ready=True)))
         assert measured.value(ACTIVE, **LINK) == 1
 
 
