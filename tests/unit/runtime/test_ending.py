@@ -13,6 +13,7 @@ import pytest
 
 _PRELUDE = """
 import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 import butterfly_otel
 from butterfly_otel import metrics
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult

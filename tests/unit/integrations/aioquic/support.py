@@ -165,6 +165,10 @@ async def cluster(
     try:
         yield made
     finally:
+        # Its side of a connection ends later than the client's; else it would outlive the loop.
+        for protocol in made.protocols:
+            protocol.close()
+            await protocol.wait_closed()
         server.close()
         near.close()
         made.network.far.close()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aioquic.asyncio import QuicConnectionProtocol
 
+from butterfly_otel import metrics
 from butterfly_otel.integrations.aioquic import connection as connection_module
 from butterfly_otel.integrations.aioquic import forget_peer, track_connection, tracked_protocol
 from butterfly_otel.integrations.aioquic.registry import registry
@@ -194,6 +195,30 @@ def test_two_connections_to_one_peer_are_one_link(start: Start) -> None:
 
     asyncio.run(run())
     assert measured.values(ACTIVE) == {}
+
+
+def test_connections_are_reported_though_earlier_registrations_were_undone(start: Start) -> None:
+    """A test kit undoes every registration, whatever connections an earlier test has left."""
+    measured = start()
+
+    async def run() -> None:
+        async with cluster() as net, connected(net.port):
+            await until(lambda: measured.value(RTT, **LINK) is not None)
+            for handle in (
+                metrics.quic_rtt_seconds,
+                metrics.quic_packet_loss_ratio,
+                metrics.quic_streams_active,
+                metrics.quic_congestion_window_bytes,
+            ):
+                for registration in handle.registrations:
+                    registration.unregister()
+            assert measured.value(RTT, **LINK) is None
+            async with cluster() as other, connected(other.port):
+                await until(lambda: measured.value(RTT, **LINK) is not None)
+                assert measured.value(WINDOW, node_id=CLIENT) is not None
+
+    asyncio.run(run())
+    assert measured.values(RTT) == {}
 
 
 def test_a_network_that_goes_down_is_a_timeout(start: Start) -> None:
