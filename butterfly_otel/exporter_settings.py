@@ -53,6 +53,8 @@ class OtlpSettings:
         client_key: PEM file of our own key.
         client_certificate: PEM file of our own certificate.
         temporality: OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE.
+        batch_size: Points of one request: an export of more is sent in several. So many
+            histograms of the contract stay well below the 4 MiB that a gRPC server takes.
     """
 
     protocol: OtlpProtocol = "http/protobuf"
@@ -64,6 +66,7 @@ class OtlpSettings:
     client_key: Path | None = None
     client_certificate: Path | None = None
     temporality: Temporality = "cumulative"
+    batch_size: int = 5000
 
 
 def prometheus_settings(source: Source) -> PrometheusSettings:
@@ -137,6 +140,9 @@ def otlp_settings(source: Source) -> OtlpSettings:
                 "otlp_temporality",
                 "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
             ),
+        ),
+        batch_size=source.count(
+            "otlp_batch_size", "BUTTERFLY_OTEL_OTLP_BATCH_SIZE", OtlpSettings().batch_size
         ),
     )
 

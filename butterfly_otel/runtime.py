@@ -176,6 +176,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     otlp_client_key: str | PathLike[str] | None = None,
     otlp_client_certificate: str | PathLike[str] | None = None,
     otlp_temporality: Temporality | None = None,
+    otlp_batch_size: int | None = None,
     export_interval: float | None = None,
     export_timeout: float | None = None,
     views: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
@@ -231,6 +232,8 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
         otlp_client_certificate: PEM file (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE).
         otlp_temporality: ``cumulative``, ``delta`` or ``lowmemory``
             (OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE). Default ``cumulative``.
+        otlp_batch_size: Points of one request; an export of more goes in several
+            (BUTTERFLY_OTEL_OTLP_BATCH_SIZE). Default 5000.
         export_interval: Seconds between pushes (OTEL_METRIC_EXPORT_INTERVAL, in milliseconds).
             Default 60.
         export_timeout: Seconds a collection may take (OTEL_METRIC_EXPORT_TIMEOUT, in

@@ -107,16 +107,28 @@ class Source:
 
     def port(self, argument: str, variable: str, default: int) -> int:
         """Return a TCP port; 0 means any free one."""
-        given = self._arguments.get(argument)
-        value = given if given is not None else self._environ.get(variable) or default
-        try:
-            port = int(str(value))
-        except ValueError:
-            port = -1
-        if not 0 <= port <= _LAST_PORT:
+        value, port = self._integer(argument, variable, default)
+        if port is None or not 0 <= port <= _LAST_PORT:
             place = self._place(argument, variable)
             raise ConfigurationError(f"{place} is {value!r}; it must be a port from 0 to 65535")
         return port
+
+    def count(self, argument: str, variable: str, default: int) -> int:
+        """Return how many of something there are, 1 or more."""
+        value, count = self._integer(argument, variable, default)
+        if count is None or count < 1:
+            place = self._place(argument, variable)
+            raise ConfigurationError(f"{place} is {value!r}; it must be a whole number above 0")
+        return count
+
+    def _integer(self, argument: str, variable: str, default: int) -> tuple[object, int | None]:
+        """Return what is given, and as an integer; None where it is none."""
+        given = self._arguments.get(argument)
+        value = given if given is not None else self._environ.get(variable) or default
+        try:
+            return value, int(str(value))
+        except ValueError:
+            return value, None
 
     def names(
         self, argument: str, variable: str, *, default: str, objects: bool = False

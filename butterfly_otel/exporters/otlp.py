@@ -84,6 +84,7 @@ def _grpc_exporter(settings: OtlpSettings) -> MetricExporter:
         "timeout": settings.timeout,
         "compression": compression[settings.compression],
         "preferred_temporality": temporalities(settings.temporality),
+        "max_export_batch_size": settings.batch_size,
     }
     return otlp_internals.build(OTLPMetricExporter, otlp_internals.GRPC, _ours_for_grpc, arguments)
 
@@ -122,6 +123,7 @@ def _http_exporter(settings: OtlpSettings) -> MetricExporter:
         "timeout": settings.timeout,
         "compression": Compression(settings.compression),
         "preferred_temporality": temporalities(settings.temporality),
+        "max_export_batch_size": settings.batch_size,
     }
     return otlp_internals.build(OTLPMetricExporter, otlp_internals.HTTP, _ours_for_http, arguments)
 

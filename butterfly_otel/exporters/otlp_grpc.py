@@ -12,11 +12,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
+from butterfly_otel.exporters.otlp_batches import send_each
 from butterfly_otel.exporters.otlp_wire import MetricsEncoder
 
 if TYPE_CHECKING:
     import grpc
-    from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
+
+    from butterfly_otel.exporters.otlp_wire import Batch
 
 #: The path of the service, from its ``.proto`` file.
 _EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
@@ -26,27 +29,19 @@ class _Stub:
     """The official stub, but that a request is bytes already."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self.Export = channel.unary_unary(
+        self.Export: Any = channel.unary_unary(
             _EXPORT,
-            request_serializer=_serialize,
+            request_serializer=None,
             response_deserializer=ExportMetricsServiceResponse.FromString,
         )
 
 
-def _serialize(request: Any) -> bytes:  # noqa: ANN401
-    """Return the bytes of a request, were it a message after all."""
-    body: bytes = request if isinstance(request, bytes) else request.SerializeToString()
-    return body
-
-
 class GrpcExporter(OTLPMetricExporter):
-    """Exports by OTLP/gRPC; takes what the official exporter takes.
+    """Exports by OTLP/gRPC; takes what the official exporter takes, by keyword."""
 
-    Where a batch size is given, nothing is kept between batches, so each is encoded afresh.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the official ones
-        super().__init__(*args, **kwargs)
+    def __init__(self, *, timeout: float = 10.0, **kwargs: Any) -> None:  # noqa: ANN401 - the official ones
+        super().__init__(timeout=timeout, **kwargs)
+        self._patience = timeout
         self._encoder = MetricsEncoder()
 
     def _initialize_channel_and_stub(self) -> None:
@@ -54,5 +49,23 @@ class GrpcExporter(OTLPMetricExporter):
         channel: Any = self._channel
         self._client: Any = _Stub(channel)
 
-    def _translate_data(self, data: MetricsData) -> Any:  # noqa: ANN401 - a message in the base
-        return self._encoder.encode(data)
+    def export(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - nor does the base use it
+        **_kwargs: Any,  # noqa: ANN401 - as in the SDK
+    ) -> MetricExportResult:
+        """Encode and send, each batch with retries within the exporter's timeout."""
+        batches = self._encoder.batches(metrics_data, self._max_export_batch_size)
+        return send_each(batches, self._send, self._patience)
+
+    def _send(self, batch: Batch) -> MetricExportResult:
+        data: Any = batch
+        return self._export(data=data)
+
+    def _translate_data(self, data: Any) -> Any:  # noqa: ANN401 - data and a message in the base
+        return data.body
+
+    def _count_data(self, data: Any) -> int:  # noqa: ANN401
+        points: int = data.points
+        return points

@@ -18,12 +18,15 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     ScopeMetrics,
 )
 
+from butterfly_otel.exporters.otlp_batches import send_each
 from butterfly_otel.exporters.otlp_wire import MetricsEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
+
+    from butterfly_otel.exporters.otlp_wire import Batch
 
 
 class EncodedRequest:
@@ -33,9 +36,8 @@ class EncodedRequest:
     the points. Whatever else it may ask for some day is answered by the message itself.
     """
 
-    def __init__(self, body: bytes, points: int) -> None:
-        self._body = body
-        self._points = points
+    def __init__(self, batch: Batch) -> None:
+        self._body, self._points = batch
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's name
         """Return the bytes."""
@@ -52,14 +54,11 @@ class EncodedRequest:
 
 
 class HttpExporter(OTLPMetricExporter):
-    """Exports by OTLP/HTTP; takes what the official exporter takes.
+    """Exports by OTLP/HTTP; takes what the official exporter takes, by keyword."""
 
-    Where a batch size is given, splitting goes by messages, so everything is left to the
-    official exporter.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the official ones
-        super().__init__(*args, **kwargs)
+    def __init__(self, *, timeout: float = 10.0, **kwargs: Any) -> None:  # noqa: ANN401 - the official ones
+        super().__init__(timeout=timeout, **kwargs)
+        self._patience = timeout
         self._encoder = MetricsEncoder()
 
     def export(
@@ -68,14 +67,12 @@ class HttpExporter(OTLPMetricExporter):
         timeout_millis: float | None = 10_000,
         **kwargs: Any,  # noqa: ANN401 - as in the SDK
     ) -> MetricExportResult:
-        """Encode and send, with retries within the exporter's timeout."""
-        if self._shutdown or self._max_export_batch_size is not None:
+        """Encode and send, each batch with retries within the exporter's timeout."""
+        if self._shutdown:
             return super().export(metrics_data, timeout_millis, **kwargs)
-        points = sum(
-            len(metric.data.data_points)
-            for resource in metrics_data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        )
-        request: Any = EncodedRequest(self._encoder.encode(metrics_data), points)
+        batches = self._encoder.batches(metrics_data, self._max_export_batch_size)
+        return send_each(batches, self._send, self._patience)
+
+    def _send(self, batch: Batch) -> MetricExportResult:
+        request: Any = EncodedRequest(batch)
         return self._export_batch(request)

@@ -46,17 +46,22 @@ class Internals(NamedTuple):
 
 
 #: ``_export_batch`` sends a message, which it asks for ``SerializeToString()`` and, to count
-#: the points, for ``resource_metrics``. An exporter that is ``_shutdown`` exports nothing; one
-#: with a batch size splits the message.
+#: the points, for ``resource_metrics``. An exporter that is ``_shutdown`` exports nothing.
 HTTP = Internals(
     methods={"_export_batch": ("self", "export_request")},
     attributes=("_shutdown", "_max_export_batch_size"),
 )
-#: ``_translate_data`` returns what ``_client.Export`` is called with; ``_client`` is made from
-#: ``_channel`` by ``_initialize_channel_and_stub``, also when it connects anew.
+#: ``_export`` sends what ``_translate_data`` makes of its ``data`` by ``_client.Export``, and
+#: counts its points by ``_count_data``; ``_client`` is made from ``_channel`` by
+#: ``_initialize_channel_and_stub``, also when it connects anew.
 GRPC = Internals(
-    methods={"_translate_data": ("self", "data"), "_initialize_channel_and_stub": ("self",)},
-    attributes=("_channel", "_client"),
+    methods={
+        "_export": ("self", "data"),
+        "_translate_data": ("self", "data"),
+        "_count_data": ("self", "data"),
+        "_initialize_channel_and_stub": ("self",),
+    },
+    attributes=("_channel", "_client", "_max_export_batch_size"),
 )
 
 

@@ -5,7 +5,7 @@ The stock SDK and exporters push; what they push is read back through Prometheus
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
@@ -16,9 +16,19 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import (
 )
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricExportResult,
+    MetricReader,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
+
+from butterfly_otel.config import load_config
+from butterfly_otel.engine import MeterProvider as OurMeterProvider
+from butterfly_otel.exporters.otlp import build_otlp_exporter
 
 from .servers import Collector, Prometheus, Sample, Scrape, wait_until
 
@@ -142,6 +152,62 @@ def test_through_the_collector(
     assert {name: metadata[name][0]["type"] for name in TYPES} == TYPES
     (scope,) = written[0]["resourceMetrics"][0]["scopeMetrics"]
     assert {metric["name"] for metric in scope["metrics"]} == TYPES.keys()
+
+
+def test_more_series_than_one_request_may_have(otelcol: Path, tmp_path: Path) -> None:
+    """By default all arrive where a single request with them is more than the Collector takes."""
+    data = many_series(50_000)
+    with Collector(otelcol, tmp_path) as collector:
+        to = {"otlp_protocol": "grpc", "otlp_endpoint": collector.grpc_endpoint}
+        at_once = export(data, **to, otlp_batch_size=10**6)
+        assert at_once is MetricExportResult.FAILURE
+        assert "butterfly_tasks_total" not in collector.exposition()
+        assert export(data, **to) is MetricExportResult.SUCCESS
+        wait_until(lambda: tasks(collector.exposition()) == 50_000, 30, "every series")
+
+
+def many_series(number: int) -> MetricsData:
+    """A collection of a counter with so many series."""
+    collected: list[MetricsData] = []
+
+    class Keeping(MetricReader):
+        """Keeps what it collects."""
+
+        def _receive_metrics(self, metrics_data: MetricsData, *_: Any, **__: Any) -> None:
+            collected.append(metrics_data)
+
+        def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
+            """There is nothing to end."""
+
+    limit = View(instrument_name="butterfly_tasks_total", aggregation_cardinality_limit=number + 1)
+    reader = Keeping()
+    provider = OurMeterProvider([reader], RESOURCE, views=[limit], shutdown_on_exit=False)
+    counter = provider.get_meter("scope").create_counter("butterfly_tasks_total", "{task}")
+    for task in range(number):
+        labels = {
+            "node_id": "compute-node-1",
+            "to_node": "compute-node-2",
+            "task_id": f"{task:032}",
+        }
+        counter.add(1, labels)
+    reader.collect()
+    provider.shutdown()
+    return collected[0]
+
+
+def export(data: MetricsData, **settings: Any) -> MetricExportResult:
+    """Export once, as configure() would with these settings."""
+    node = {"node_id": "n1", "node_role": "compute"}
+    exporter = build_otlp_exporter(load_config({**node, **settings}).otlp)
+    try:
+        return exporter.export(data)
+    finally:
+        exporter.shutdown()
+
+
+def tasks(page: str) -> int:
+    """How many series of that counter a page has."""
+    return sum(line.startswith("butterfly_tasks_total{") for line in page.splitlines())
 
 
 def test_straight_into_prometheus(prometheus3: Path, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_everything_can_come_from_the_environment() -> None:
         "OTEL_EXPORTER_OTLP_TIMEOUT": "2500",
         "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Delta",
+        "BUTTERFLY_OTEL_OTLP_BATCH_SIZE": "700",
         "OTEL_METRIC_EXPORT_INTERVAL": "1500",
         "OTEL_METRIC_EXPORT_TIMEOUT": "700",
         "OTEL_SERVICE_NAME": "svc",
@@ -69,6 +70,7 @@ def test_everything_can_come_from_the_environment() -> None:
             "otlp_timeout": 2.5,
             "otlp_compression": "gzip",
             "otlp_temporality": "delta",
+            "otlp_batch_size": 700,
             "export_interval": 1.5,
             "export_timeout": 0.7,
             "service_name": "svc",
@@ -176,6 +178,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({**NODE, "sampling_interval": 0}, {}, "sampling_interval is 0; .*seconds above 0"),
     (NODE, {"BUTTERFLY_OTEL_SAMPLING_INTERVAL": "inf"}, "INTERVAL is 'inf'.*milliseconds above 0"),
     ({**NODE, "cpu_per_core": 2}, {}, "cpu_per_core is 2; pass True or False"),
+    ({**NODE, "otlp_batch_size": 0}, {}, "otlp_batch_size is 0; it must be a whole number above 0"),
+    (NODE, {"BUTTERFLY_OTEL_OTLP_BATCH_SIZE": "1.5"}, "BUTTERFLY_OTEL_OTLP_BATCH_SIZE is '1.5'"),
     ({**NODE, "otlp_temporality": "best"}, {}, "cumulative, delta or lowmemory"),
 ]
 

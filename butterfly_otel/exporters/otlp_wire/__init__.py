@@ -7,6 +7,6 @@ series' attributes above all, are kept, and the rest is packed by columns. Whate
 encoder, so that there is one truth about it.
 """
 
-from butterfly_otel.exporters.otlp_wire.encoder import MetricsEncoder
+from butterfly_otel.exporters.otlp_wire.encoder import Batch, MetricsEncoder
 
-__all__ = ["MetricsEncoder"]
+__all__ = ["Batch", "MetricsEncoder"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogram, Gauge, Histogram, Sum
 
 from butterfly_otel.exporters.otlp_wire import official
+from butterfly_otel.exporters.otlp_wire.batches import points_of, split
 from butterfly_otel.exporters.otlp_wire.exponential import encode_exponential_histograms
 from butterfly_otel.exporters.otlp_wire.histograms import encode_histograms
 from butterfly_otel.exporters.otlp_wire.numbers import encode_gauges, encode_sums
@@ -50,6 +51,18 @@ _KINDS: dict[type, tuple[bytes, EncodePoints]] = {
 }
 
 
+class Batch(NamedTuple):
+    """An ``ExportMetricsServiceRequest``.
+
+    Attributes:
+        body: Its bytes.
+        points: How many points it has.
+    """
+
+    body: bytes
+    points: int
+
+
 class MetricsEncoder:
     """Encodes collections one after the other, each with what was kept of the one before.
 
@@ -71,10 +84,17 @@ class MetricsEncoder:
 
     def encode(self, data: MetricsData) -> bytes:
         """Return the bytes of an ``ExportMetricsServiceRequest``."""
+        return self.batches(data)[0].body
+
+    def batches(self, data: MetricsData, most: int | None = None) -> list[Batch]:
+        """Return one request or several, of at most ``most`` points each, None for any number."""
+        points = points_of(data)
+        # What needs no splitting is left as it is.
+        parts = [data] if most is None or points <= most else [*split(data, most)]
         collection = _Collection(self._kept)
-        parts = [part for each in data.resource_metrics for part in collection.resource(each)]
+        batches = [Batch(collection.request(part), points_of(part)) for part in parts]
         self._kept = collection.kept
-        return b"".join(parts)
+        return batches
 
 
 class _Collection:
@@ -91,8 +111,11 @@ class _Collection:
         self._before = before
         self.kept: dict[Any, Any] = {}
 
-    def resource(self, each: ResourceMetrics) -> list[bytes]:
-        """Return what was collected of one resource, in parts."""
+    def request(self, data: MetricsData) -> bytes:
+        """Return a request of all or a part of the collection."""
+        return b"".join(part for each in data.resource_metrics for part in self._resource(each))
+
+    def _resource(self, each: ResourceMetrics) -> list[bytes]:
         described = self._described(each.resource, official.encode_resource)
         scopes = [part for scope in each.scope_metrics for part in self._scope(scope)]
         schema = text(_SCHEMA_URL, described.schema_url)
@@ -119,7 +142,7 @@ class _Collection:
 
     def _metric(self, metric: Metric, scope: object) -> list[bytes]:
         key = (id(scope), metric.name, type(metric.data))
-        while key in self.kept:  # instruments that are in conflict
+        while key in self.kept:  # instruments in conflict, and a metric's part in the next batch
             key = (*key, None)  # type: ignore[assignment]
         try:
             return message(_METRIC, self._fields(metric, key))

@@ -85,6 +85,16 @@ def test_only_new_series_are_encoded_when_series_come_and_go(
     assert encoded() == [d, d]
 
 
+def test_attributes_are_encoded_once_also_in_batches(encoded: Callable[[], list[Any]]) -> None:
+    """What is kept of a metric that is in several requests is kept for each of them."""
+    labels = [{"k": each} for each in "abcde"]
+    encoder = MetricsEncoder()
+    assert len(encoder.batches(of(*labels), 3)) == 4
+    assert len(encoded()) == 10
+    encoder.batches(of(*labels), 3)
+    assert encoded() == []
+
+
 def test_equal_attributes_of_another_series_are_not_mistaken(
     encoded: Callable[[], list[Any]],
 ) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
+    OTLPMetricExporter as OfficialGrpcExporter,
+)
 from opentelemetry.sdk.metrics import Exemplar, MeterProvider
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -30,6 +35,7 @@ from butterfly_otel.engine import MeterProvider as OurMeterProvider
 from butterfly_otel.exporters.otlp import temporalities
 from butterfly_otel.exporters.otlp_wire import MetricsEncoder
 from butterfly_otel.exporters.otlp_wire import official as theirs
+from butterfly_otel.exporters.otlp_wire.batches import points_of
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
 from tests.unit.exporters.otlp.readers import Keeping
 from tests.unit.exporters.otlp.strategies import collections
@@ -67,6 +73,20 @@ def test_any_collections_in_a_row(every: list[MetricsData]) -> None:
         assert canonical(encoder.encode(data)) == official(data)
         # Once more, with everything kept.
         assert canonical(encoder.encode(data)) == official(data)
+
+
+@settings(max_examples=60, deadline=None, phases=_PHASES, suppress_health_check=list(HealthCheck))
+@given(collections(), st.integers(1, 8))
+def test_any_collections_in_batches(every: list[MetricsData], most: int) -> None:
+    """Batches are those of the official exporter, each the same message, also with parts kept."""
+    encoder, split = MetricsEncoder(), SimpleNamespace(_max_export_batch_size=most)
+    for data in (each for each in every for _ in range(2)):
+        parts: list[Any] = [*OfficialGrpcExporter._split_metrics_data(cast("Any", split), data)]
+        if len(parts) < 2:
+            parts = [data]
+        batches = encoder.batches(data, most)
+        assert [canonical(batch.body) for batch in batches] == [official(part) for part in parts]
+        assert [batch.points for batch in batches] == [points_of(part) for part in parts]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -34,9 +35,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 
+from butterfly_otel.exporters import otlp_batches
 from butterfly_otel.exporters.otlp_grpc import GrpcExporter
 from butterfly_otel.exporters.otlp_http import EncodedRequest, HttpExporter
-from butterfly_otel.exporters.otlp_wire import MetricsEncoder
+from butterfly_otel.exporters.otlp_wire import Batch, MetricsEncoder
 from tests.collected import points
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
 from tests.unit.exporters.prometheus.support import collected, counter, histogram, number
@@ -199,13 +201,40 @@ def test_http_partial_success(
 def test_http_splits_into_batches(
     exporter: Any, http: HttpReceiver, started: Callable[..., Any]
 ) -> None:
-    """A batch size splits the message; the first batch that fails ends the export."""
+    """A batch size splits the message."""
     subject = started(exporter, http, max_export_batch_size=2)
     assert subject.export(DATA) is SUCCESS
     assert [names_of(body) for _, body in http.requests] == [["c", "c"], ["h"]]
+
+
+def test_http_goes_on_after_a_batch_that_is_refused(
+    http: HttpReceiver, started: Callable[..., Any]
+) -> None:
+    """One batch that the server can't take does not cost the others, as the official one has it."""
     http.answers = [(400, {}, b"")]
+    subject = started(HttpExporter, http, max_export_batch_size=1)
     assert subject.export(DATA) is FAILURE
-    assert len(http.requests) == 3
+    assert [names_of(body) for _, body in http.requests] == [["c"], ["c"], ["h"]]
+
+
+@pytest.mark.parametrize("ours", [HttpExporter, GrpcExporter])
+def test_batches_are_not_sent_where_nobody_is(
+    ours: Any, monkeypatch: pytest.MonkeyPatch, started: Callable[..., Any]
+) -> None:
+    """Once failures have taken as long as an export may, the other batches are given up."""
+    now, sent = [0.0], []
+    monkeypatch.setattr(otlp_batches, "monotonic", lambda: now[0])
+
+    def send(_subject: Any, batch: Any) -> MetricExportResult:
+        sent.append(batch.points)
+        now[0] += 1.5
+        return FAILURE
+
+    monkeypatch.setattr(ours, "_send", send)
+    nowhere: Any = SimpleNamespace(endpoint="http://127.0.0.1:1")
+    subject = started(ours, nowhere, max_export_batch_size=1, timeout=2.0)
+    assert subject.export(DATA) is FAILURE
+    assert sent == [1, 1]
 
 
 @http_exporters
@@ -240,7 +269,7 @@ def test_http_counts_the_points(
 
 def test_an_encoded_request_is_a_message_to_whoever_asks() -> None:
     """What a later exporter may ask the message for is answered by the real one."""
-    request = EncodedRequest(MetricsEncoder().encode(DATA), 3)
+    request = EncodedRequest(Batch(MetricsEncoder().encode(DATA), 3))
     assert request.ByteSize() == len(request.SerializeToString())
 
 
@@ -321,19 +350,6 @@ def test_grpc_counts_the_points(
 ) -> None:
     """The exporter's own metrics tell how many points were exported."""
     assert points_counted(started, exporter, rpc, monkeypatch) == [3]
-
-
-def test_grpc_sends_a_message_as_well(rpc: GrpcReceiver, started: Callable[..., Any]) -> None:
-    """Were a later exporter to encode by itself after all, what it makes is sent."""
-
-    class Later(GrpcExporter):
-        """One whose base does not ask for what our encoder makes."""
-
-        def _translate_data(self, data: Any) -> Any:
-            return parsed(official(data))
-
-    assert started(Later, rpc).export(DATA) is SUCCESS
-    assert rpc.requests[0][1] == official(DATA)
 
 
 def names_of(body: bytes) -> list[str]:
