@@ -127,7 +127,7 @@ def _invalid_measurements(promql: Promql) -> Alert:
         expr=f"sum by (job, instance, metric, reason) (increase({counted}[{window}])) > 0",
         after=promql.outlasting(_MINUTES_15, _MINUTES_10),
         severity="warning",
-        summary="{{ $labels.instance }} keeps measuring values that {{ $labels.metric }} can't hold",
+        summary="{{ $labels.instance }} keeps measuring what {{ $labels.metric }} can't hold",
         description=(
             "{{ $labels.metric }} of {{ $labels.instance }} (job {{ $labels.job }}) refused"
             ' {{ printf "%.0f" $value }} values within ten minutes ({{ $labels.reason }}):'

@@ -202,7 +202,7 @@ def invalid(metric: str, reason: str, **target: str) -> str:
 def _refused(instance: str, metric: str, reason: str, count: str) -> Fire:
     return Fire(
         {"job": "butterfly-x", "instance": instance, "metric": metric, "reason": reason},
-        f"{instance} keeps measuring values that {metric} can't hold",
+        f"{instance} keeps measuring what {metric} can't hold",
         f"{metric} of {instance} (job butterfly-x) refused {count} values within ten minutes"
         f" ({reason}): they are in no series.",
     )
@@ -211,15 +211,15 @@ def _refused(instance: str, metric: str, reason: str, count: str) -> Fire:
 INVALID_MEASUREMENTS = (
     AlertCase(
         "ButterflyInvalidMeasurements",
-        "while values go on to be refused, be it one in eight minutes; then no more",
+        "while values are refused, one in eight minutes or over a restart; then no more",
         {
             invalid("m", "negative", **A): "9x20 10+1x140 150x80",
-            invalid("m", "not_finite", **A): "9x20 10+2x140 290x80",
+            invalid("m", "not_finite", **A): "9x20 10+2x40 0+2x99 198x80",
             invalid("q", "not_a_number", **B): "0x31 1x31 2x31 3x130",
         },
         {
             "19m": (),
-            "22m": (_refused("a", "m", "negative", "40"), _refused("a", "m", "not_finite", "80")),
+            "22m": (_refused("a", "m", "negative", "40"), _refused("a", "m", "not_finite", "78")),
             "30m": (
                 _refused("a", "m", "negative", "40"),
                 _refused("a", "m", "not_finite", "80"),
@@ -260,18 +260,18 @@ def _unobserved(instance: str, metric: str, count: str) -> Fire:
 CALLBACK_ERRORS = (
     AlertCase(
         "ButterflyCallbackErrors",
-        "while a callback goes on to raise, be it once in four minutes; then no more",
+        "while callbacks raise, once in four minutes or over a restart; then no more",
         {
             callback_errors("g", **A): "_x8 1+1x112 113x80",
-            callback_errors("h", **A): "_x8 2+2x112 226x80",
+            callback_errors("h", **A): "_x8 2+2x40 0+2x71 142x80",
             callback_errors("g", **B): "0x15 1x15 2x15 3x15 4x15 5x120",
         },
         {
             "12m": (),
-            "13m30s": (_unobserved("a", "g", "20"), _unobserved("a", "h", "40")),
+            "13m30s": (_unobserved("a", "g", "20"), _unobserved("a", "h", "38")),
             "17m": (
                 _unobserved("a", "g", "20"),
-                _unobserved("a", "h", "40"),
+                _unobserved("a", "h", "38"),
                 _unobserved("b", "g", "1"),
             ),
             "27m": (_unobserved("a", "g", "20"), _unobserved("a", "h", "40")),
