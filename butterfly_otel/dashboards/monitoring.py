@@ -123,6 +123,7 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
                 ),
             ),
             width=8,
+            alerts=("ButterflyInvalidMeasurements", "ButterflyCallbackErrors"),
             empty="Every measurement counts",
         ),
     )

@@ -10,7 +10,7 @@ from butterfly_otel.rules.promql import MINUTE, Promql, number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MINUTES_10 = 10 * MINUTE
+_MINUTES_5, _MINUTES_10, _MINUTES_15 = 5 * MINUTE, 10 * MINUTE, 15 * MINUTE
 
 
 def alerts(promql: Promql) -> Group:
@@ -21,6 +21,8 @@ def alerts(promql: Promql) -> Group:
         _metric_absent,
         _cardinality_overflow,
         _label_violations,
+        _invalid_measurements,
+        _callback_errors,
         _collector_stale,
         _exporter_failing,
         _scrape_slow,
@@ -112,6 +114,42 @@ def _label_violations(promql: Promql) -> Alert:
             "{{ $labels.instance }} (job {{ $labels.job }}) gave {{ $labels.metric }} a wrong"
             " label {{ $labels.label }} ({{ $labels.reason }})"
             ' {{ printf "%.0f" $value }} times within ten minutes.'
+        ),
+    )
+
+
+def _invalid_measurements(promql: Promql) -> Alert:
+    counted = promql.series("butterfly_otel_invalid_measurements_total")
+    window = promql.window(_MINUTES_10)
+    return Alert(
+        name="ButterflyInvalidMeasurements",
+        # Not grown(): that a first value was refused is no news, that it goes on is.
+        expr=f"sum by (job, instance, metric, reason) (increase({counted}[{window}])) > 0",
+        after=promql.outlasting(_MINUTES_15, _MINUTES_10),
+        severity="warning",
+        summary="{{ $labels.instance }} keeps measuring what {{ $labels.metric }} can't hold",
+        description=(
+            "{{ $labels.metric }} of {{ $labels.instance }} (job {{ $labels.job }}) refused"
+            ' {{ printf "%.0f" $value }} values within ten minutes ({{ $labels.reason }}):'
+            " they are in no series."
+        ),
+    )
+
+
+def _callback_errors(promql: Promql) -> Alert:
+    counted = promql.series("butterfly_otel_callback_errors_total")
+    window = promql.window(_MINUTES_5)
+    return Alert(
+        name="ButterflyCallbackErrors",
+        expr=f"sum by (job, instance, metric) (increase({counted}[{window}])) > 0",
+        # A callback may raise once, when what it reads is not there yet or not any more.
+        after=promql.outlasting(_MINUTES_10, _MINUTES_5),
+        severity="warning",
+        summary="{{ $labels.metric }} of {{ $labels.instance }} can't be observed",
+        description=(
+            "Observation callbacks of {{ $labels.metric }} on {{ $labels.instance }}"
+            ' (job {{ $labels.job }}) raised {{ printf "%.0f" $value }} times within five minutes:'
+            " what they observe is missing."
         ),
     )
 

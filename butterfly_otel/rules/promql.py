@@ -59,12 +59,22 @@ class Promql:
 
     def window(self, seconds: float) -> str:
         """Return a window, at least a few scrapes long."""
+        return duration(self._window(seconds))
+
+    def _window(self, seconds: float) -> float:
         shortest = _SCRAPES * self.options.scrape_interval
-        return duration(max(seconds / self.options.speed, shortest))
+        return max(seconds / self.options.speed, shortest)
 
     def after(self, seconds: float) -> float:
         """Return the seconds of a ``for``."""
         return seconds / self.options.speed
+
+    def outlasting(self, seconds: float, window: float) -> float:
+        """Return the seconds of a ``for`` that is no shorter than a window.
+
+        What happened once is seen for less than a window, so it alone fires nothing.
+        """
+        return max(self.after(seconds), self._window(window))
 
     def rate(self, name: str, seconds: float, *matchers: str) -> str:
         """Return the rate of a counter over a window."""

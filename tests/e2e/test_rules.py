@@ -28,6 +28,8 @@ pytestmark = pytest.mark.e2e
 SAME = {
     "LowThroughput": ("`sum` to `max`",),
     "ButterflyLabelViolations": ("`sum` to `max`: sum by (job, instance, metric, la",),
+    "ButterflyInvalidMeasurements": ("`sum` to `max`",),
+    "ButterflyCallbackErrors": ("`sum` to `max`",),
     "ButterflyCollectorStale": ("`max` to `min`: max by (job, instance, collector)",),
     "ButterflyExporterFailing": ("`sum` to `max`: sum by (job, instance, exporter)",),
     "HighErrorRate": ("`sum` to `max`: sum by (node_role, method) (butte",),

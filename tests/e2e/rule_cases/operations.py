@@ -194,6 +194,103 @@ LABEL_VIOLATIONS = (
 )
 
 
+def invalid(metric: str, reason: str, **target: str) -> str:
+    """Return a counter of refused values."""
+    return s("butterfly_otel_invalid_measurements_total", metric=metric, reason=reason, **target)
+
+
+def _refused(instance: str, metric: str, reason: str, count: str) -> Fire:
+    return Fire(
+        {"job": "butterfly-x", "instance": instance, "metric": metric, "reason": reason},
+        f"{instance} keeps measuring what {metric} can't hold",
+        f"{metric} of {instance} (job butterfly-x) refused {count} values within ten minutes"
+        f" ({reason}): they are in no series.",
+    )
+
+
+INVALID_MEASUREMENTS = (
+    AlertCase(
+        "ButterflyInvalidMeasurements",
+        "while values are refused, one in eight minutes or over a restart; then no more",
+        {
+            invalid("m", "negative", **A): "9x20 10+1x140 150x80",
+            invalid("m", "not_finite", **A): "9x20 10+2x40 0+2x99 198x80",
+            invalid("q", "not_a_number", **B): "0x31 1x31 2x31 3x130",
+        },
+        {
+            "19m": (),
+            "22m": (_refused("a", "m", "negative", "40"), _refused("a", "m", "not_finite", "78")),
+            "30m": (
+                _refused("a", "m", "negative", "40"),
+                _refused("a", "m", "not_finite", "80"),
+                _refused("b", "q", "not_a_number", "1"),
+            ),
+            "36m": (_refused("a", "m", "negative", "40"), _refused("a", "m", "not_finite", "80")),
+            "52m": (),
+        },
+    ),
+    AlertCase(
+        "ButterflyInvalidMeasurements",
+        "not for one stray value, the first or a later one, nor a burst, nor after a restart",
+        {
+            invalid("m", "negative", **A): "7x40 8x160",
+            invalid("m", "not_finite", **A): "_x40 1x160",
+            invalid("q", "negative", **A): "0x40 9000x160",
+            invalid("m", "negative", **B): "9000x40 0x60 1x100",
+        },
+        {"11m": (), "16m": (), "21m": (), "26m": (), "41m": ()},
+    ),
+)
+
+
+def callback_errors(metric: str, **target: str) -> str:
+    """Return a counter of callbacks that raised."""
+    return s("butterfly_otel_callback_errors_total", metric=metric, **target)
+
+
+def _unobserved(instance: str, metric: str, count: str) -> Fire:
+    return Fire(
+        {"job": "butterfly-x", "instance": instance, "metric": metric},
+        f"{metric} of {instance} can't be observed",
+        f"Observation callbacks of {metric} on {instance} (job butterfly-x) raised {count} times"
+        " within five minutes: what they observe is missing.",
+    )
+
+
+CALLBACK_ERRORS = (
+    AlertCase(
+        "ButterflyCallbackErrors",
+        "while callbacks raise, once in four minutes or over a restart; then no more",
+        {
+            callback_errors("g", **A): "_x8 1+1x112 113x80",
+            callback_errors("h", **A): "_x8 2+2x40 0+2x71 142x80",
+            callback_errors("g", **B): "0x15 1x15 2x15 3x15 4x15 5x120",
+        },
+        {
+            "12m": (),
+            "13m30s": (_unobserved("a", "g", "20"), _unobserved("a", "h", "38")),
+            "17m": (
+                _unobserved("a", "g", "20"),
+                _unobserved("a", "h", "38"),
+                _unobserved("b", "g", "1"),
+            ),
+            "27m": (_unobserved("a", "g", "20"), _unobserved("a", "h", "40")),
+            "37m": (),
+        },
+    ),
+    AlertCase(
+        "ButterflyCallbackErrors",
+        "not for one that raised once, the first time or later, nor after a restart",
+        {
+            callback_errors("g", **A): "7x40 8x120",
+            callback_errors("h", **A): "_x40 1x120",
+            callback_errors("g", **B): "90x40 0x40 1x80",
+        },
+        {"11m": (), "14m": (), "16m": (), "21m": (), "31m": ()},
+    ),
+)
+
+
 def age(collector: str, **target: str) -> str:
     """Return the age of a collector's reading."""
     return s("butterfly_otel_collector_age_seconds", collector=collector, **target)
@@ -283,6 +380,8 @@ CASES = (
     *METRIC_ABSENT,
     CARDINALITY_OVERFLOW,
     *LABEL_VIOLATIONS,
+    *INVALID_MEASUREMENTS,
+    *CALLBACK_ERRORS,
     COLLECTOR_STALE,
     EXPORTER_FAILING,
     SCRAPE_SLOW,

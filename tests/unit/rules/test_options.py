@@ -112,6 +112,17 @@ def test_speed_shortens_windows_and_waits() -> None:
     assert {rule.record for rule in records(speed=10)} == {rule.record for rule in records()}
 
 
+@pytest.mark.parametrize("name", ["ButterflyInvalidMeasurements", "ButterflyCallbackErrors"])
+@pytest.mark.parametrize(("scrape_interval", "speed"), [(15, 1), (120, 1), (1, 20), (15, 20)])
+def test_a_stray_value_is_never_told(name: str, scrape_interval: float, speed: float) -> None:
+    """The alert waits for as long as its window sees what happened once, or longer."""
+    alert = alerts(scrape_interval=scrape_interval, speed=speed)[name]
+    assert re.findall(r"\[(\w+)\]", alert.expr)
+    for window in re.findall(r"\[(\w+)\]", alert.expr):
+        seconds = float(window[:-1]) * {"s": 1, "m": 60}[window[-1]]
+        assert alert.after >= seconds
+
+
 @pytest.mark.parametrize(
     ("pair", "alert", "old", "new"),
     [
