@@ -109,9 +109,13 @@ class Cell:
         """Return the state, None where there is none yet; the next one continues from it."""
         raise NotImplementedError
 
+    def state(self) -> Any:  # noqa: ANN401
+        """Return the same to whoever holds the table's lock."""
+        return self.read()
+
     def take(self) -> Any:  # noqa: ANN401
         """Return the state and start from nothing; under the table's lock."""
-        state = self.read()
+        state = self.state()
         self.reset()
         return state
 
@@ -265,7 +269,15 @@ class HistogramCell(Cell):
         counts[index], self.total = counts[index] + 1, self.total + amount
 
     def read(self) -> HistogramState:
-        """Return counts and sum, of one instant: a slice is no call."""
+        """Return the state of one instant."""
+        if ATOMIC:
+            return self.state()
+        with self.table.locked():
+            return self.state()
+
+    def state(self) -> HistogramState:
+        """Return counts and sum; of one instant also without the lock where there is a GIL."""
+        # A slice is no call.
         counts, total = self.counts[:], self.total
         return tuple(counts), total, NOTHING, -NOTHING
 
@@ -308,7 +320,7 @@ class MinMaxHistogramCell(HistogramCell):
             self.widen(amount)
         super().update(amount)
 
-    def read(self) -> HistogramState:
+    def state(self) -> HistogramState:
         """Return counts, sum and extremes."""
-        counts, total, _, _ = super().read()
+        counts, total, _, _ = super().state()
         return counts, total, self.low, self.high

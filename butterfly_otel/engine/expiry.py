@@ -55,7 +55,7 @@ class Expiry:
         seen: dict[Cell, tuple[Any, int]] = {}
         gone: list[Cell] = []
         for cell in cells:
-            state = cell.read()
+            state = cell.state()
             known = self._seen.get(cell)
             # Asked in any case: it forgets.
             if _marked(cell) or known is None or known[0] != state:

@@ -86,6 +86,10 @@ class Table(Keyed):
             self._streams = (*self._streams, stream)
             return True
 
+    def locked(self) -> Lock:
+        """Return the lock under which cells change where statements are not atomic."""
+        return self._lock
+
     def leads(self, stream: CellStream) -> bool:
         """Tell whether a stream is the first of those that share the table."""
         return self._streams[0] is stream

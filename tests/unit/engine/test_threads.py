@@ -17,7 +17,7 @@ import pytest
 from opentelemetry.sdk.metrics import Counter, Histogram, UpDownCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
-from butterfly_otel.engine import MeterProvider
+from butterfly_otel.engine import MeterProvider, cells, table
 from butterfly_otel.engine.cells import gil_enabled
 from tests.collected import points
 from tests.unit.engine.conftest import Scenario, at_every_moment
@@ -115,6 +115,15 @@ def _measure(instruments: dict[str, Any], thread: int) -> None:
         bound["up_down_counter"](1)
 
 
+@pytest.fixture(params=["as here", "locked"])
+def _locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure as this interpreter can, and as one does without a GIL."""
+    if request.param == "locked":
+        monkeypatch.setattr(cells, "ATOMIC", False)
+        monkeypatch.setattr(table, "ATOMIC", False)
+
+
+@pytest.mark.usefixtures("_locks")
 @pytest.mark.parametrize("preferences", READERS.values(), ids=READERS.keys())
 def test_totals_are_exact_and_points_whole(preferences: tuple[Any, ...]) -> None:
     """Each measurement of many threads is exported exactly once, in a consistent point."""
@@ -150,6 +159,33 @@ def test_totals_are_exact_and_points_whole(preferences: tuple[Any, ...]) -> None
         each.once()
         assert each.totals == expected
         assert each.broken == []
+
+
+@pytest.mark.usefixtures("_locks")
+def test_a_histogram_is_read_whole() -> None:
+    """Its counts and its sum are of one instant, however fast others measure."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    histogram: Any = provider.get_meter("m").create_histogram("h")
+    cell = histogram.bind({"k": "v"})
+    cell.record(1)
+    done, torn = threading.Event(), list[Any]()
+
+    def measure() -> None:
+        try:
+            for _ in range(5 * ROUNDS):
+                cell.record(1)
+        finally:
+            done.set()
+
+    def read() -> None:
+        while not done.is_set():
+            counts, total, lowest, highest = cell.read()
+            if (sum(counts), lowest, highest) != (total, 1, 1):
+                torn.append((counts, total, lowest, highest))
+
+    run(measure, measure, read, read)
+    assert torn == []
 
 
 def test_removal_loses_nothing_that_is_measured_afterwards() -> None:
