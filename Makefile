@@ -7,10 +7,10 @@ USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench format render servers matrix clean
+.PHONY: help demo test lint docs bench format render servers interpreters matrix clean
 
 help: ## Say what the targets do.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(USER_READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +56,9 @@ render: $(DEV_READY) ## Render everything that comes from the catalogue.
 
 servers: ## Build the real Prometheus and Collector that the end-to-end tests use (needs Go).
 	$(PYTHON) scripts/servers.py build
+
+interpreters: ## Build CPython 3.14 and its build without a GIL, for the matrix (needs a C compiler).
+	$(PYTHON) scripts/interpreters.py build
 
 matrix: $(DEV_READY) ## Run the unit tests on every CPython from 3.10 on that this machine has.
 	$(BIN)/python scripts/matrix.py

@@ -7,21 +7,20 @@ the result, so that a change of a version, a build tag or a lock file is a new b
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from building import BuildError, Recipe, UnavailableError, run
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 COLLECTOR_FILES = Path(__file__).resolve().parent / "servers" / "otelcol"
 LOCK_FILES = ("go.mod", "go.sum")
-HEARTBEAT_SECONDS = 60
 
 PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 PROMETHEUS_VERSION = "v0.316.0"
@@ -48,76 +47,6 @@ ALERTMANAGER_LDFLAGS = (
 )
 GO_NEEDED = "install Go 1.26.7 or newer (https://go.dev/doc/install) and put `go` on PATH"
 FETCH_TRIES = 3
-
-
-class BuildError(Exception):
-    """A server could not be built; the message is one sentence for the user."""
-
-
-class UnavailableError(BuildError):
-    """An optional server can't be had on this machine."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one server is made.
-
-    Attributes:
-        name: The server, as the command line calls it.
-        programs: What it makes: the file in `bin` by the program's name on the command line.
-        build: Fills the folder it is given, which has an empty `bin`; its commands' output
-            goes to the file it is given.
-        versions: The constants that decide the result.
-        files: The files that decide the result.
-        cost: What the first build costs, for the user who waits.
-    """
-
-    name: str
-    programs: Mapping[str, str]
-    build: Callable[[Path, Path], None]
-    versions: Sequence[str]
-    files: Sequence[Path]
-    cost: str
-
-
-def run(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
-    """Run `command` with its output in `log`, saying once a minute that it still runs.
-
-    Raises:
-        BuildError: It could not be started, or its exit status is not 0.
-    """
-    with log.open("ab") as sink:
-        sink.write(f"$ {' '.join(command)}\n".encode())
-        sink.flush()
-        try:
-            process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env={**os.environ, **env},
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-            )
-        except OSError as error:
-            raise BuildError(f"`{command[0]}` could not be started ({error})") from error
-        status = _wait(process, Path(command[0]).name)
-    if status:
-        last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-1]
-        raise BuildError(f"`{' '.join(command[:2])}` ended with status {status}: {last.strip()}")
-
-
-def _wait(process: subprocess.Popen[bytes], name: str) -> int:
-    """The exit status of `process`, which does not outlive an interrupted build."""
-    started = time.monotonic()
-    try:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(HEARTBEAT_SECONDS)
-            print(f"  `{name}` has run for {time.monotonic() - started:.0f} s", flush=True)
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
 
 
 def go(arguments: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:

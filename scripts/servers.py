@@ -8,10 +8,7 @@
 Servers: `prometheus3`, `alertmanager` and `otelcol`, built with Go, and `prometheus2`, Debian's
 package, which is optional. Programs: these four names, `promtool3`, `promtool2` and `amtool`.
 
-Everything is kept outside the repository: in `$BUTTERFLY_OTEL_CACHE`, else in
-`$XDG_CACHE_HOME/butterfly-otel`, else in `~/.cache/butterfly-otel`. A server's folder is named
-by the hash of its recipe, so a new version never meets an old binary. A build happens under a
-lock in a temporary folder that is renamed at the end: two of them at once are safe.
+`building.py` says where they are kept.
 
 Exit codes: 0 for done, also where an optional server can't be had; 1 where a build failed or a
 program is not built; 2 for wrong usage.
@@ -20,114 +17,24 @@ program is not built; 2 for wrong usage.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
-import hashlib
-import os
-import platform
-import shutil
 import sys
-import tempfile
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server_recipes import RECIPES, BuildError, Recipe, UnavailableError, relock_collector
+from building import BuildError, folder_of, try_make
+from server_recipes import RECIPES, relock_collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 SERVERS = {recipe.name: recipe for recipe in RECIPES}
 PROGRAMS = {program: recipe for recipe in RECIPES for program in recipe.programs}
 
 
-def cache_root() -> Path:
-    """Where what the scripts build is kept: never inside the repository."""
-    own = os.environ.get("BUTTERFLY_OTEL_CACHE")
-    if own:
-        return Path(own).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    caches = Path(base) if base else Path.home() / ".cache"
-    return caches / "butterfly-otel"
-
-
-def cache_folder() -> Path:
-    """Where the servers are kept."""
-    return cache_root() / "servers"
-
-
-def server_folder(recipe: Recipe) -> Path:
-    """The folder that holds, or will hold, what `recipe` makes on this kind of machine."""
-    digest = hashlib.sha256()
-    for part in (*recipe.versions, platform.system(), platform.machine()):
-        digest.update(part.encode() + b"\0")
-    for file in recipe.files:
-        digest.update(file.read_bytes() + b"\0")
-    return cache_folder() / f"{recipe.name}-{digest.hexdigest()[:12]}"
-
-
 def find(program: str) -> Path | None:
     """The path of a built `program`, or None."""
     recipe = PROGRAMS[program]
-    path = server_folder(recipe) / "bin" / recipe.programs[program]
+    path = folder_of(recipe) / "bin" / recipe.programs[program]
     return path if path.is_file() else None
-
-
-@contextlib.contextmanager
-def locked(path: Path, name: str) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for another build of `name` where there is one."""
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{name}: waiting for another build of it to end", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def make(recipe: Recipe) -> None:
-    """Build `recipe` unless it is built.
-
-    Raises:
-        UnavailableError: It can't be had on this machine and is optional.
-        BuildError: It failed.
-    """
-    folder = server_folder(recipe)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_suffix(".lock"), recipe.name):
-        if folder.is_dir():
-            print(f"{recipe.name}: already built in {folder}")
-            return
-        log = folder.with_suffix(".log")
-        log.unlink(missing_ok=True)
-        print(f"{recipe.name}: building ({recipe.cost}; output in {log})", flush=True)
-        started = time.monotonic()
-        prefix = f".{folder.name}-"
-        for leftover in folder.parent.glob(f"{prefix}*"):  # of a build that was killed
-            shutil.rmtree(leftover, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix))
-        try:
-            (work / "bin").mkdir()
-            recipe.build(work, log)
-            work.chmod(0o755)
-            work.rename(folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        print(f"{recipe.name}: built in {time.monotonic() - started:.0f} s in {folder}")
-
-
-def try_make(recipe: Recipe) -> bool:
-    """Build `recipe` unless it is built, and say what went wrong; False for a failure."""
-    try:
-        make(recipe)
-    except UnavailableError as error:
-        print(f"{recipe.name}: not available, and optional: {error}", flush=True)
-    except (BuildError, OSError) as error:
-        log = server_folder(recipe).with_suffix(".log")
-        more = f" (all of its output is in {log})" if log.is_file() else ""
-        print(f"{recipe.name}: not built: {error}{more}", file=sys.stderr)
-        return False
-    return True
 
 
 def print_path(program: str) -> int:

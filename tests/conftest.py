@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry
 
@@ -14,6 +15,12 @@ import butterfly_otel
 from butterfly_otel.runtime import Runtime
 from butterfly_otel.testing.isolation import restored
 from tests.collected import points
+
+# `HYPOTHESIS_PROFILE=thorough` runs the property tests fifty times as long. None is timed.
+_EVERYDAY = 250
+settings.register_profile("everyday", max_examples=_EVERYDAY, deadline=None)
+settings.register_profile("thorough", max_examples=50 * _EVERYDAY, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
 Points = dict[tuple[tuple[str, Any], ...], Any]
 

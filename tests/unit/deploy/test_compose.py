@@ -39,7 +39,8 @@ def test_images_are_pinned_to_what_the_tests_run(monkeypatch: pytest.MonkeyPatch
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     import server_recipes as recipes  # noqa: PLC0415 - a script, found by the line above
 
-    monkeypatch.delitem(sys.modules, "server_recipes")
+    for script in ("server_recipes", "building"):
+        monkeypatch.delitem(sys.modules, script)
     images = {name: service["image"] for name, service in SERVICES.items()}
     assert images["prometheus"] == f"prom/prometheus:v{recipes.PROMETHEUS_OWN_VERSION}"
     assert images["alertmanager"] == f"prom/alertmanager:{recipes.ALERTMANAGER_VERSION}"

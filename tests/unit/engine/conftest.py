@@ -10,7 +10,6 @@ import dataclasses
 import dis
 import itertools
 import logging
-import os
 import sys
 import threading
 import time
@@ -22,18 +21,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import settings
 from opentelemetry.sdk.metrics.export import MetricsData
 
 import butterfly_otel.engine
 
 ENGINE = str(Path(butterfly_otel.engine.__file__).parent)
-
-# `HYPOTHESIS_PROFILE=thorough` runs the property tests fifty times as long.
-_EVERYDAY = 250
-settings.register_profile("everyday", max_examples=_EVERYDAY, deadline=None)
-settings.register_profile("thorough", max_examples=50 * _EVERYDAY, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
 #: A bool in these fields is compared as the int it is counted as.
 _NUMBERS = frozenset({"value", "sum"})
