@@ -81,8 +81,8 @@ class count_io_errors:  # noqa: N801 - used as a function: a context manager and
         """
         if inspect.isasyncgenfunction(function):
             msg = (
-                f"count_io_errors can't decorate the asynchronous generator {function.__qualname__};"
-                " use it within, as a context manager"
+                "count_io_errors can't decorate the asynchronous generator"
+                f" {function.__qualname__}; use it within, as a context manager"
             )
             raise ConfigurationError(msg)
         if inspect.isgeneratorfunction(function):
