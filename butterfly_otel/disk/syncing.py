@@ -90,7 +90,8 @@ class count_io_errors:  # noqa: N801 - used as a function: a context manager and
             @functools.wraps(function)
             def counted_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401
                 with self:
-                    return (yield from function(*args, **kwargs))
+                    result: Any = yield from function(*args, **kwargs)
+                    return result
 
             return cast("_Function", counted_generator)
 
