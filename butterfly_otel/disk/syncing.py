@@ -86,12 +86,12 @@ class count_io_errors:  # noqa: N801 - used as a function: a context manager and
             )
             raise ConfigurationError(msg)
         if inspect.isgeneratorfunction(function):
+            generate = cast("Callable[..., Generator[Any, Any, Any]]", function)
 
             @functools.wraps(function)
             def counted_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401
                 with self:
-                    result: Any = yield from function(*args, **kwargs)
-                    return result
+                    return (yield from generate(*args, **kwargs))
 
             return cast("_Function", counted_generator)
 
