@@ -65,6 +65,7 @@ ENTRIES: tuple[Entry, ...] = (
 
 #: Names of instruments in OpenTelemetry.
 _NAME = re.compile(r"[A-Za-z][-_./A-Za-z0-9]{0,254}")
+_LONGEST_UNIT = 63
 _MEMBERS = ("name", "metrics", "interval", "deadline", "open", "read", "close")
 
 
@@ -174,6 +175,10 @@ def _checked_extension(source: Source, extension: object) -> Extension:
         wrong = f"{wrong} {', '.join(get_args(ExtensionKind))}"
     elif not _NAME.fullmatch(extension.name):
         wrong = f"{extension.name!r}, which is no name of an OpenTelemetry instrument"
+    elif not extension.unit.isascii() or len(extension.unit) > _LONGEST_UNIT:
+        wrong = (
+            f"{extension.name!r} with the unit {extension.unit!r}; use UCUM's ASCII, such as Cel"
+        )
     else:
         return extension
     raise ConfigurationError(f"the collector {source.name!r} declares the extension {wrong}")

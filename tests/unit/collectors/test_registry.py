@@ -145,6 +145,7 @@ class Counted(FakeSource):
         ([extending("hw.x")], "'hw.x', which is no Extension"),
         ([extending(X._replace(kind="gauge"))], "'hw.x' of the kind 'gauge'; use one of obse"),
         ([extending(X._replace(name="hw x"))], "'hw x', which is no name of an OpenTelemetry"),
+        ([extending(X._replace(unit="°C"))], "'hw.x' with the unit '°C'; use UCUM's ASCII"),
         ([Gauged(name="a"), Counted(name="b")], "'b' declares the extension 'hw.x' otherwise"),
     ],
 )
