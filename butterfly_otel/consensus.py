@@ -139,7 +139,8 @@ def observe_raft(
             where one process observes several nodes, only one should tell them.
 
     Raises:
-        ConfigurationError: When the node lacks an attribute that is to be read.
+        ConfigurationError: When the node lacks an attribute that is to be read, or a part is
+            neither a name nor a function.
     """
     kept = _keep(node)
     observation = RaftObservation()
@@ -220,6 +221,12 @@ def _reader(
 ) -> Callable[[Any], object]:
     """Return what reads one part of a node, after a look whether the node has it."""
     if not isinstance(part, str):
+        if not callable(part):
+            msg = (
+                f"observe_raft: {name} is {part!r}; pass the name of an attribute, a function of"
+                " the node, or None"
+            )
+            raise ConfigurationError(msg)
         return part
     read = cast("Callable[[Any], object]", operator.attrgetter(part))
     try:

@@ -5,6 +5,7 @@ Sources: cgroups(7) for ``/proc/self/cgroup``, proc_pid_mountinfo(5) for the mou
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -126,7 +127,9 @@ def _locate(mount: Mount, path: str, root: Path) -> tuple[Path | None, Path]:
         directory = point / PurePosixPath(path).relative_to(mount.root)
     except ValueError:  # seen from outside its namespace
         return None, point
-    return (directory if ".." not in directory.parts and directory.is_dir() else None), point
+    # Path.is_dir() may raise where the way there is forbidden.
+    there = ".." not in directory.parts and os.path.isdir(directory)  # noqa: PTH112
+    return (directory if there else None), point
 
 
 def _read(path: Path) -> str:

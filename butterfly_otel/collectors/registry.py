@@ -5,17 +5,20 @@ A new one is a file here and an entry in :data:`ENTRIES`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from threading import TIMEOUT_MAX
+from typing import TYPE_CHECKING, cast, get_args
 
 from butterfly_otel.collectors.handles import BY_NAME
+from butterfly_otel.collectors.source import Extension, ExtensionKind
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from butterfly_otel.collectors.source import Extension, Source
+    from butterfly_otel.collectors.source import Source
     from butterfly_otel.config import Config
 
 
@@ -60,6 +63,9 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 
+#: Names of instruments in OpenTelemetry.
+_NAME = re.compile(r"[A-Za-z][-_./A-Za-z0-9]{0,254}")
+_LONGEST_UNIT = 63
 _MEMBERS = ("name", "metrics", "interval", "deadline", "open", "read", "close")
 
 
@@ -88,7 +94,10 @@ def own_sources(collectors: object) -> tuple[Source, ...]:
         return ()
     listed = tuple(cast("Iterable[object]", collectors))
     for each in listed:
-        if not isinstance(each, str) and not all(hasattr(each, member) for member in _MEMBERS):
+        # A class has all its members, too, and is a source that nobody has made yet.
+        if not isinstance(each, str) and (
+            isinstance(each, type) or not all(hasattr(each, member) for member in _MEMBERS)
+        ):
             raise ConfigurationError(
                 f"collectors has {each!r}, which is neither a name nor a source, which has"
                 f" {', '.join(_MEMBERS)}"
@@ -131,11 +140,7 @@ def _check(sources: Sequence[Source]) -> None:
         if source.name in names:
             raise ConfigurationError(f"two collectors are named {source.name!r}; rename one")
         names.add(source.name)
-        if not (source.interval > 0 and source.deadline > 0):
-            raise ConfigurationError(
-                f"the collector {source.name!r} has the interval {source.interval!r} and the"
-                f" deadline {source.deadline!r}; both must be seconds above 0"
-            )
+        _check_seconds(source)
         for metric in source.metrics:
             if metric not in BY_NAME:
                 raise ConfigurationError(
@@ -143,9 +148,37 @@ def _check(sources: Sequence[Source]) -> None:
                     " observable metric of the catalogue; declare what is outside the"
                     " catalogue in its attribute 'extensions'"
                 )
-        for extension in cast("tuple[Extension, ...]", getattr(source, "extensions", ())):
-            if extensions.setdefault(extension.name, extension) != extension:
+        for extension in cast("tuple[object, ...]", getattr(source, "extensions", ())):
+            known = _checked_extension(source, extension)
+            if extensions.setdefault(known.name, known) != known:
                 raise ConfigurationError(
-                    f"the collector {source.name!r} declares the extension {extension.name!r}"
+                    f"the collector {source.name!r} declares the extension {known.name!r}"
                     " otherwise than another collector does; make them equal or rename one"
                 )
+
+
+def _check_seconds(source: Source) -> None:
+    for seconds in cast("tuple[object, ...]", (source.interval, source.deadline)):
+        # Beyond the longest time that Python can wait its threads would end.
+        if not isinstance(seconds, (int, float)) or not 0 < seconds <= TIMEOUT_MAX:
+            raise ConfigurationError(
+                f"the collector {source.name!r} has the interval {source.interval!r} and the"
+                f" deadline {source.deadline!r}; both must be seconds above 0, and finite"
+            )
+
+
+def _checked_extension(source: Source, extension: object) -> Extension:
+    if not isinstance(extension, Extension):
+        wrong = f"{extension!r}, which is no Extension"
+    elif extension.kind not in get_args(ExtensionKind):
+        wrong = f"{extension.name!r} of the kind {extension.kind!r}; use one of"
+        wrong = f"{wrong} {', '.join(get_args(ExtensionKind))}"
+    elif not _NAME.fullmatch(extension.name):
+        wrong = f"{extension.name!r}, which is no name of an OpenTelemetry instrument"
+    elif not extension.unit.isascii() or len(extension.unit) > _LONGEST_UNIT:
+        wrong = (
+            f"{extension.name!r} with the unit {extension.unit!r}; use UCUM's ASCII, such as Cel"
+        )
+    else:
+        return extension
+    raise ConfigurationError(f"the collector {source.name!r} declares the extension {wrong}")

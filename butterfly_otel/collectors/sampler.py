@@ -104,7 +104,8 @@ class Sampler:
         self._lock = Lock()
         self._threads = {}
         self._watcher = None
-        self._dormant = self._started
+        # A child may fork in turn before anything was collected in it.
+        self._dormant = self._dormant or self._started
         self._started = False
         # The old one's lock may be held by a thread that is not here.
         ended, self._stop = self._stop.is_set(), Event()

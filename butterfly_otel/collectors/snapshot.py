@@ -48,8 +48,11 @@ def prepare(
         if extension is not None:
             cleaned = clean_value(value, negative_allowed=extension.kind != "observable_counter")
             if isinstance(cleaned, str):
-                refused[metric] = f"it yielded {value!r} for {metric}, which it can't hold"
+                what = cleaned.replace("_", " ")
+                # Without the value, which may be another each time: this is logged once.
+                refused[metric] = f"it yielded for {metric} what is {what}"
                 continue
+            value = cleaned  # noqa: PLW2901 - a Decimal, say, as a number that can be exported
         elif metric not in metrics:
             refused[metric] = f"it yielded {metric}, which is not among its metrics"
             continue

@@ -7,10 +7,16 @@ a source that hangs there holds up nobody else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+#: Instruments that are read when metrics are collected.
+ExtensionKind: TypeAlias = Literal[
+    "observable_gauge", "observable_counter", "observable_up_down_counter"
+]
 
 
 class UnavailableError(Exception):
@@ -49,7 +55,7 @@ class Extension(NamedTuple):
     """
 
     name: str
-    kind: Literal["observable_gauge", "observable_counter", "observable_up_down_counter"]
+    kind: ExtensionKind
     unit: str
     description: str
 

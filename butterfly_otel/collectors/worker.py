@@ -32,6 +32,8 @@ _INTERVALS = 3
 _WARM_UP = 0.5
 #: Seconds at most between two attempts to open a source.
 _LONGEST_PAUSE = 60.0
+#: Different errors of a source that are logged: one that is never the same must not fill the log.
+_MOST_LOGGED = 20
 
 
 class Worker:
@@ -77,7 +79,7 @@ class Worker:
         self._late = False
         self._opened = False
         self._failures = 0
-        self._logged: str | None = None
+        self._logged: set[str] = set()
         self._failing = False
 
     # What the callbacks of a collection read.
@@ -159,7 +161,8 @@ class Worker:
 
     def _read(self, *, first: bool) -> float:
         started = self._clock()
-        readings, late = self._call(self.source.read)
+        # A generator would do its reading only when it is asked for what it has read.
+        readings, late = self._call(lambda: tuple(self.source.read()))
         finished = self._clock()
         self._duration = took = finished - started
         self._good = not late
@@ -211,11 +214,11 @@ class Worker:
             self._tell("failed", f"it raised {error!r} when it was closed")
 
     def _tell(self, reason: Literal["failed", "timeout", "unavailable"], what: str) -> None:
-        """Count an error, and log it unless it is the one that was logged last."""
+        """Count an error, and log it unless it was logged before."""
         labels = {"collector": self.name, "reason": reason}
         self._count("butterfly_otel_collector_errors_total", labels)
-        if what != self._logged:
-            self._logged = what
+        if what not in self._logged and len(self._logged) < _MOST_LOGGED:
+            self._logged.add(what)
             self._failing = True
             _logger.warning(
                 "collector %s: %s (logged once; counted from now on in"

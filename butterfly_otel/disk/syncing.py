@@ -6,10 +6,10 @@ import errno
 import functools
 import inspect
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from butterfly_otel import metrics, timing
+from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -74,7 +74,27 @@ class count_io_errors:  # noqa: N801 - used as a function: a context manager and
             metrics.disk_io_errors_total.add(1, operation=self._operation)
 
     def __call__(self, function: _Function) -> _Function:
-        """Decorate ``function``."""
+        """Decorate ``function``, which may also be a generator.
+
+        Raises:
+            ConfigurationError: When it is an asynchronous generator.
+        """
+        if inspect.isasyncgenfunction(function):
+            msg = (
+                "count_io_errors can't decorate the asynchronous generator"
+                f" {function.__qualname__}; use it within, as a context manager"
+            )
+            raise ConfigurationError(msg)
+        if inspect.isgeneratorfunction(function):
+            generate = cast("Callable[..., Generator[Any, Any, Any]]", function)
+
+            @functools.wraps(function)
+            def counted_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401
+                with self:
+                    return (yield from generate(*args, **kwargs))
+
+            return cast("_Function", counted_generator)
+
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -122,13 +142,12 @@ def sync_directory(path: PathLike) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def timed_write(operation: WriteOperation, *files: Syncable | int) -> Generator[None, None, None]:
+class timed_write:  # noqa: N801 - used as a function: a context manager
     """Time a block that writes, from its start until what it wrote is on the disk.
 
     At the end of the block every one of ``files`` is flushed and synced, and then the time is
     recorded. When the block or the syncing raises, nothing is recorded; see the module for
-    what is counted.
+    what is counted. Make one a block.
 
     Args:
         operation: ``checkpoint_write`` or ``log_append``.
@@ -138,10 +157,30 @@ def timed_write(operation: WriteOperation, *files: Syncable | int) -> Generator[
     Raises:
         OSError: As ``flush`` and ``os.fsync`` do, and whatever the block raises.
     """
-    with count_io_errors("write"):
-        start = timing.perf_counter()
-        yield
-        for file in files:
-            sync(file)
-        seconds = timing.perf_counter() - start
-    metrics.disk_write_duration_seconds.record(seconds, operation=operation)
+
+    # No decorator: of a coroutine or a generator it would time how long it takes to make one.
+    __slots__ = ("_files", "_operation", "_start")
+
+    def __init__(self, operation: WriteOperation, *files: Syncable | int) -> None:
+        self._operation: WriteOperation = operation
+        self._files = files
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = timing.perf_counter()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        counting = count_io_errors("write")
+        if exc_type is not None:
+            counting.__exit__(exc_type, exc, traceback)
+            return
+        with counting:
+            for file in self._files:
+                sync(file)
+        seconds = timing.perf_counter() - self._start
+        metrics.disk_write_duration_seconds.record(seconds, operation=self._operation)

@@ -12,6 +12,7 @@ from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.enforcement.violations import Violations
@@ -96,6 +97,18 @@ class LabelGuard:
                 each.get(rule.key) == attributes.get(rule.key) for each in left
             ):
                 rule.release(attributes[rule.key])
+
+    def keep(self, series: Sequence[Mapping[str, str]]) -> bool:
+        """Give back the places of values that none of these series has; return if there were any.
+
+        Args:
+            series: The attributes of all that are left, as they were admitted.
+        """
+        gone = False
+        for rule in self._rules:
+            if rule is not None and rule.keep({each[rule.key] for each in series}):
+                gone = True
+        return gone
 
     def admit_mapping(self, attributes: Mapping[str, object] | None) -> tuple[dict[str, str], bool]:
         """Return the attributes for a mapping, as OpenTelemetry's own API passes it.
@@ -183,6 +196,14 @@ class _Rule:
         """Give a value's place back."""
         with self._lock:
             self._seen.pop(text, None)
+
+    def keep(self, texts: AbstractSet[str]) -> bool:
+        """Give back the places of all other values; return whether there were any."""
+        with self._lock:
+            gone = self._seen.keys() - texts
+            for text in gone:
+                del self._seen[text]
+        return bool(gone)
 
     def _in_vocabulary(self, text: str) -> str:
         assert self._vocabulary is not None  # noqa: S101 - for the type checker

@@ -22,7 +22,7 @@ from opentelemetry.metrics import (
 from butterfly_otel.values import clean_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.metrics import CallbackT, Meter
@@ -243,11 +243,16 @@ class GuardedObservable(_Guarded):
         """Ask, at each collection, whatever callbacks ``source()`` returns by then."""
         self._source = source
 
-    def _collect(self, options: CallbackOptions) -> Iterator[Observation]:
+    def _collect(self, options: CallbackOptions) -> list[Observation]:
+        observed: list[Observation] = []
         for callback in self._callbacks:
-            yield from self._observe(partial(callback, options))
+            observed.extend(self._observe(partial(callback, options)))
         for current in self._source():
-            yield from self._observe(current)
+            observed.extend(self._observe(current))
+        # A series ends by not being observed: GPUs and peers come and go for years.
+        if self._guard.keep([cast("Mapping[str, str]", each.attributes) for each in observed]):
+            self._admitted.clear()
+        return observed
 
     def _observe(self, callback: Callable[[], Any]) -> Sequence[Observation]:
         try:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Count = Callable[[str, Mapping[str, str]], None]
 
 _METRIC = "butterfly_memory_allocated_bytes"
+#: Any whole number of bytes below this is one; Python's can be beyond all that a float can hold.
+_HUGE = 1 << 62
 
 _logger = logging.getLogger("butterfly_otel")
 
@@ -225,7 +227,7 @@ class Pools:
         Raises:
             MeasurementError: In strict mode, where it is none.
         """
-        if type(amount) is int and amount >= 0:
+        if type(amount) is int and 0 <= amount < _HUGE:
             return amount
         cleaned = clean_value(amount, negative_allowed=False)
         if not isinstance(cleaned, str):

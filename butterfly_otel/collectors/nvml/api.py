@@ -24,6 +24,8 @@ Sample = NewType("Sample", object)
 #: Members of the union in `nvmlFieldValue_t`, by `valueType`.
 _FIELD_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
 _MEMORY_V2 = 0x02000028
+#: NVML_VALUE_NOT_AVAILABLE, which stands for a number that cannot be told: -1, as wide as that is.
+_NOT_AVAILABLE = frozenset({-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF})
 _SENSOR_GPU = 0
 
 
@@ -92,6 +94,9 @@ class Nvml:
         except self._pynvml.NVMLError as error:
             # `.value`, because the exception itself is unhashable and compares with nothing else.
             raise NvmlError(int(error.value), name, str(error)) from None
+
+    def _number(self, name: str, *arguments: object) -> int:
+        return _told(name, self._call(name, *arguments))
 
     def _newest(self, key: str, new: tuple[object, ...], old: tuple[object, ...]) -> Any:  # noqa: ANN401 - as above
         """Make the call ``new``, or ``old`` where the driver lacks it, which is then remembered."""
@@ -173,45 +178,38 @@ class Nvml:
         """Return the memory; before driver 510 ``used`` includes what the driver reserves."""
         call = "nvmlDeviceGetMemoryInfo"
         memory = self._newest("memory", (call, handle, _MEMORY_V2), (call, handle))
-        return Memory(int(memory.used), int(memory.free), int(memory.total))
+        used, free, total = (_told(call, each) for each in (memory.used, memory.free, memory.total))
+        return Memory(used, free, total)
 
     def temperature(self, handle: Handle) -> int:
         """Return the temperature of the GPU's core in degrees Celsius."""
-        return int(
-            self._newest(
-                "temperature",
-                ("nvmlDeviceGetTemperatureV", handle, _SENSOR_GPU),
-                ("nvmlDeviceGetTemperature", handle, _SENSOR_GPU),
-            )
-        )
+        call = "nvmlDeviceGetTemperature"
+        new, old = (f"{call}V", handle, _SENSOR_GPU), (call, handle, _SENSOR_GPU)
+        return _told(call, self._newest("temperature", new, old))
 
     def power(self, handle: Handle) -> float:
         """Return the power a GPU draws, in watts."""
-        return int(self._call("nvmlDeviceGetPowerUsage", handle)) / 1000
+        return self._number("nvmlDeviceGetPowerUsage", handle) / 1000
 
     def energy(self, handle: Handle) -> float:
         """Return the energy a GPU has used since the driver was loaded, in joules."""
-        return int(self._call("nvmlDeviceGetTotalEnergyConsumption", handle)) / 1000
+        return self._number("nvmlDeviceGetTotalEnergyConsumption", handle) / 1000
 
     def ecc_errors(self, handle: Handle, *, corrected: bool) -> int:
         """Return the ECC errors of a GPU's whole life."""
         kind = 0 if corrected else 1
         aggregate = 1
-        return int(self._call("nvmlDeviceGetTotalEccErrors", handle, kind, aggregate))
+        return self._number("nvmlDeviceGetTotalEccErrors", handle, kind, aggregate)
 
     def clock_event_reasons(self, handle: Handle) -> int:
         """Return the bits of `CLOCK_EVENT_REASONS` that now hold the clocks."""
-        return int(
-            self._newest(
-                "clock event reasons",
-                ("nvmlDeviceGetCurrentClocksEventReasons", handle),
-                ("nvmlDeviceGetCurrentClocksThrottleReasons", handle),
-            )
-        )
+        call = "nvmlDeviceGetCurrentClocks"
+        new, old = (f"{call}EventReasons", handle), (f"{call}ThrottleReasons", handle)
+        return _told(call, self._newest("clock event reasons", new, old))
 
     def pcie_throughput(self, handle: Handle, *, receive: bool) -> int:
         """Return bytes a second over PCIe. The driver measures for 20 ms before it answers."""
-        return int(self._call("nvmlDeviceGetPcieThroughput", handle, int(receive))) * 1000
+        return self._number("nvmlDeviceGetPcieThroughput", handle, int(receive)) * 1000
 
     def fields(
         self, handle: Handle, fields: Sequence[tuple[int, int]]
@@ -224,8 +222,9 @@ class Nvml:
         for each in self._call("nvmlDeviceGetFieldValues", handle, list(fields)):
             kind = int(each.valueType)
             known = each.nvmlReturn == 0 and kind < len(_FIELD_MEMBERS)
-            value = float(getattr(each.value, _FIELD_MEMBERS[kind])) if known else None
-            values.append((int(each.fieldId), value))
+            value = getattr(each.value, _FIELD_MEMBERS[kind]) if known else -1
+            told = None if value in _NOT_AVAILABLE else float(value)
+            values.append((int(each.fieldId), told))
         return values
 
     def processes(self, handle: Handle) -> list[Process]:
@@ -274,6 +273,12 @@ class Nvml:
             for metric, each in told
             if each.nvmlReturn == 0 and math.isfinite(each.value)
         }
+
+
+def _told(call: str, value: int) -> int:
+    if value in _NOT_AVAILABLE:
+        raise NvmlError(Code.NOT_SUPPORTED, call, f"the driver cannot tell and answers {value}")
+    return int(value)
 
 
 def _text(value: bytes | str) -> str:

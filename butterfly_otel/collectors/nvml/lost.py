@@ -98,7 +98,7 @@ class LostDevices:
         """Note that NVML does not list a GPU, as when it was pulled out or fell off the bus."""
         known = self._lost.get(gpu_id)
         if known is None:
-            why = "NVML lists it no more"
+            why = "NVML no longer lists it, or no longer lets this process open it"
             self.add(gpu_id, now, index=None, count=count, why=why)
         elif not known.named:
             # Whatever is at its index now has told its name.

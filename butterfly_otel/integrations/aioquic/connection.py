@@ -11,7 +11,7 @@ from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted
 from butterfly_otel import timing
 from butterfly_otel.integrations.aioquic import internals
 from butterfly_otel.integrations.aioquic.endings import error_of
-from butterfly_otel.integrations.aioquic.loss import Losses, LossWindow
+from butterfly_otel.integrations.aioquic.loss import WINDOW, Losses, LossWindow
 from butterfly_otel.integrations.contain import attempt
 from butterfly_otel.integrations.peers import UNKNOWN_PEER, Link, links
 from butterfly_otel.integrations.traffic import Traffic
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #: Seconds between the first traffic after a snapshot and the next snapshot. An idle connection
 #: takes none, and costs nothing.
 SNAPSHOT_INTERVAL = 0.25
+_NONE = Losses(0, 0)
 
 
 class TrackedConnection:
@@ -41,7 +42,6 @@ class TrackedConnection:
     Attributes:
         snapshot: What the connection last said of itself; None before it is connected and after
             its end.
-        losses: Packets sent and lost within the last minute, at the same moment.
     """
 
     def __init__(
@@ -52,7 +52,8 @@ class TrackedConnection:
         on_end: Callable[[TrackedConnection], object],
     ) -> None:
         self.snapshot: internals.Snapshot | None = None
-        self.losses = Losses(0, 0)
+        self._losses = _NONE
+        self._counted = 0.0
         self.node_id = node_id
         # The connection outlives what measures it, never the other way round.
         self._protocol = ref(protocol)
@@ -74,6 +75,14 @@ class TrackedConnection:
     def link(self) -> Link | None:
         """Both ends of the connection; None while the peer is not known."""
         return self._link
+
+    @property
+    def losses(self) -> Losses:
+        """Packets sent and lost within the last minute, as they were at the last snapshot.
+
+        0 of 0 once that is a minute ago: the connection has been idle ever since.
+        """
+        return self._losses if timing.monotonic() - self._counted < WINDOW else _NONE
 
     @property
     def protocol(self) -> QuicConnectionProtocol | None:
@@ -213,7 +222,8 @@ class TrackedConnection:
         if quic is None:
             return
         self.snapshot = internals.snapshot(quic)
-        self.losses = self._window.losses(asyncio.get_running_loop().time())
+        self._losses = self._window.losses(asyncio.get_running_loop().time())
+        self._counted = timing.monotonic()
         if self._link is not None:
             links.up(self._link, self)  # again, for a configure() that came later
 

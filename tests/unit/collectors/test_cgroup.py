@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +116,21 @@ def test_a_hierarchy_that_is_not_mounted_is_not_found(layout: Layout) -> None:
 def test_systems_without_cgroups_have_none(tmp_path: Path) -> None:
     """Without ``/proc`` there is nothing, and no exception."""
     assert resolve("cpu", tmp_path) is None
+
+
+def test_a_way_that_is_forbidden_is_not_gone(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cgroup that may not be looked at is like one that cannot be seen, not an error."""
+
+    def forbid(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError(errno.EACCES, "forbidden")
+
+    root = layout("v2-host", "sys/fs/cgroup/system.slice/butterfly.service")
+    monkeypatch.setattr(os, "stat", forbid)
+    found = resolve("cpu", root)
+    monkeypatch.undo()
+    assert found == (root / "sys/fs/cgroup", root / "sys/fs/cgroup", 2)
 
 
 def test_lineage_goes_up_to_the_mount(layout: Layout) -> None:

@@ -359,6 +359,20 @@ def test_a_forked_child_reads_for_itself_once_it_collects(start: Start) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_child_of_a_child_reads_for_itself(start: Start) -> None:
+    """Also where nothing was collected in between, as where a program becomes a daemon."""
+    source = FakeSource(interval=0.01)
+    measured = start(collectors=[source])
+    eventually(lambda: measured.value(UP, collector="fake") == 1)
+
+    def grandchild() -> bool:
+        eventually(lambda: measured.points(CPU) != [])
+        return True
+
+    assert in_child(lambda: in_child(grandchild)) is True
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_child_of_a_hanging_parent_is_not_hung(start: Start, hang: Hang) -> None:
     """The parent's call, and any lock held at that moment, is not the child's."""
     source = FakeSource(interval=0.01, deadline=0.02)

@@ -102,12 +102,24 @@ def test_what_is_no_source_is_refused() -> None:
     """An object that could not be driven is found before anything starts."""
     with pytest.raises(ConfigurationError, match=r"<object object.*neither a name nor a source"):
         own_sources([object()])
+    with pytest.raises(ConfigurationError, match=r"<class '.*Gauged'>.*neither a name nor a sou"):
+        own_sources([Gauged])
+
+
+X = Extension("hw.x", "observable_gauge", "1", "X.")
 
 
 class Gauged(FakeSource):
     """A source with an extension."""
 
-    extensions = (Extension("hw.x", "observable_gauge", "1", "X."),)
+    extensions = (X,)
+
+
+def extending(extension: Any) -> FakeSource:
+    """Return a source that declares this to be an extension."""
+    source = FakeSource()
+    source.extensions = (extension,)
+    return source
 
 
 class Counted(FakeSource):
@@ -126,6 +138,14 @@ class Counted(FakeSource):
             "'butterfly_requests_total', which is no observable metric",
         ),
         ([FakeSource(interval=0)], "interval 0 and the deadline 2.0; both must be"),
+        ([FakeSource(interval=float("inf"))], "interval inf and the deadline 2.0; both must be"),
+        ([FakeSource(deadline=float("inf"))], "the deadline inf; both must be"),
+        ([FakeSource(deadline=float("nan"))], "the deadline nan; both must be"),
+        ([FakeSource(interval="5")], "the interval '5' and the"),  # type: ignore[arg-type]
+        ([extending("hw.x")], "'hw.x', which is no Extension"),
+        ([extending(X._replace(kind="gauge"))], "'hw.x' of the kind 'gauge'; use one of obse"),
+        ([extending(X._replace(name="hw x"))], "'hw x', which is no name of an OpenTelemetry"),
+        ([extending(X._replace(unit="°C"))], "'hw.x' with the unit '°C'; use UCUM's ASCII"),
         ([Gauged(name="a"), Counted(name="b")], "'b' declares the extension 'hw.x' otherwise"),
     ],
 )

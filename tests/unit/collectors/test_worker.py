@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from threading import Event
 from typing import Any
 
@@ -162,17 +163,27 @@ def test_not_even_system_exit_ends_a_thread(bench: Bench) -> None:
     assert bench.counts.errors == {("fake", "failed"): 1}
 
 
-def test_a_message_is_logged_again_when_it_changes(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A thousand equal failures are a thousand counted and one logged."""
+def test_each_message_is_logged_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand failures of two kinds are a thousand counted and two logged, in any order."""
     worker = bench.worker()
     for what in ("a", "a", "b", "b", "a"):
         bench.source.opening = gone(f"no {what}")
         worker.round()
     logged = [record.getMessage().split(" (")[0] for record in caplog.records]
-    assert logged == [f"collector fake: no {what}" for what in "aba"]
+    assert logged == [f"collector fake: no {what}" for what in "ab"]
     assert bench.counts.errors == {("fake", "unavailable"): 5}
+
+
+def test_a_message_that_is_never_the_same_does_not_fill_the_log(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Errors with an address or a time in them are told twenty times and then only counted."""
+    worker = bench.worker()
+    for address in range(100):
+        bench.source.reading = RuntimeError(f"at {address:#x}")
+        worker.round()
+    assert len(caplog.records) == 20
+    assert bench.counts.errors == {("fake", "failed"): 100}
 
 
 def test_recovery_is_logged_only_after_a_failure_was(
@@ -327,11 +338,16 @@ def test_undeclared_metrics_are_left_out_and_told_of(
 
 
 @pytest.mark.parametrize(
-    ("extension", "wrong"),
-    [(POWER, float("nan")), (POWER, "12"), (ENERGY, -1.0), (ENERGY, float("inf"))],
+    ("extension", "wrong", "what"),
+    [
+        (POWER, float("nan"), "not finite"),
+        (POWER, "12", "not a number"),
+        (ENERGY, -1.0, "negative"),
+        (ENERGY, float("inf"), "not finite"),
+    ],
 )
 def test_extensions_hold_what_a_metric_can_hold(
-    bench: Bench, extension: Extension, wrong: Any, caplog: pytest.LogCaptureFixture
+    bench: Bench, extension: Extension, wrong: Any, what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They have no guard, so their values are checked when they are read."""
     bench.source.extensions = (extension,)
@@ -339,7 +355,31 @@ def test_extensions_hold_what_a_metric_can_hold(
     worker = bench.worker()
     worker.round()
     assert value(worker, extension.name) == [2]
-    assert f"for {extension.name}, which it can't hold" in caplog.text
+    assert f"it yielded for {extension.name} what is {what}" in caplog.text
+
+
+def test_extensions_are_observed_as_plain_numbers(bench: Bench) -> None:
+    """A number of another library, of which a sum or an exporter may know nothing."""
+    bench.source.extensions = (POWER,)
+    bench.source.readings = [Reading(POWER.name, Decimal("1.5"), {})]  # type: ignore[arg-type]
+    worker = bench.worker()
+    worker.round()
+    assert [type(each) for each in value(worker, POWER.name)] == [float]
+
+
+def test_a_source_that_reads_when_it_is_iterated_is_watched(bench: Bench) -> None:
+    """A read() with a yield in it has read nothing when it returns."""
+
+    def read() -> Iterator[Reading]:
+        bench.clock.now += 5
+        worker.check()
+        yield Reading(CPU, 0.5, {})
+
+    bench.source.read = read  # type: ignore[assignment, method-assign]
+    worker = bench.worker()
+    worker.round()
+    assert bench.counts.errors == {("fake", "timeout"): 1}
+    assert (value(worker), worker.up(), worker.duration()) == ([], 0, 5)
 
 
 def test_a_child_closes_what_its_parent_was_opening(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from butterfly_otel import disk, timing
+from butterfly_otel.errors import ConfigurationError
 
 ERRORS = "butterfly_disk_io_errors_total"
 SECONDS = "butterfly_disk_write_duration_seconds"
@@ -240,3 +241,32 @@ def test_before_configure_nothing_is_measured_and_all_is_synced(tmp_path: Path) 
     with pytest.raises(OSError, match="x"), disk.count_io_errors("read"):
         raise OSError(errno.EIO, "x")
     assert (tmp_path / "file").read_bytes() == b"data"
+
+
+def test_errors_within_a_generator_are_counted(start: Start) -> None:
+    """A function that yields what it reads has read nothing when it is called."""
+    measured = start()
+
+    @disk.count_io_errors("read")
+    def chunks() -> Generator[bytes, bytes, str]:
+        answer = yield b"first"
+        assert answer == b"more"
+        raise OSError(errno.EIO, "broken")
+
+    reading = chunks()
+    assert next(reading) == b"first"
+    with pytest.raises(OSError, match="broken"):
+        reading.send(b"more")
+    assert errors(measured) == {"read": 1}
+
+
+def test_what_would_measure_nothing_is_no_decorator() -> None:
+    """Of these, calling is not running, so a decorator would measure nothing in silence."""
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+
+    with pytest.raises(ConfigurationError, match=r"asynchronous generator .*chunks; use it within"):
+        disk.count_io_errors("read")(chunks)
+    with pytest.raises(TypeError, match="not callable"):
+        disk.timed_write("log_append")(chunks)  # type: ignore[operator]

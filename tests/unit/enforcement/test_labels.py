@@ -141,6 +141,34 @@ def test_removing_gives_places_in_a_budget_back(start: Start) -> None:
     assert len(measured.values("butterfly_tokens_processed_total")) == 1
 
 
+def test_what_is_observed_no_more_gives_its_place_back(start: Start) -> None:
+    """A GPU instance has a new name each time it is made; the old ones keep no place."""
+    measured = start()
+    handle = metrics.gpu_temperature_celsius
+    names: list[str] = []
+    with handle.observe(lambda: [handle.observation(60, gpu_id=name) for name in names]):
+        for generation in range(30):
+            names[:] = ["GPU-0", *(f"MIG-{generation}-{number}" for number in range(7))]
+            points = measured.values("butterfly_gpu_temperature_celsius")
+            assert [dict(key)["gpu_id"] for key in points] == names
+    assert measured.values(VIOLATIONS) == {}
+
+
+def test_what_is_observed_all_the_time_keeps_its_place(start: Start) -> None:
+    """Beyond the budget of 64 the first GPUs keep their names, whatever comes and goes."""
+    measured = start()
+    handle = metrics.gpu_temperature_celsius
+    extra: list[str] = []
+    steady = [f"GPU-{number}" for number in range(64)]
+    with handle.observe(
+        lambda: [handle.observation(60, gpu_id=name) for name in (*steady, *extra)]
+    ):
+        for extra[:] in ([], ["a"], ["b", "c"]):
+            points = measured.values("butterfly_gpu_temperature_celsius")
+            found = [dict(key)["gpu_id"] for key in points]
+            assert found == [*steady, *(["other"] if extra else [])]
+
+
 def test_a_place_that_another_series_needs_is_kept(start: Start) -> None:
     """A value is given back only when its last series is gone; a bound one asks again."""
     measured = start(node_role="compute")

@@ -103,6 +103,12 @@ def test_an_attribute_that_is_missing_is_refused_at_once(start: Start) -> None:
     assert [name for name in ALL if measured.values(name)] == []
 
 
+def test_a_part_that_says_nothing_of_where_it_is_is_refused_at_once() -> None:
+    """A value in the place of a name or a function would fail at every collection."""
+    with pytest.raises(ConfigurationError, match=r"term is 5; pass the name of an attribute"):
+        observe_raft(Node(), term=5)  # type: ignore[arg-type]
+
+
 def test_a_part_that_raises_costs_only_itself(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -136,7 +136,8 @@ def test_a_callback_that_raises_is_counted_and_logged_once(
 
 
 @pytest.mark.parametrize(
-    ("amount", "reason"), [(-1, "negative"), (nan, "not_finite"), ("7", "not_a_number")]
+    ("amount", "reason"),
+    [(-1, "negative"), (nan, "not_finite"), (10**400, "not_finite"), ("7", "not_a_number")],
 )
 def test_wrong_amounts_are_ignored_counted_and_logged_once(
     books: Pools, pool: MemoryPool, caplog: pytest.LogCaptureFixture, amount: Any, reason: str

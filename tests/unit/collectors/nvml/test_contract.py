@@ -178,6 +178,30 @@ def test_a_passing_fault_costs_one_round(gpus: Machine, caplog: pytest.LogCaptur
     assert only(source.read(), "gpu_memory_bytes") == USED_AND_FREE
 
 
+@pytest.mark.parametrize("driver", ["gpus", "old_gpus"])
+@pytest.mark.parametrize(
+    ("value", "metric"),
+    [
+        ({"temperature": -1}, "gpu_temperature_celsius"),
+        ({"total": -1}, "gpu_memory_bytes"),
+        ({"used": -1, "reserved": 0}, "gpu_memory_bytes"),
+        ({"utilization": 0xFFFFFFFF}, "gpu_utilization_ratio"),
+    ],
+)
+def test_not_available_is_no_number(
+    driver: str, value: dict[str, int], metric: str, request: pytest.FixtureRequest
+) -> None:
+    """NVML says that it cannot tell by -1, as wide as the number would be."""
+    gpus: Machine = request.getfixturevalue(driver)
+    gpus.gpus(1)
+    source = gpus.opened()
+    assert only(source.read(), metric) != {}
+    gpus.set(0, **value)
+    readings = source.read()
+    assert only(readings, metric) == {}
+    assert up(readings) == {"GPU-00000000": 1}
+
+
 def test_a_gpu_that_fails_everything_is_down(gpus: Machine) -> None:
     """A GPU that is there and answers nothing is reported as down."""
     gpus.gpus(2, A100)

@@ -95,6 +95,21 @@ def test_power_energy_and_memory_errors(gpus: Machine) -> None:
     assert errors == {("corrected",): 7, ("uncorrected",): 1}
 
 
+def test_not_available_is_no_number(gpus: Machine) -> None:
+    """NVML says that it cannot tell by -1, as wide as the number would be."""
+    gpus.gpus(1)
+    gpus.set(0, power=0xFFFFFFFF, energy=-1, corrected=-1, clock_events=-1, total=-1, gpm=0)
+    gpus.set(0, pcie_tx=0xFFFFFFFF)
+    gpus.fields({138: 2**64 - 1, 197: 0xFFFFFFFF, 198: 5})
+    source = gpus.opened(extensions=True)
+    source.read()
+    gpus.advance(31)
+    readings = source.read()
+    names = {each.metric for each in readings if each.metric.startswith("hw.")}
+    assert names == {"hw.gpu.dram.active", "hw.gpu.info", "hw.gpu.io"}
+    assert list(only(readings, "hw.gpu.io").values()) == [5]
+
+
 @pytest.mark.parametrize("driver", ["gpus", "old_gpus"])
 def test_each_clock_event_has_a_state(driver: str, request: pytest.FixtureRequest) -> None:
     """Every reason is 1 while it holds and 0 while it does not, by a new and an old driver."""

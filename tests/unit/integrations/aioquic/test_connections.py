@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aioquic.asyncio import QuicConnectionProtocol
 
-from butterfly_otel import metrics
+from butterfly_otel import metrics, timing
 from butterfly_otel.integrations.aioquic import connection as connection_module
 from butterfly_otel.integrations.aioquic import forget_peer, track_connection, tracked_protocol
 from butterfly_otel.integrations.aioquic.registry import registry
@@ -66,6 +66,25 @@ def test_lost_packets_and_round_trips_are_reported(start: Start) -> None:
     asyncio.run(run())
     assert measured.values(LOSS) == {}
     assert measured.values(RTT) == {}
+
+
+def test_losses_of_former_times_are_not_those_of_the_last_minute(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle connection takes no snapshots, so its last one says nothing after a minute."""
+    measured = start()
+
+    async def run() -> None:
+        async with cluster() as net, connected(net.port) as protocol:
+            await send(protocol, 1000)
+            track_connection(protocol)._read()
+            now = timing.monotonic()
+            for idle, ratios in ((59, [0]), (61, [])):
+                monkeypatch.setattr(timing, "monotonic", lambda idle=idle: now + idle)
+                assert list(measured.values(LOSS).values()) == ratios
+                assert len(measured.values(RTT)) == 1
+
+    asyncio.run(run())
 
 
 def test_bytes_are_those_of_the_datagrams(start: Start) -> None:
