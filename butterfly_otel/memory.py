@@ -69,7 +69,17 @@ def track_model(module: Module) -> TrackedModel:
 
     Returns:
         A registration; ``close()`` it to report the model no more.
+
+    Raises:
+        ConfigurationError: When ``module`` has no ``parameters()`` and ``buffers()``.
     """
+    if not all(callable(getattr(module, each, None)) for each in ("parameters", "buffers")):
+        msg = (
+            f"memory.track_model() got {type(module).__name__}, which has no parameters() and"
+            " buffers(); pass a torch.nn.Module, or keep the books of other models in a"
+            ' memory.pool("model")'
+        )
+        raise ConfigurationError(msg)
     return POOLS.track(module)
 
 

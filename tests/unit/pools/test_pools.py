@@ -319,3 +319,10 @@ def test_pools_log_on_our_logger(caplog: pytest.LogCaptureFixture, pool: MemoryP
         pool.add(-5)
         pool.add(-5)
     assert [record.name for record in caplog.records] == ["butterfly_otel"]
+
+
+@pytest.mark.parametrize("module", [None, "weights", {"weight": 5}])
+def test_what_is_no_module_is_refused_at_once(module: Any) -> None:
+    """A dict of weights or a missing model would be reported as nothing, with an odd warning."""
+    with pytest.raises(ConfigurationError, match=r"pass a torch.nn.Module"):
+        memory.track_model(module)
