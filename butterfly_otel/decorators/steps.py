@@ -41,7 +41,8 @@ class _Growth:
                 self._record(cast("float", each))
                 return
         if before is not None and after is not None:
-            self._record(max(cast("float", after) - cast("float", before), 0))
+            growth = resolve_number(lambda: max(cast("float", after) - cast("float", before), 0))
+            self._record(cast("float", growth))
 
 
 class Memory(Measuring[_Growth]):
