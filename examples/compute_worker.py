@@ -108,6 +108,7 @@ class Worker:
 def main() -> None:
     """Recover, work, and serve metrics."""
     folder = Path(os.environ.get("CHECKPOINT_DIR") or tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
     # SIGTERM ends it as Ctrl-C does; what was measured is exported at exit.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     runtime = butterfly_otel.configure(

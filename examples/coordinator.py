@@ -11,6 +11,7 @@ import argparse
 import random
 import time
 from collections import deque
+from contextlib import suppress
 
 import butterfly_otel
 from butterfly_otel import metrics
@@ -64,9 +65,10 @@ def main() -> None:
     metrics.tasks_queued.observe(lambda: len(queue))
 
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        handle(queue[0])
-        queue.rotate(1)
+    with suppress(KeyboardInterrupt):
+        while time.monotonic() < end:
+            handle(queue[0])
+            queue.rotate(1)
 
 
 if __name__ == "__main__":

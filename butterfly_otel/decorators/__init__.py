@@ -75,7 +75,9 @@ The rules are the same for all of them:
 
 - They take functions, methods, static and class methods, properties, coroutine functions,
   generators, async generators, context managers in either order, and classes. What is
-  decorated keeps its type, kind and signature. Decorators stack.
+  decorated keeps its type, kind and signature, but a callable object, which becomes a function
+  that calls it: decorate ``forward()`` rather than a module of PyTorch. Decorators stack. mypy
+  wants them below ``@property``.
 - ``bind()`` gives constants and sources alike, so type checkers know every label's name.
 - What is wrong in the code, such as a constant that is not in the contract or a parameter that
   does not exist, is a :class:`~butterfly_otel.ConfigurationError` where it is decorated. What a

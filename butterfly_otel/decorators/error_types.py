@@ -14,12 +14,12 @@ decorators that are to use it.
 from __future__ import annotations
 
 import errno
-import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, cast
 
+from butterfly_otel.decorators.contain import ask
 from butterfly_otel.errors import ConfigurationError
 
 #: What an exception counts as: an error type, or None where it is no error, or what decides.
@@ -38,8 +38,6 @@ class HasEntries(Protocol):
 
 #: Both are a mapping: the first types what is written in place, the second what is passed on.
 Entries = Mapping[ExceptionKey, Verdict] | HasEntries
-
-_logger = logging.getLogger("butterfly_otel")
 
 _GROUPS: Final = frozenset({"builtins.BaseExceptionGroup", "exceptiongroup.BaseExceptionGroup"})
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -74,6 +72,9 @@ class ErrorTypes:
     __slots__ = ("_entries",)
 
     def __init__(self, entries: Entries) -> None:
+        if not hasattr(entries, "items"):
+            msg = f"error types are {entries!r}; use a mapping such as {{ValueError: 'bad_value'}}"
+            raise ConfigurationError(msg)
         for key, verdict in entries.items():
             _require_valid(key, verdict)
         self._entries = MappingProxyType({_name(key): each for key, each in entries.items()})
@@ -108,11 +109,7 @@ class ErrorTypes:
     def _judge(verdict: Verdict, error: BaseException) -> str | None:
         if not callable(verdict):
             return verdict
-        try:
-            return verdict(error)
-        except Exception as problem:  # noqa: BLE001 - a measurement never raises
-            _logger.warning("the error type of %s can't be told: %r", type(error), problem)
-            return name_of(error)
+        return ask(verdict, name_of(error), error)
 
 
 def name_of(error: BaseException) -> str:

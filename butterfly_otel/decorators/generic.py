@@ -12,7 +12,7 @@ from butterfly_otel import timing
 from butterfly_otel.bound import BoundCounter, BoundHistogram, BoundUpDownCounter
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.series import Series, Unlabelled
-from butterfly_otel.decorators.sources import Occurrence, Source, resolve
+from butterfly_otel.decorators.sources import Occurrence, Source, resolve_number
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class _Counting:
             self._count(Occurrence(arguments.args, arguments.kwargs, error, result))
 
     def _count(self, call: Occurrence) -> None:
-        amount = 1 if self._amount is None else resolve(self._amount, call)
+        amount = 1 if self._amount is None else resolve_number(self._amount, call)
         if amount is not None:
             self._find(call)(cast("float", amount))
 
@@ -232,7 +232,7 @@ def counted(
     Args:
         target: A bound counter, or a handle that needs no labels.
         amount: What is added; from ``arg(...)`` or ``result(...)`` where the call tells.
-            Nothing is added where that is None or can't be told.
+            Nothing is added where that is None.
         per: ``call``, or ``item`` for each item of a generator.
         when: ``end``, ``success``, ``error``, or the exceptions that are counted.
         methods: On a class: the methods to measure; by default all its own public ones.
@@ -241,6 +241,8 @@ def counted(
         ConfigurationError: When a constant is not in the contract, or a decorated function
             lacks a parameter asked for.
     """
+    if per not in {"call", "item"}:
+        raise ConfigurationError(f"counted has per={per!r}; use 'call' or 'item'")
     series = Series(target, BoundCounter, "counted")
     return Counted(series, amount, _checked(when), methods, each_item=per == "item")
 
@@ -276,7 +278,8 @@ def _applies(when: When, error: BaseException | None) -> bool:
 def _checked(when: When) -> When:
     given: tuple[Any, ...] = when if isinstance(when, tuple) else (when,)
     exceptions = all(isinstance(each, type) and issubclass(each, BaseException) for each in given)
-    if when in {"end", "success", "error"} or (given and exceptions):
+    known = isinstance(when, str) and when in {"end", "success", "error"}
+    if known or (given and exceptions):
         return when
     msg = f"when is {when!r}; use 'end', 'success', 'error' or classes of exceptions"
     raise ConfigurationError(msg)

@@ -31,6 +31,8 @@ class Measuring(Generic[CallT]):
     name = "measuring"
 
     def __init__(self, methods: Iterable[str] | None = None) -> None:
+        if isinstance(methods, str):  # of which each letter would be a method
+            raise ConfigurationError(f"methods is {methods!r}; use ({methods!r},)")
         self._methods = None if methods is None else tuple(methods)
         self._open: list[CallT] = []
 
@@ -51,6 +53,9 @@ class Measuring(Generic[CallT]):
         if isinstance(target, type):
             self._decorate_class(target)
             return cast("Target", target)
+        if self._methods is not None:
+            msg = f"{self.name} has methods={self._methods!r}, and {target!r} is no class"
+            raise ConfigurationError(msg)
         return decorate(target, self.begin_for, self.fast, self.name)
 
     def _decorate_class(self, cls: type) -> None:

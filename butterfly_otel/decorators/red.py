@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 from butterfly_otel import timing
+from butterfly_otel.decorators.contain import ask
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.red_series import METHODS, ROLES, Red, series
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 Method = Literal["inference", "checkpoint", "health_check"]
 Role = Literal["coordinator", "compute", "observer"]
-
-_logger = logging.getLogger("butterfly_otel")
 
 
 class RequestCall:
@@ -63,10 +61,10 @@ class RequestCall:
         """Count this request as an error unless it is said to be another.
 
         Args:
-            error: The error type; None says nothing.
+            error: The error type; None, or an empty one, says nothing.
         """
         if self._failure is None:
-            self._failure = error
+            self._failure = error or None
 
     def item(self) -> None:
         """Take note of the first item of a streamed response; later ones change nothing.
@@ -223,7 +221,7 @@ def request(
         errors: Which exception is which error type: more of them than the defaults, or an
             :class:`~butterfly_otel.ErrorTypes` in their place.
         failed: Takes the result of a call that raised nothing and returns the error type it
-            stands for, or None for a success.
+            stands for, or None, or an empty text, for a success.
         methods: On a class: the methods to measure. By default every public method that it
             defines itself and that is not decorated with ``request`` already.
 
@@ -235,11 +233,8 @@ def request(
 
 
 def _told_by(failed: Failed, result: object) -> str | None:
-    try:
-        return failed(result)
-    except Exception as error:  # noqa: BLE001 - a measurement never raises
-        _logger.warning("whether a request failed can't be told by its result: %r", error)
-        return None
+    # An error field that is not set may be an empty text, as in protobuf.
+    return ask(failed, None, result) or None
 
 
 def _require(what: str, value: object, allowed: tuple[object, ...]) -> None:

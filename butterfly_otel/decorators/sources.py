@@ -10,19 +10,20 @@ from __future__ import annotations
 import inspect
 import logging
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
 
 from butterfly_otel.decorators.error_types import ERROR_TYPES
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from butterfly_otel.decorators.error_types import ErrorTypes
 
     #: Returns what a source stands for in one call.
     Resolver = Callable[["Occurrence"], object]
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _logger = logging.getLogger("butterfly_otel")
 
@@ -69,15 +70,10 @@ class Argument(Source):
         if function is None:
             msg = f"a with block has no arguments, so {self!r} can't be a label of it"
             raise ConfigurationError(msg)
-        position, default = _parameter(function, self)
-        name, path, convert = self.name, self.path, self.convert
+        given, path, convert = _argument(function, self), self.path, self.convert
 
         def resolve(call: Occurrence) -> object:
-            if len(call.args) > position:
-                value = call.args[position]
-            else:
-                value = call.kwargs.get(name, default)
-            value = reduce(getattr, path, value)
+            value = reduce(getattr, path, given(call))
             return value if convert is None else convert(value)
 
         return resolve
@@ -154,9 +150,10 @@ def arg(name: str, convert: Callable[[Any], object] | None = None) -> Any:
     ... def tokenize(text: str, model: str = "llama") -> None: ...
 
     Args:
-        name: The parameter's name; attributes follow after dots, as in ``"self.model"``.
+        name: The parameter's name; attributes follow after dots, as in ``"self.model"``. Of
+            ``*tokens`` it is the tuple, of ``**options`` the dictionary.
         convert: Applied to the argument, such as ``len``. What it raises is no error of the
-            call: the label counts as missing.
+            call: the label counts as missing, the amount as invalid.
 
     Raises:
         ConfigurationError: Where the function is decorated, when it has no such parameter.
@@ -218,31 +215,72 @@ def error_type(errors: ErrorTypes = ERROR_TYPES) -> Any:  # noqa: ANN401 - as in
     return Raised(errors)
 
 
+class Untold:
+    """Stands for a number whose function has raised: none, so it is reported as an invalid one."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __repr__(self) -> str:
+        return f"that could not be told ({self._error!r})"
+
+
 def resolve(resolver: Resolver, call: Occurrence) -> object:
-    """Return what ``resolver`` finds; None, which counts as missing, where it raises."""
+    """Return the label that ``resolver`` finds; None, which counts as missing, where it raises."""
     try:
         return resolver(call)
     except Exception as error:  # noqa: BLE001 - a measurement never raises
-        _logger.debug("a label or amount can't be told: %r", error)
+        _logger.debug("a label can't be told: %r", error)
         return None
 
 
-def _parameter(function: Callable[..., Any], source: Argument) -> tuple[int, object]:
-    """Return where the argument is found: its position, and its default."""
-    parameters = inspect.signature(function).parameters
-    parameter = parameters.get(source.name)
+def resolve_number(resolver: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> object:
+    """Return the number that ``resolver`` finds, or what is reported where it raises."""
+    try:
+        return resolver(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - likewise
+        return Untold(error)
+
+
+def _argument(function: Callable[..., Any], source: Argument) -> Resolver:
+    """Return what finds the argument itself in a call.
+
+    Raises:
+        ConfigurationError: When there is no such parameter.
+    """
+    name, parameters = source.name, _parameters(function, source)
+    parameter = parameters.get(name)
     if parameter is None:
         if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
-            return _NOWHERE, None
+            return lambda call: call.kwargs.get(name)
         msg = (
-            f"{function.__qualname__} has no parameter {source.name!r} for {source!r}; it has"
+            f"{function.__qualname__} has no parameter {name!r} for {source!r}; it has"
             f" {', '.join(parameters) or 'none'}"
         )
         raise ConfigurationError(msg)
+    position = list(parameters).index(name)
     default = None if parameter.default is parameter.empty else parameter.default
-    positional = parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}
-    return (list(parameters).index(source.name) if positional else _NOWHERE), default
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return lambda call: call.args[position:]
+    if parameter.kind is parameter.VAR_KEYWORD:
+        named = {key for key, each in parameters.items() if each.kind is not each.POSITIONAL_ONLY}
+        return lambda call: {k: v for k, v in call.kwargs.items() if k not in named}
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        return lambda call: call.kwargs.get(name, default)
+
+    def given(call: Occurrence) -> object:
+        if len(call.args) > position:
+            return call.args[position]
+        return call.kwargs.get(name, default)
+
+    return given
 
 
-#: No call has so many positional arguments.
-_NOWHERE = 1 << 30
+def _parameters(function: Callable[..., Any], source: Source) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        msg = f"{function!r} does not tell its parameters, so there is none for {source!r}"
+        raise ConfigurationError(msg) from None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from butterfly_otel.bound import BoundGauge, BoundUpDownCounter
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.series import Series
-from butterfly_otel.decorators.sources import Occurrence
+from butterfly_otel.decorators.sources import Occurrence, Untold, resolve_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from butterfly_otel.bound import Recorder
     from butterfly_otel.decorators.wrapping import Begin, Function
-
-_logger = logging.getLogger("butterfly_otel")
 
 
 class _Growth:
@@ -29,16 +26,23 @@ class _Growth:
     def __init__(self, record: Recorder, read: Callable[[], float | None]) -> None:
         self._record = record
         self._read = read
-        self._before = _reading(read)
+        self._before = resolve_number(read)
 
     def item(self) -> None:
         """Go on: memory is read at the end."""
 
     def end(self, error: BaseException | None, result: object) -> None:  # noqa: ARG002
         """Set how much more is held than before; what failed holds nothing."""
-        after = _reading(self._read)
-        if error is None and self._before is not None and after is not None:
-            self._record(max(after - self._before, 0))
+        if error is not None:
+            return
+        before, after = self._before, resolve_number(self._read)
+        for each in (before, after):
+            if isinstance(each, Untold):
+                self._record(cast("float", each))
+                return
+        if before is not None and after is not None:
+            growth = resolve_number(lambda: max(cast("float", after) - cast("float", before), 0))
+            self._record(cast("float", growth))
 
 
 class Memory(Measuring[_Growth]):
@@ -115,11 +119,3 @@ class Stages(Measuring[_Staged]):
             return _Staged(pending(call), succeeded(call), failed(call))
 
         return begin
-
-
-def _reading(read: Callable[[], float | None]) -> float | None:
-    try:
-        return read()
-    except Exception as error:  # noqa: BLE001 - a measurement never raises
-        _logger.debug("memory can't be read: %r", error)
-        return None

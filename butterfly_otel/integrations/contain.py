@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec
+
+from butterfly_otel.decorators.contain import ask, log_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["ask", "attempt", "log_once"]
+
 _P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-_logger = logging.getLogger("butterfly_otel")
-_logged: set[str] = set()
-
-
-def log_once(message: str, *, error: BaseException | None = None) -> None:
-    """Log a warning that this process has not logged yet."""
-    if message not in _logged:
-        _logged.add(message)
-        _logger.warning("%s (logged once)", message, exc_info=error)
 
 
 def attempt(measure: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> None:
@@ -33,13 +25,3 @@ def attempt(measure: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) 
     except Exception as error:  # noqa: BLE001 - nothing may reach the transport
         name = getattr(measure, "__qualname__", repr(measure))
         log_once(f"measuring a transport failed in {name}", error=error)
-
-
-def ask(function: Callable[_P, _T], instead: _T, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Return what a caller's function answers, or ``instead`` where it raises, logged once."""
-    try:
-        return function(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - the function is the application's
-        name = getattr(function, "__qualname__", repr(function))
-        log_once(f"{name} raised; {instead!r} is reported instead", error=error)
-        return instead

@@ -20,6 +20,8 @@ RouteMethods: TypeAlias = Mapping[str, Method]
 _PARAMETER: Final = re.compile(
     r"\{\w+(?::(?P<curly>\w+))?\}|<(?:(?P<angle>\w+)(?:\([^)]*\))?:)?\w+>"
 )
+#: What no path has, and no template beside its parameters: it would never be found.
+_LEFT: Final = frozenset("?#{}<>")
 _VERB: Final = re.compile(r"(?:(?P<verb>[A-Z]+) +)?(?P<template>/\S*)")
 #: A browser's question whether it may ask; nobody's request, whatever route it is for.
 _PREFLIGHT: Final = "OPTIONS"
@@ -51,10 +53,11 @@ class Routes:
         for key, method in methods.items():
             require_method(method, f"the route {key!r}")
             parts = _VERB.fullmatch(key)
-            if parts is None:
+            if parts is None or not _LEFT.isdisjoint(_PARAMETER.sub("", parts["template"])):
                 msg = (
                     f"the route {key!r} is no template; write its path from the slash on, such as"
-                    " '/v1/generate', if need be after an HTTP method, as in 'POST /v1/generate'"
+                    " '/v1/generate' or '/v1/{model}/generate', if need be after an HTTP method, as"
+                    " in 'POST /v1/generate'"
                 )
                 raise ConfigurationError(msg)
             verb, template = parts["verb"] or _ANY, parts["template"]

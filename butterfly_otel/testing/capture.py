@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from butterfly_otel.testing.selection import Target
     from butterfly_otel.testing.series import Series, Violation
 
+#: pytest shows the test that asks, not what is in here.
+__tracebackhide__ = True
+
 _OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 _current: Captured | None = None

@@ -19,6 +19,9 @@ from butterfly_otel.pools.books import POOLS
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+#: pytest shows the test that asks, not what is in here.
+__tracebackhide__ = True
+
 #: Variables that configure OpenTelemetry or us; the application's own are left alone.
 _PREFIXES = ("OTEL_", "BUTTERFLY_OTEL_", "BUTTERFLY_NODE_ID", "BUTTERFLY_NODE_ROLE")
 
@@ -79,10 +82,15 @@ def _alone() -> Generator[None, None, None]:
 
 
 def _caller() -> str:
-    """Return file and line of who captures, outside of this kit and of contextlib."""
+    """Return file and line of who captures, outside of this kit and of contextlib.
+
+    Fixtures are set up by pytest; then it is the test that they are set up for.
+    """
     here = os.path.dirname(__file__)  # noqa: PTH120 - compared as text
     for frame in reversed(traceback.extract_stack()):
         if not frame.filename.startswith(here) and not frame.filename.endswith("contextlib.py"):
+            if os.path.basename(os.path.dirname(frame.filename)) == "_pytest":  # noqa: PTH119, PTH120 - as text
+                return os.environ.get("PYTEST_CURRENT_TEST", "a fixture")
             return f"{frame.filename}:{frame.lineno}"
     return "an unknown place"
 

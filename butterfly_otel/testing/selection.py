@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Metric
     from butterfly_otel.testing.series import Series
 
+#: pytest shows the test that asks, not what is in here.
+__tracebackhide__ = True
+
 #: A metric's name, its handle, or what the handle's ``bind()`` returns.
 Target: TypeAlias = "str | Handle | Bound"
 

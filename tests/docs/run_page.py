@@ -138,6 +138,10 @@ class Page:
             assert word in SHOWN, f"{block}: nobody knows how to check {word!r}"
             check_shown(block, command)
             return
+        # Tests serve on any free port; a reader's 9464 is taken as long as the page's own runs.
+        taken = (current := runtime.current()) is not None and current.prometheus_url is not None
+        alone = "butterfly-otel demo" not in command or "--port" in command
+        assert alone or not taken, f"{block}: the port that {command!r} serves on is taken"
         result = subprocess.run(
             ["bash", "-c", self._real(command)],
             capture_output=True,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import os
+import pydoc
 import re
 import subprocess
 import sys
@@ -60,6 +63,26 @@ def test_every_block_says_how_it_is_checked() -> None:
         assert directive or block.language in LANGUAGES, f"{block}: {block.language}"
         if block.language == "text":
             assert {"output", "scrape", "message", "figure"} & set(block.marks), block
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "decorators",
+        "testing",
+        *(f"integrations.{each}" for each in ("aioquic", "asgi", "grpc", "starlette", "wsgi")),
+    ],
+)
+def test_the_reference_has_every_public_function(module: str) -> None:
+    """Under a name that it can be imported by; types that only annotations need are left out."""
+    home = importlib.import_module(f"butterfly_otel.{module}")
+    listed = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\.\. auto\w+:: (\S+)$", listed, re.MULTILINE)
+    documented = [pydoc.locate(each) for each in found]
+    for name in home.__all__:
+        value = getattr(home, name)
+        if inspect.isfunction(value):
+            assert any(value is each for each in documented), f"{module}.{name}"
 
 
 @cache

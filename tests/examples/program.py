@@ -66,9 +66,9 @@ class Program:
         [found] = re.findall(r"http://\S+/metrics", self.line())
         return str(found)
 
-    def stop(self) -> None:
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end, and see that it does so without a complaint."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(by)
         rest, complaints = self.process.communicate(timeout=SECONDS)
         self.output += rest
         assert complaints == "", complaints

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -32,20 +33,22 @@ def test_every_example_has_a_test_and_a_row_in_the_readme() -> None:
 
 
 def test_the_coordinator_serves_the_contract() -> None:
-    """Scraped while it runs, it shows requests, errors and Raft state, true to the contract."""
+    """Scraped while it runs, it shows requests, errors and Raft state; Ctrl-C ends it quietly."""
     program = Program("coordinator.py")
     try:
         url, text = program.url(), ""
         while 'error_type="timeout"' not in text:
             text = fetch(url)
         scraped(url, {'butterfly_consensus_term{node_id="coordinator-1"}': 3})
+        program.stop(signal.SIGINT)
     finally:
         program.kill()
 
 
 def test_the_compute_worker(tmp_path: Path) -> None:
     """Layers, tokens, tasks, pools and checkpoints; the next one recovers from what is left."""
-    environ = {**HARDWARE, "CHECKPOINT_DIR": str(tmp_path)}
+    folder = tmp_path / "made" / "if need be"
+    environ = {**HARDWARE, "CHECKPOINT_DIR": str(folder)}
     tensors = f'layer_id="3",{MODEL},{NODE}'
     checkpoint = f'{{{NODE},operation="checkpoint_write"}}'
     expected = {
@@ -74,7 +77,7 @@ def test_the_compute_worker(tmp_path: Path) -> None:
     sizes = {
         int(v) for k, v in found.items() if k.startswith("butterfly_checkpoint_size_bytes_sum")
     }
-    assert sizes == {path.stat().st_size for path in tmp_path.iterdir()}
+    assert sizes == {path.stat().st_size for path in folder.iterdir()}
 
     with Program("compute_worker.py", environ) as program:
         again = {

@@ -89,10 +89,21 @@ def test_layer_compute_is_timed_and_its_memory_set(measured: Any) -> None:
     ending(forward, 4, ValueError())
     assert by(measured, "layer_memory_bytes", "layer_id") == {"1": 250, "3": 0}
     assert {key[0] for key in counts(measured, "layer_compute_duration_seconds")} == set("1234")
-    layer_compute(layer_id=5, model="llama", memory=lambda: 1 / 0)(raising)()
     layer_compute(layer_id=6, model="llama")(raising)()
     assert by(measured, "layer_memory_bytes", "operation") == {"activation": 0}
     assert counts(measured, "layer_compute_duration_seconds")["6", "llama"] == 1
+
+
+def test_memory_that_can_not_be_read_is_an_invalid_measurement(start: Callable[..., Any]) -> None:
+    """Counted once a call, and the layer's own time is measured all the same."""
+    measured = start()
+    for memory in (lambda: 1 / 0, lambda: "much"):
+        layer_compute(layer_id=5, model="llama", memory=memory)(lambda: None)()  # type: ignore[arg-type,return-value]
+    assert by(measured, "layer_memory_bytes", "layer_id") == {}
+    assert counts(measured, "layer_compute_duration_seconds") == {("5", "llama"): 2}
+    invalid = "butterfly_otel_invalid_measurements_total"
+    of_layers = {"metric": "butterfly_layer_memory_bytes", "reason": "not_a_number"}
+    assert measured.value(invalid, **of_layers) == 2
 
 
 def test_torch_is_asked_only_where_it_runs_already(monkeypatch: pytest.MonkeyPatch) -> None:

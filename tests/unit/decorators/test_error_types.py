@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from butterfly_otel import ERROR_TYPES, ConfigurationError, ErrorTypes
+from butterfly_otel.decorators import contain
 
 
 def class_of(name: str, *bases: type[BaseException]) -> type[BaseException]:
@@ -117,12 +118,16 @@ def test_extending_changes_nothing_else() -> None:
     assert ErrorTypes({}).classify(TimeoutError()) == "timeout_error"
 
 
-def test_a_function_decides_and_never_raises(caplog: pytest.LogCaptureFixture) -> None:
-    """When it fails, that is logged and the class's name is used."""
+def test_a_function_decides_and_never_raises(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it fails, that is logged once and the class's name is used."""
+    monkeypatch.setattr(contain, "_logged", set())
     types = ERROR_TYPES | {ValueError: lambda error: f"value_{error}", KeyError: lambda _: 1 / 0}
     assert types.classify(ValueError(3)) == "value_3"
-    assert types.classify(KeyError()) == "key_error"
+    assert types.classify(KeyError()) == types.classify(KeyError()) == "key_error"
     assert "division" in caplog.text
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with Python 3.11")
@@ -153,7 +158,8 @@ def test_what_a_task_group_raises_is_its_first_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    "entries", [{"NoModule": "x"}, {int: "x"}, {ValueError: ""}, {ValueError: 3}, {3: "x"}]
+    "entries",
+    [{"NoModule": "x"}, {int: "x"}, {ValueError: ""}, {ValueError: 3}, {3: "x"}, [ValueError]],
 )
 def test_a_malformed_entry_is_refused(entries: Any) -> None:
     """Where it is written, not when the first exception comes."""

@@ -12,6 +12,7 @@ import butterfly_otel
 from butterfly_otel import (
     ConfigurationError,
     LabelError,
+    MeasurementError,
     arg,
     counted,
     error_type,
@@ -91,11 +92,47 @@ def test_what_a_conversion_raises_is_a_missing_label(start: Start) -> None:
         function(5)
 
 
+def test_labels_and_amounts_come_from_any_number_of_arguments(start: Start) -> None:
+    """``*tokens`` is a tuple and ``**options`` a dictionary of what has no name of its own."""
+    measured = start(strict=True)
+    bound = metrics.tokens_processed_total.bind(model=arg("options", lambda given: given["model"]))
+
+    @counted(bound, amount=arg("tokens", len))
+    def feed(first: int, /, *tokens: int, last: int = 0, **options: object) -> None: ...
+
+    feed(1, 2, 3, last=4, model="a", first="b")
+    feed(1, model="b")
+    values = {dict(key)["model"]: each for key, each in measured.values(TOKENS).items()}
+    assert values == {"a": 2, "b": 0}
+    keys = arg("options", lambda given: "-".join(sorted(given)))
+    counted(metrics.tokens_processed_total.bind(model=keys))(
+        lambda first, /, *, last, **options: None  # noqa: ARG005 - only their names count
+    )(1, last=2, first=3, model=4)
+    assert measured.value(TOKENS, model="first-model", node_id=NODE) == 1
+
+
+def test_an_amount_that_can_not_be_told_is_an_invalid_measurement(start: Start) -> None:
+    """It is not lost in silence: counted, or, in strict mode, raised."""
+    measured = start()
+    bound = metrics.tokens_processed_total.bind(model="m")
+    function = counted(bound, amount=arg("x.size"))(lambda x: x)
+    assert function(5) == 5
+    invalid = "butterfly_otel_invalid_measurements_total"
+    assert measured.value(invalid, metric=TOKENS, reason="not_a_number") == 1
+    butterfly_otel.shutdown()
+    start(strict=True)
+    with pytest.raises(MeasurementError, match=r"could not be told .*no attribute 'size'"):
+        function(5)
+
+
 def test_amounts_and_labels_come_from_results(start: Start) -> None:
-    """Nothing is added where the call failed, or where the amount can't be told."""
+    """Nothing is added where the call failed, or where the amount is None."""
     measured = start(strict=True)
 
-    @counted(metrics.tokens_processed_total.bind(model=arg("model")), amount=result(len))
+    def size(text: Any) -> Any:
+        return None if text == 4 else len(text)
+
+    @counted(metrics.tokens_processed_total.bind(model=arg("model")), amount=result(size))
     async def generate(model: str, text: Any) -> Any:  # noqa: ARG001 - labels are found by its name
         if text is None:
             raise ValueError
@@ -251,6 +288,26 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "when": (
         lambda: counted(metrics.consensus_leader_changes_total, when="never"),  # type: ignore[arg-type]
         "when is 'never'",
+    ),
+    "whens": (
+        lambda: counted(metrics.consensus_leader_changes_total, when=[OSError]),  # type: ignore[arg-type]
+        r"when is \[<class 'OSError'>\]",
+    ),
+    "per": (
+        lambda: counted(metrics.consensus_leader_changes_total, per="items"),  # type: ignore[arg-type]
+        "counted has per='items'; use 'call' or 'item'",
+    ),
+    "methods": (
+        lambda: request(method="inference", methods="save"),
+        r"methods is 'save'; use \('save',\)",
+    ),
+    "methods of a function": (
+        lambda: request(method="inference", methods=("save",))(len),
+        r"request has methods=\('save',\), and <built-in function len> is no class",
+    ),
+    "no signature": (
+        lambda: counted(metrics.tokens_processed_total.bind(model=arg("model")))(max),
+        r"<built-in function max> does not tell its parameters, .* arg\('model'\)",
     ),
     "block": (
         lambda: counted(metrics.tokens_processed_total.bind(model=result())).__enter__(),

@@ -11,6 +11,7 @@ import pytest
 
 import butterfly_otel
 from butterfly_otel import ConfigurationError, LabelError, arg, metrics, request
+from butterfly_otel.decorators import contain
 from tests.unit.decorators.conftest import Red
 
 Start = Callable[..., Any]
@@ -250,19 +251,25 @@ def test_one_object_may_be_entered_within_itself(red: Red) -> None:
     assert (red.ok, red.errors, red.in_flight) == (1, {"timeout": 1}, 0)
 
 
-def test_a_result_may_stand_for_a_failure(red: Red, caplog: pytest.LogCaptureFixture) -> None:
-    """``failed`` names the error type; when it raises, that is logged and the call succeeded."""
+def test_a_result_may_stand_for_a_failure(
+    red: Red, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``failed`` names the error type; when it raises, that is logged once, and no failure."""
+    monkeypatch.setattr(contain, "_logged", set())
 
     @request(method="inference", failed=lambda reply: reply["error"])
     def handler(reply: dict[str, str | None]) -> dict[str, str | None]:
         return reply
 
     handler({"error": None})
+    handler({"error": ""})  # as protobuf has what is not set
     handler({"error": "byzantine_fault"})
-    assert (red.ok, red.errors) == (1, {"byzantine_fault": 1})
+    assert (red.ok, red.errors) == (2, {"byzantine_fault": 1})
     handler({})
-    assert (red.ok, red.in_flight) == (2, 0)
+    handler({})
+    assert (red.ok, red.in_flight) == (4, 0)
     assert "KeyError" in caplog.text
+    assert len(caplog.records) == 1
 
 
 def test_error_types_are_extended_for_one_decorator(red: Red) -> None:

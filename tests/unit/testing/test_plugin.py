@@ -101,6 +101,28 @@ def test_a_failure_shows_the_tests_line_and_what_there_is(
     assert SHOWN in result.stdout.str()
 
 
+def test_a_mistake_in_a_test_shows_the_tests_line(pytester: pytest.Pytester) -> None:
+    """Neither what the contract has not nor a second capture is shown by frames of the kit."""
+    pytester.makepyfile(
+        test_wrong="""
+        from butterfly_otel import metrics
+        from butterfly_otel.testing import assert_metric
+
+        def test_label(butterfly_metrics):
+            assert_metric(metrics.requests_total, 1, metod="inference")
+
+        def test_twice(butterfly_metrics, capture_metrics):
+            capture_metrics()
+        """
+    )
+    result = _run(pytester, "-n", "0", "--color=no", "--tb=short")
+    result.assert_outcomes(failed=2)
+    shown = result.stdout.str()
+    assert "selection.py" not in shown
+    assert "isolation.py" not in shown
+    assert "captured already, since test_wrong.py::test_twice (setup)" in shown
+
+
 def test_a_leak_of_a_failing_test_reaches_no_other(pytester: pytest.Pytester) -> None:
     """What a test that fails has left configured and registered is undone like the rest."""
     pytester.makepyfile(

@@ -303,6 +303,8 @@ def test_nothing_is_measured_before_configure(start: Start) -> None:
         ({"method": {"/go": "infer"}}, "the route '/go' has the method 'infer'"),
         ({"method": {"go": "inference"}}, "'go' is no template"),
         ({"method": {"get /go": "inference"}}, "'get /go' is no template"),
+        ({"method": {"/go?fast=1": "inference"}}, r"'/go\?fast=1' is no template"),
+        ({"method": {"/go/{the-id}": "inference"}}, "'/go/{the-id}' is no template"),
         ({"node_role": "boss"}, "node_role is 'boss'"),
         ({"errors": {"Nameless": "x"}}, "error types have the key"),
     ],
