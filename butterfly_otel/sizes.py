@@ -107,6 +107,9 @@ class Shape:
         Raises:
             ConfigurationError: When no node is left to compute.
         """
+        if nodes < 1:
+            msg = f"nodes is {nodes}; give 1 or more"
+            raise ConfigurationError(msg)
         few = {
             "coordinators": next(count for least, count in _COORDINATORS if nodes >= least),
             "observers": next(count for least, count in _OBSERVERS if nodes >= least),
@@ -114,7 +117,11 @@ class Shape:
         chosen = {**few, **parts}
         left = nodes - chosen["coordinators"] - chosen["observers"]
         if left < 1:
-            msg = f"{nodes} nodes leave none that computes; give a larger number"
+            others = chosen["coordinators"] + chosen["observers"]
+            msg = (
+                f"of {nodes} nodes, {others} as coordinators and observers leave none that"
+                " computes; give a larger number"
+            )
             raise ConfigurationError(msg)
         return cls(**{"compute": left, **chosen})
 
