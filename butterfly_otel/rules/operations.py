@@ -156,8 +156,7 @@ def _exporter_failing(promql: Promql) -> Alert:
 
 def _scrape_slow(promql: Promql) -> Alert:
     took = f"avg_over_time({promql.of_jobs('scrape_duration_seconds')}"
-    share = promql.options.thresholds.scrape_ratio
-    limit = round(share * promql.options.scrape_interval, 9)
+    limit = promql.options.slow_scrape
     return Alert(
         name="ButterflyScrapeSlow",
         expr=f"{took}[{promql.window(5 * MINUTE)}]) > {number(limit)}",

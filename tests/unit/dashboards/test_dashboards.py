@@ -226,7 +226,7 @@ def test_the_command_takes_every_option(tmp_path: Path) -> None:
     arguments = ["dashboards", "--output", str(tmp_path), "--datasource", "prom-1"]
     arguments += ["--name", "butterfly-a", "--refresh", "off", "--selector", 'zone="z"']
     arguments += ["--extra-label", "team=t", "--threshold", "gpu_celsius=91", "--jobs", "bf-.+"]
-    arguments += ["--scrape-interval", "30s", "--runbooks", "https://w.example/rb/"]
+    arguments += ["--scrape-interval", "12s", "--runbooks", "https://w.example/rb/"]
     assert main(arguments) == 0
     documents = {path.stem: json.loads(path.read_text("utf-8")) for path in tmp_path.iterdir()}
     overview = documents["overview"]
@@ -237,7 +237,7 @@ def test_the_command_takes_every_option(tmp_path: Path) -> None:
     assert variables["datasource"]["current"]["value"] == "prom-1"
     assert variables["runbooks"]["query"] == "https://w.example/rb"
     text = json.dumps(documents)
-    for part in ('zone=\\"z', 'team=\\"t', "bf-.+", '"value": 91', '"value": 15.0'):
+    for part in ('zone=\\"z', 'team=\\"t', "bf-.+", '"value": 91', '"value": 6.0'):
         assert part in text, part
     for document in documents.values():
         assert lint_dashboard(document) == []
