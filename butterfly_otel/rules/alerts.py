@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.rules.model import Alert, Group
-from butterfly_otel.rules.promql import HOUR, MINUTE, Promql, number
+from butterfly_otel.rules.promql import DAY, HOUR, MINUTE, Promql, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,17 +76,24 @@ def _high_latency(promql: Promql, limits: Thresholds) -> Alert:
 
 def _cluster_below_quorum(promql: Promql, _limits: Thresholds) -> Alert:
     active = promql.series("butterfly_cluster_size", 'state="active"')
+    seen = promql.series("butterfly_cluster_size")
     quorum = promql.series("butterfly_quorum_size")
+    lately = f"max_over_time({quorum}[{promql.window(DAY)}])"
     return Alert(
         name="ClusterBelowQuorum",
-        # The views of coordinators may differ: the worst of them counts.
-        expr=f"min({active}) < max({quorum})",
+        # The views of coordinators may differ: the worst of them counts. Without a single
+        # coordinator there is no view, and no quorum either.
+        expr=(
+            f"min({active}) < max({quorum})\nor\n"
+            f"(vector(0) unless on () {seen})\nand on ()\n{lately}"
+        ),
         after=promql.after(MINUTE),
         severity="critical",
         summary="The cluster has lost its quorum",
         description=(
             f"Only {{{{ $value }}}} voting members are active;"
-            f" {{{{ with query `max({quorum})` }}}}{{{{ . | first | value }}}}{{{{ end }}}}"
+            f" {{{{ with query `max({quorum}) or max({lately})` }}}}{{{{ . | first | value }}}}"
+            "{{ end }}"
             " are needed to decide anything."
         ),
     )

@@ -45,16 +45,16 @@ def _alive(promql: Promql) -> str:
 
 
 def _job_absent(promql: Promql) -> Alert:
-    up, info = promql.of_jobs("up"), promql.of_jobs("target_info")
     return Alert(
         name="ButterflyJobAbsent",
-        expr=f"absent({up} or {info})",
+        # Targets that are all down tell as little as none.
+        expr=f"absent({_alive(promql)})",
         after=promql.after(5 * MINUTE),
         severity="critical",
         summary="Nothing of Butterfly is monitored",
         description=(
-            f"Prometheus has no target and no push whose job matches {promql.options.jobs}:"
-            " no other alert can fire."
+            "Prometheus has no target that answers, and no push, whose job matches"
+            f" {promql.options.jobs}: no other alert can fire."
         ),
     )
 

@@ -163,6 +163,43 @@ CLUSTER_BELOW_QUORUM = (
     ),
     AlertCase(
         "ClusterBelowQuorum",
+        "no coordinator is left: the last quorum counts for a day, and until one is back",
+        {
+            s("butterfly_cluster_size", state="active", **A): "3x30 _x20 3x2 _x430",
+            s("butterfly_quorum_size", **A): "2x30 _x20 2x2 _x430",
+            s("butterfly_quorum_size", **B): "1x30 _x452",
+        },
+        {
+            "2h": (),
+            "2h20m": (
+                Fire(
+                    {},
+                    "The cluster has lost its quorum",
+                    "Only 0 voting members are active; 2 are needed to decide anything.",
+                ),
+            ),
+            "3h25m": (),
+            "27h": (
+                Fire(
+                    {},
+                    "The cluster has lost its quorum",
+                    "Only 0 voting members are active; 2 are needed to decide anything.",
+                ),
+            ),
+            "30h": (),
+        },
+        severity="critical",
+        interval="4m",
+    ),
+    AlertCase(
+        "ClusterBelowQuorum",
+        "a cluster of which nothing was ever seen has lost nothing",
+        {s("up", **A): "0x40"},
+        {"5m": ()},
+        severity="critical",
+    ),
+    AlertCase(
+        "ClusterBelowQuorum",
         "what nobody reports is no lost quorum",
         {s("butterfly_cluster_size", state="active", **A): "0x40"},
         {"5m": ()},
