@@ -182,7 +182,7 @@ def ceiling(streams: Iterable[Stream] | None = None) -> int:
     """
     found = default_streams() if streams is None else streams
     return 1 + sum(
-        min(stream.limit, prod(map(_most, stream.labels))) * samples(stream)
+        _limited(stream, prod(map(_most, stream.labels))) * samples(stream)
         for stream in found
         if not stream.dropped
     )
@@ -211,7 +211,12 @@ def _reports(stream: Stream, role: Role) -> bool:
 
 def _points(stream: Stream, role: Role, shape: Shape) -> int:
     varying = (each for each in stream.labels if (stream.metric.name, each.key) not in _SINGLE)
-    return min(stream.limit, prod(_values(label, role, shape) for label in varying))
+    return _limited(stream, prod(_values(label, role, shape) for label in varying))
+
+
+def _limited(stream: Stream, points: int) -> int:
+    """Return how many points are exported: the SDK's overflow point comes on top of its limit."""
+    return points if points <= stream.limit else stream.limit + 1
 
 
 def _values(label: Label, role: Role, shape: Shape) -> int:
