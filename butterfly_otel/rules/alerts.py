@@ -76,13 +76,13 @@ def _high_latency(promql: Promql, limits: Thresholds) -> Alert:
 
 def _cluster_below_quorum(promql: Promql, _limits: Thresholds) -> Alert:
     active = promql.series("butterfly_cluster_size", 'state="active"')
-    seen = promql.series("butterfly_cluster_size")
+    seen = f"last_over_time({promql.series('butterfly_cluster_size')}[{promql.window(5 * MINUTE)}])"
     quorum = promql.series("butterfly_quorum_size")
     lately = f"max_over_time({quorum}[{promql.window(DAY)}])"
     return Alert(
         name="ClusterBelowQuorum",
         # The views of coordinators may differ: the worst of them counts. Without a single
-        # coordinator there is no view, and no quorum either.
+        # coordinator there is no view, and no quorum either; a few lost scrapes are not that.
         expr=(
             f"min({active}) < max({quorum})\nor\n"
             f"(vector(0) unless on () {seen})\nand on ()\n{lately}"
