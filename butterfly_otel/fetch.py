@@ -56,7 +56,8 @@ def read_target(target: str, exposition_format: str, timeout: float) -> Answer:
         data = sys.stdin.buffer.read() if target == "-" else Path(target).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise TargetError(f"{target} cannot be read: {reason}") from None
+        hint = "; a URL begins with http://" if isinstance(error, FileNotFoundError) else ""
+        raise TargetError(f"{target} cannot be read: {reason}{hint}") from None
     return Answer(_decode(data))
 
 

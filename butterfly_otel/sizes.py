@@ -107,6 +107,9 @@ class Shape:
         Raises:
             ConfigurationError: When no node is left to compute.
         """
+        if nodes < 1:
+            msg = f"nodes is {nodes}; give 1 or more"
+            raise ConfigurationError(msg)
         few = {
             "coordinators": next(count for least, count in _COORDINATORS if nodes >= least),
             "observers": next(count for least, count in _OBSERVERS if nodes >= least),
@@ -114,7 +117,11 @@ class Shape:
         chosen = {**few, **parts}
         left = nodes - chosen["coordinators"] - chosen["observers"]
         if left < 1:
-            msg = f"{nodes} nodes leave none that computes; give a larger number"
+            others = chosen["coordinators"] + chosen["observers"]
+            msg = (
+                f"of {nodes} nodes, {others} as coordinators and observers leave none that"
+                " computes; give a larger number"
+            )
             raise ConfigurationError(msg)
         return cls(**{"compute": left, **chosen})
 
@@ -175,7 +182,7 @@ def ceiling(streams: Iterable[Stream] | None = None) -> int:
     """
     found = default_streams() if streams is None else streams
     return 1 + sum(
-        min(stream.limit, prod(map(_most, stream.labels))) * samples(stream)
+        _limited(stream, prod(map(_most, stream.labels))) * samples(stream)
         for stream in found
         if not stream.dropped
     )
@@ -204,7 +211,12 @@ def _reports(stream: Stream, role: Role) -> bool:
 
 def _points(stream: Stream, role: Role, shape: Shape) -> int:
     varying = (each for each in stream.labels if (stream.metric.name, each.key) not in _SINGLE)
-    return min(stream.limit, prod(_values(label, role, shape) for label in varying))
+    return _limited(stream, prod(_values(label, role, shape) for label in varying))
+
+
+def _limited(stream: Stream, points: int) -> int:
+    """Return how many points are exported: the SDK's overflow point comes on top of its limit."""
+    return points if points <= stream.limit else stream.limit + 1
 
 
 def _values(label: Label, role: Role, shape: Shape) -> int:

@@ -264,10 +264,15 @@ def _line(finding: Finding, width: int) -> str:
 
 
 def _seconds(text: str) -> float:
-    """Read a positive number of seconds; argparse reports the ValueError."""
-    seconds = float(text)
+    """Read a positive number of seconds; argparse reports the error."""
+    import argparse  # noqa: PLC0415 - whoever parses has it; run() alone does without
+
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
 
 

@@ -65,7 +65,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--scrape-interval",
         type=parse_duration,
         metavar="DURATION",
-        help="of Prometheus (default: 15s); no rate looks at less than four",
+        help="of Prometheus, or of pushes (default: 15s); no rate looks at less than four",
     )
     add("--jobs", metavar="REGEX", help="the job label of all that is Butterfly's")
     add(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel import sizes
 from butterfly_otel.cli.rules import parse_duration
+from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.streams import default_streams
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the tables."""
+    if not args.scrape_interval:
+        msg = "--scrape-interval is 0; give what Prometheus is set to, such as 15s"
+        raise ConfigurationError(msg)
     streams = default_streams()
     for overlay in args.views:
         from butterfly_otel.views import apply_overlay  # noqa: PLC0415 - needs an extra

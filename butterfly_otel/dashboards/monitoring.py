@@ -21,7 +21,7 @@ def monitoring(scope: Scope) -> Row:
 def _targets(scope: Scope) -> tuple[Panel, ...]:
     up, took = scope.of_jobs("up"), scope.of_jobs("scrape_duration_seconds")
     rules = scope.options.rules
-    slow = rules.thresholds.scrape_ratio * rules.scrape_interval
+    slow = rules.slow_scrape
     by = "sum by (exporter)"
     taken = f"{by} ({scope.hourly('butterfly_otel_exports_total', _SUCCESS)})"
     pushed = f"{by} ({scope.hourly('butterfly_otel_exports_total')})"

@@ -73,7 +73,9 @@ def _cpu(scope: Scope) -> Row:
 def _memory(scope: Scope) -> Row:
     used = scope.series("butterfly_memory_allocated_bytes")
     limit = scope.series("butterfly_otel_memory_limit_bytes")
-    share = f"sum by (node_id) ({used}) / on (node_id) max by (node_id) ({limit})"
+    # As HighMemoryUsage: pools, which may lie in GPUs, stand in where the node's own is not read.
+    own = f"max by (node_id) ({scope.series('butterfly_otel_memory_used_bytes')})"
+    share = f"({own} or sum by (node_id) ({used})) / on (node_id) max by (node_id) ({limit})"
     limits = scope.limits
     return Row(
         "Memory",

@@ -126,11 +126,15 @@ def _loop(
     # Fast simulations do several steps a round, slow ones wait several rounds for a step.
     steps = max(1, round(_ROUND * options.speed / DT))
     while not stop.is_set() and monotonic() < end:
+        # At a speed that this machine can't reach, a whole round would outlast every signal.
+        until = min(end, monotonic() + _LOOK)
         for _ in range(steps):
             step = status.cluster.advance()
             driver.measure(step)
             status.window.add(step)
-        due += steps * DT / options.speed
+            due += DT / options.speed
+            if stop.is_set() or monotonic() >= until:
+                break
         now = monotonic()
         status.reached = status.cluster.clock / max(now - start, DT / options.speed)
         due = now if now - due > _TOO_LATE else due

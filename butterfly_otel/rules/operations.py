@@ -47,16 +47,16 @@ def _alive(promql: Promql) -> str:
 
 
 def _job_absent(promql: Promql) -> Alert:
-    up, info = promql.of_jobs("up"), promql.of_jobs("target_info")
     return Alert(
         name="ButterflyJobAbsent",
-        expr=f"absent({up} or {info})",
+        # Targets that are all down tell as little as none.
+        expr=f"absent({_alive(promql)})",
         after=promql.after(5 * MINUTE),
         severity="critical",
         summary="Nothing of Butterfly is monitored",
         description=(
-            f"Prometheus has no target and no push whose job matches {promql.options.jobs}:"
-            " no other alert can fire."
+            "Prometheus has no target that answers, and no push, whose job matches"
+            f" {promql.options.jobs}: no other alert can fire."
         ),
     )
 
@@ -194,8 +194,7 @@ def _exporter_failing(promql: Promql) -> Alert:
 
 def _scrape_slow(promql: Promql) -> Alert:
     took = f"avg_over_time({promql.of_jobs('scrape_duration_seconds')}"
-    share = promql.options.thresholds.scrape_ratio
-    limit = round(share * promql.options.scrape_interval, 9)
+    limit = promql.options.slow_scrape
     return Alert(
         name="ButterflyScrapeSlow",
         expr=f"{took}[{promql.window(5 * MINUTE)}]) > {number(limit)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
-#: Labels that the rules themselves give to what they record or fire.
-_TAKEN = frozenset({"alertname", "severity", "slo"})
+_MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*")')
+#: Labels that the rules themselves give to what they record or fire, or tell targets apart by.
+_TAKEN = frozenset({"alertname", "severity", "slo", "job", "instance", "le"})
 #: Longest scrape interval: beyond it, Prometheus forgets a sample before the next one comes.
 _LONGEST_SCRAPE = 120.0
+#: With a longer interval a scrape may take no longer: the default of `scrape_timeout` is 10 s.
+_SLOWEST_SCRAPE = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class Thresholds:
         availability: Objective of the availability SLO: requests that succeed.
         fast_requests: Objective of the latency SLO: inference requests that are fast.
         tokens_per_second: LowThroughput: what the cluster makes while it has work.
-        scrape_ratio: ButterflyScrapeSlow: duration of a scrape, of the interval.
+        scrape_ratio: ButterflyScrapeSlow: duration of a scrape, of the interval, or of 15 s
+            where that is longer: Prometheus ends a scrape after 10 s unless it is told otherwise.
         collector_seconds: ButterflyCollectorStale: age of a collector's last reading.
         export_error_ratio: ButterflyExporterFailing: failed pushes, of all.
     """
@@ -148,14 +152,15 @@ class Options:
                 f" to, at most {_LONGEST_SCRAPE:g} s"
             )
             raise ConfigurationError(msg)
-        if not self.speed > 0:
+        if not 0 < self.speed < float("inf"):
             msg = f"the speed is {self.speed:g}; give a number above 0"
             raise ConfigurationError(msg)
-        try:
-            re.compile(self.jobs)
-        except re.error as error:
-            msg = f"jobs is {self.jobs!r}, which is no regular expression: {error}"
-            raise ConfigurationError(msg) from None
+        _check_regex("jobs", self.jobs)
+
+    @property
+    def slow_scrape(self) -> float:
+        """Seconds from which a scrape is slow."""
+        return round(self.thresholds.scrape_ratio * min(self.scrape_interval, _SLOWEST_SCRAPE), 9)
 
 
 def parse_labels(pairs: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -176,7 +181,11 @@ def parse_labels(pairs: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 def _check_labels(labels: tuple[tuple[str, str], ...]) -> None:
     of_contract = {key for metric in catalog.ALL for key in metric.label_keys}
+    names = [name for name, _ in labels]
     for name, value in labels:
+        if names.count(name) > 1:
+            msg = f"the label {name!r} is given {names.count(name)} times; give it once"
+            raise ConfigurationError(msg)
         if _LABEL.fullmatch(name) is None or name.startswith("__"):
             msg = f"{name!r} is no name of a label; use letters, digits and underscores"
             raise ConfigurationError(msg)
@@ -190,6 +199,22 @@ def _check_labels(labels: tuple[tuple[str, str], ...]) -> None:
 
 def _check_matchers(matchers: tuple[str, ...]) -> None:
     for matcher in matchers:
-        if _MATCHER.fullmatch(matcher) is None:
+        found = _MATCHER.fullmatch(matcher)
+        if found is None:
             msg = f"{matcher!r} is no matcher; write one of a selector, such as 'cluster=\"a\"'"
             raise ConfigurationError(msg)
+        try:
+            value = json.loads(found[3])
+        except ValueError:
+            msg = f"{matcher!r} has an escape that PromQL does not know; write \\\\ for a backslash"
+            raise ConfigurationError(msg) from None
+        if found[2] in {"=~", "!~"}:
+            _check_regex(matcher, value)
+
+
+def _check_regex(what: str, pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        msg = f"{what} has {pattern!r}, which is no regular expression: {error}"
+        raise ConfigurationError(msg) from None

@@ -58,7 +58,7 @@ USAGE = (
         subject=_CAPACITY,
         tells="Share of each node's memory in use, of what it may use.",
         expr=(
-            "sum by (node_id) (butterfly_memory_allocated_bytes)"
+            "max by (node_id) (butterfly_otel_memory_used_bytes)"
             " / on (node_id) max by (node_id) (butterfly_otel_memory_limit_bytes)"
         ),
         own=True,

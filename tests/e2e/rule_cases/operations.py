@@ -40,18 +40,19 @@ TARGET_DOWN = AlertCase(
 _NOTHING = Fire(
     {},
     "Nothing of Butterfly is monitored",
-    "Prometheus has no target and no push whose job matches butterfly.*: no other alert can fire.",
+    "Prometheus has no target that answers, and no push, whose job matches butterfly.*: no other"
+    " alert can fire.",
 )
 JOB_ABSENT = (
     AlertCase(
         "ButterflyJobAbsent",
-        "from the start, until there is a target, be it down; other jobs are no help",
+        "from the start, until a target is up: one that is down is no help, nor are other jobs",
         {
             s("up", **OTHER): "1x80",
             s("target_info", **OTHER): "1x80",
-            s("up", **A): "_x40 0x40",
+            s("up", **A): "_x32 0x15 1x32",
         },
-        {"4m": (), "6m": (_NOTHING,), "11m": ()},
+        {"4m": (), "6m": (_NOTHING,), "11m": (_NOTHING,), "13m": ()},
         severity="critical",
     ),
     AlertCase(

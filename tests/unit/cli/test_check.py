@@ -232,6 +232,7 @@ def test_encoding_of_the_output(write: Callable[[str], str]) -> None:
     ("arguments", "sentence"),
     [
         (["/nowhere/metrics.txt"], "/nowhere/metrics.txt cannot be read: No such file"),
+        (["localhost:9464"], "No such file or directory; a URL begins with http://"),
         (["/"], "/ cannot be read: Is a directory"),
         (["a\0b"], "cannot be read: embedded null byte"),
         (["ftp://localhost/metrics"], "is no URL that can be asked"),
@@ -258,7 +259,7 @@ def test_usage(timeout: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         run("--timeout", timeout, "-")
     assert stopped.value.code == 2
-    assert "--timeout" in capsys.readouterr().err
+    assert f"--timeout: '{timeout}' is no number of seconds above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

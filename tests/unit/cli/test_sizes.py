@@ -75,9 +75,12 @@ def test_the_overlay_makes_a_cluster_smaller() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--nodes", "0"], "leave none that computes"),
+        (["--nodes", "0"], "nodes is 0; give 1 or more"),
+        (["--nodes", "1"], "of 1 nodes, 1 as coordinators and observers leave none that computes"),
         (["--nodes", "10", "--coordinators", "10"], "leave none that computes"),
+        (["--nodes", "-5"], "nodes is -5; give 1 or more"),
         (["--layers", "-1"], "layers is -1"),
+        (["--scrape-interval", "0s"], "--scrape-interval is 0"),
         (["--views", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )

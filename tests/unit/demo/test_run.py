@@ -191,6 +191,14 @@ def test_speed_is_simulated_time_over_time(speed: float, seconds: tuple[int, int
     assert seconds[0] <= int(found[1]) <= seconds[1]
 
 
+def test_a_speed_out_of_reach_still_ends() -> None:
+    """However many steps a round would have, time is looked at between them."""
+    out = io.StringIO()
+    options = Options(size=SMALL, speed=1e7, duration=0.3, exporters=["none"], faults=[])
+    run_demo(options, out)
+    assert "stopped after" in out.getvalue()
+
+
 def test_handlers_of_signals_are_put_back() -> None:
     """After the demo the process answers signals as before."""
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
