@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
 
 from opentelemetry.context import Context, get_current
 
@@ -48,6 +48,8 @@ class CellInstrument:
 
     Attributes:
         non_negative: Whether negative values are refused.
+        in_line: The cells that may be measured in line, by this instrument, by what is bound to
+            it, and by a handle of its kind.
         lowest: The smallest value that is not refused.
         unsampled: Whether a measurement can do without asking the exemplar filter as long
             as there is no tracing.
@@ -70,6 +72,7 @@ class CellInstrument:
     )
 
     non_negative = False
+    in_line: ClassVar[type[Cell]]
     _measurement_consumer: Any
 
     def prepare(self) -> None:

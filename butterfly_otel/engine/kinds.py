@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.cells import CounterCell, HistogramCell, LastValueCell, SumCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.values import HIGHEST, ONE, SMALL
 
@@ -27,6 +28,7 @@ class CellCounter(sdk.Counter, CellInstrument):
     __slots__ = ()
 
     non_negative = True
+    in_line = CounterCell
 
     def add(
         self,
@@ -62,6 +64,8 @@ class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
 
     __slots__ = ()
 
+    in_line = SumCell
+
     def add(
         self,
         amount: float,
@@ -80,6 +84,8 @@ class CellGauge(sdk.Gauge, CellInstrument):
     """A gauge that measures by cells."""
 
     __slots__ = ()
+
+    in_line = LastValueCell
 
     def set(
         self,
@@ -101,6 +107,7 @@ class CellHistogram(sdk.Histogram, CellInstrument):
     __slots__ = ()
 
     non_negative = True
+    in_line = HistogramCell
 
     def record(
         self,

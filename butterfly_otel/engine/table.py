@@ -180,13 +180,13 @@ class Table(Keyed):
     def open(self) -> bool:
         """Whether live cells may be measured without a lock.
 
-        Cells of an unusual View, such as a histogram of what may be negative, check values
-        otherwise than their instrument does.
+        Cells of an unusual View, such as the sum of a histogram, are not what their instrument
+        measures in line.
         """
         return (
             self.direct
             and self._kind.cumulative
-            and self._made.non_negative == self.owner.non_negative
+            and issubclass(self._made, self.owner.in_line)
             and ATOMIC
         )
 
