@@ -8,11 +8,10 @@ from __future__ import annotations
 import atexit
 import logging
 from dataclasses import fields
-from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from butterfly_otel import assembly, global_provider
+from butterfly_otel import assembly, forks, global_provider
 from butterfly_otel.collectors.collection import Collection
 from butterfly_otel.collectors.registry import choose, own_sources
 from butterfly_otel.config import Config, load_config
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.server import Server
 
 _logger = logging.getLogger("butterfly_otel")
-_lock = RLock()
+_lock = forks.rlock()
 _current: Runtime | None = None
 
 

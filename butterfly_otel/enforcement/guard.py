@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from butterfly_otel import forks
 from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
 
@@ -152,7 +152,7 @@ class _Rule:
         self._default = _default(label, identity)
         self._vocabulary = frozenset(label.values) if label.kind == "closed" else None
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._lock = Lock()
+        self._lock = forks.lock()
 
     def admit(self, value: object) -> tuple[str, bool]:
         """Return the value to export, and whether it is the caller's own."""

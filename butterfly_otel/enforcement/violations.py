@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from butterfly_otel import forks
 from butterfly_otel.errors import LabelError, MeasurementError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Violations:
         self._count = count
         self._seen: set[tuple[str, str, str]] = set()
         self._labels: set[str] = set()
-        self._lock = Lock()
+        self._lock = forks.lock()
 
     @property
     def strict(self) -> bool:

@@ -6,7 +6,7 @@ import gc
 import random
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from opentelemetry import trace
@@ -230,7 +230,7 @@ def test_a_filter_of_the_users_own_is_asked_about_each_measurement() -> None:
 class _Emptied(AlignedHistogramBucketExemplarReservoir):
     """Counts how many there are."""
 
-    alive: weakref.WeakSet[_Emptied] = weakref.WeakSet()
+    alive: ClassVar[weakref.WeakSet[_Emptied]] = weakref.WeakSet()
 
     def __init__(self, boundaries: Any = (), **kwargs: Any) -> None:
         super().__init__(boundaries, **kwargs)
