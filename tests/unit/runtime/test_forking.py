@@ -25,8 +25,10 @@ _LOCKS = type(threading.Lock()), type(threading.RLock())
 _ROOMS = ("engine", "enforcement", "exporters", "instruments", "runtime", "bound")
 
 
-def _ours(module: str) -> bool:
-    return module.startswith(tuple(f"butterfly_otel.{room}" for room in _ROOMS))
+def _ours(module: object) -> bool:
+    # What is written in C may have anything for its __module__.
+    rooms = tuple(f"butterfly_otel.{room}" for room in _ROOMS)
+    return isinstance(module, str) and module.startswith(rooms)
 
 
 def _locks() -> list[Any]:
