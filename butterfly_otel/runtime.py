@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.server import Server
+    from butterfly_otel.exporters.push import Wait
 
 _logger = logging.getLogger("butterfly_otel")
 _lock = forks.rlock()
@@ -361,7 +362,7 @@ def _each_reader(readers: Sequence[MetricReader], action: str, timeout: float) -
     hangs takes no time from the others.
     """
     deadline = monotonic() + timeout
-    begun = {
+    begun: dict[MetricReader, Wait] = {
         reader: getattr(reader, f"begin_{action}")()
         for reader in readers
         if isinstance(reader, PushMetricReader)

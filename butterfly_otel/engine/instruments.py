@@ -17,7 +17,7 @@ from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
-from butterfly_otel.values import HIGHEST, clean_value
+from butterfly_otel.values import HIGHEST, clean_value, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -273,4 +273,6 @@ class CellInstrument:
         if reason not in self._logged:
             self._logged.add(reason)
             name = cast("Any", self).name
-            _logger.warning("%s: ignored the value %r: %s (logged once)", name, value, reason)
+            _logger.warning(
+                "%s: ignored the value %s: %s (logged once)", name, shown(value), reason
+            )

@@ -53,6 +53,7 @@ INVALID = {
     "nan": float("nan"),
     "infinity": float("inf"),
     "huge": 10**400,
+    "too-long-to-print": 10**5000,
     "decimal-nan": Decimal("NaN"),
     "decimal-signalling-nan": Decimal("sNaN"),
     "hostile": Hostile(),
@@ -94,6 +95,18 @@ def test_a_number_of_another_library_is_taken_as_a_float(make: str) -> None:
     [point] = points(reader, "i")
     value = point.sum if make == "histogram" else point.value
     assert type(value) is float
+
+
+@pytest.mark.parametrize("make", ["counter", "up_down_counter", "histogram"])
+def test_a_sum_of_very_large_ints_can_be_added_to(make: str) -> None:
+    """The SDK's sum is an int beyond any float then, and the next float raises OverflowError."""
+    provider, reader = _start()
+    instrument = getattr(provider.get_meter("m"), f"create_{make}")("i")
+    measure = instrument.record if make == "histogram" else instrument.add
+    for amount in (1, 10**308, 10**308, 0.5):
+        measure(amount, {"k": "v"})
+    [point] = points(reader, "i")
+    assert (point.sum if make == "histogram" else point.value) == float("inf")
 
 
 def _churning(reader: InMemoryMetricReader, provider: Any, cycles: int) -> list[list[Any]]:
