@@ -381,7 +381,9 @@ def _each_reader(readers: Sequence[MetricReader], action: str, timeout: float) -
 
 
 def _at_exit() -> None:
-    shutdown()
+    # A shutdown that is going on in a daemon thread, such as after SIGTERM, is to end first.
+    with _lock:
+        shutdown()
 
 
 atexit.register(_at_exit)
