@@ -116,7 +116,7 @@ class CellStream(sdk.ViewInstrumentMatch):
             # The series end here, and with them, as in the SDK, their reservoirs.
             reservoirs, self._reservoirs = self._reservoirs, Reservoirs(self)
             return [reservoirs.point(cell, now, state) for cell, state in drained] or None
-        cells, epoch = self.table.living(now)
+        cells, epoch = self.table.living(collected=True)
         if self.storage.reads_cells and not self._reservoirs:
             return CellPoints(self.table, cells, epoch, now) if cells else None
         states = ((cell, cell.read()) for cell in cells)

@@ -203,14 +203,14 @@ class Table(Keyed):
         for stream in self._streams:
             stream.offer(cell, measurement)
 
-    def living(self, now: int | None = None) -> tuple[list[Cell], int]:
+    def living(self, *, collected: bool = False) -> tuple[list[Cell], int]:
         """Return the live cells and the epoch they are of.
 
-        By a collection ``now``, without those whose time is over.
+        By a collection, without those whose time is over.
         """
         with self._lock:
-            if self._expiry is not None and now is not None:
-                for cell in self._expiry.expired(self.cells.values(), now):
+            if self._expiry is not None and collected:
+                for cell in self._expiry.expired(self.cells.values(), timing.monotonic()):
                     self._end(cell)
             return list(self.cells.values()), self.epoch
 
