@@ -75,7 +75,11 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(
     reader = runtime.prometheus_reader
     assert reader is not None
 
+    early: Any = get_meter("m").create_counter("early")
+    bound = early.bind({"k": "v"})
+
     def child() -> str:
+        bound.record(3)
         metrics.request_errors_total.add(1, method="inference", error_type="timeout")
         metrics.request_errors_total.add(1, method="nonsense", error_type="x" * 1000)  # type: ignore[arg-type]
         metrics.request_errors_total.add(float("nan"), method="inference", error_type="timeout")
@@ -92,3 +96,4 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(
         text = in_child(child)
     assert 'error_type="timeout"' in text
     assert "c_total" in text
+    assert 'early_total{k="v"} 3.0' in text
