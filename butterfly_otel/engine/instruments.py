@@ -242,18 +242,36 @@ class CellInstrument:
                     return cell
             flat: tuple[Any, ...] = (*given, *given.values())
             return self._targets[flat]
-        except Exception:  # noqa: BLE001 - a mapping of the caller's own may do anything
-            return self._bare if not attributes and self._bare else self.target(attributes)
+        except Exception:  # noqa: BLE001 - not remembered, or a mapping that does anything
+            return self._find_anew(attributes)
 
-    def measure_within(
-        self, target: Target, amount: float, attributes: Attributes, context: Context
-    ) -> None:
+    def _find_anew(self, attributes: Attributes) -> Target:
+        try:
+            return self._bare if not attributes and self._bare else self.target(attributes)
+        except Exception as error:  # noqa: BLE001 - a mapping of the caller's own may do anything
+            if "attributes" not in self._logged:
+                self._logged.add("attributes")
+                name = cast("Any", self).name
+                _logger.warning(
+                    "%s: ignored attributes that can't be read: %s (logged once)",
+                    name,
+                    shown(error),
+                )
+            # As the SDK takes what is no mapping at all.
+            return self._bare or self.target(None)
+
+    def measure_within(self, target: Target, amount: float, context: Context) -> None:
         """Measure with a context of the caller's."""
-        raw: Any = attributes or {}
         if isinstance(target, Cell):
-            self.measure((target,), amount, raw, context)
+            self.measure((target,), amount, target.labels(), context)
         else:
-            self.measure(target._cells, amount, raw, context, target._others)  # noqa: SLF001
+            self.measure(
+                target._cells,  # noqa: SLF001
+                amount,
+                target.attributes,
+                context,
+                target._others,  # noqa: SLF001
+            )
 
     def _most_targets(self) -> int:
         limits = [each._cardinality_limit for each in self._matches(create=False)]  # noqa: SLF001

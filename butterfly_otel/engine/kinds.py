@@ -56,7 +56,7 @@ class CellCounter(sdk.Counter, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, attributes, context)
+            self.measure_within(target, amount, context)
 
 
 class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
@@ -77,7 +77,7 @@ class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, attributes, context)
+            self.measure_within(target, amount, context)
 
 
 class CellGauge(sdk.Gauge, CellInstrument):
@@ -98,7 +98,7 @@ class CellGauge(sdk.Gauge, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, attributes, context)
+            self.measure_within(target, amount, context)
 
 
 class CellHistogram(sdk.Histogram, CellInstrument):
@@ -140,7 +140,7 @@ class CellHistogram(sdk.Histogram, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, attributes, context)
+            self.measure_within(target, amount, context)
 
 
 #: The SDK's instrument classes and ours.

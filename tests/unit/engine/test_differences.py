@@ -13,8 +13,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, ObservableCounter
 from opentelemetry.sdk.metrics import MeterProvider as StockProvider
-from opentelemetry.sdk.metrics import ObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
@@ -81,6 +81,30 @@ def test_an_invalid_value_neither_raises_nor_counts_and_is_logged_once(
     assert points(reader, "i") == []
     measure(1, {"k": "v"})
     assert len(points(reader, "i")) == 1
+
+
+class HostileMapping(dict[str, str]):
+    """Raises whatever is done with it."""
+
+    def items(self) -> Any:
+        """Raise."""
+        raise RuntimeError
+
+    __iter__ = __len__ = __bool__ = items
+
+
+@pytest.mark.parametrize("context", [None, Context()])
+def test_attributes_that_can_not_be_read_neither_raise_nor_cost_the_measurement(
+    caplog: pytest.LogCaptureFixture, context: Any
+) -> None:
+    """The SDK raises what a mapping raises; what is no mapping it takes for no attributes."""
+    provider, reader = _start(exemplar_filter=AlwaysOnExemplarFilter())
+    counter = provider.get_meter("m").create_counter("i")
+    for _ in range(3):
+        counter.add(1, HostileMapping(k="v"), context)
+    [point] = points(reader, "i")
+    assert (point.value, dict(point.attributes)) == (3, {})
+    assert caplog.text.count("attributes that can't be read") == 1
 
 
 @pytest.mark.parametrize("make", ["counter", "histogram", "gauge"])
