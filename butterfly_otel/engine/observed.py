@@ -124,7 +124,8 @@ class ObservedTable(Keyed):
             self.merged = True
             cell.value += value
         else:
-            cell.value = value
+            # As the SDK's sum, which begins with 0: that of -0.0 is 0.0.
+            cell.value = 0 + value
         cell.ready = True
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -409,8 +409,19 @@ def plans(draw: st.DrawFn) -> Plan:
     )
 
 
+_NEGATIVE_ZERO = Plan(
+    (Instrument("observable_counter", "a", "m", "", None, (((-0.0, {}),),)),),
+    (),
+    AlwaysOffExemplarFilter(),
+    (ReaderSpec(frozenset(), {}, {}),),
+    1,
+    (("create", 0), ("collect", 0)),
+)
+
+
 @settings(suppress_health_check=list(HealthCheck))
 @given(plans())
+@example(_NEGATIVE_ZERO)
 def test_the_engine_exports_what_the_stock_sdk_exports(plan: Plan) -> None:
     """Whatever is created, measured, collected and switched, MetricsData is the stock SDK's."""
     drive(plan)
