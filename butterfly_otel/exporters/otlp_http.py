@@ -70,7 +70,8 @@ class HttpExporter(OTLPMetricExporter):
     def __init__(self, *, timeout: float = 10.0, **kwargs: Any) -> None:  # noqa: ANN401 - the official ones
         provided = any(map(os.environ.get, _CREDENTIAL_PROVIDERS))
         own = None if provided or kwargs.get("session") else Session()
-        super().__init__(timeout=timeout, **{**kwargs, "session": own or kwargs.get("session")})
+        arguments: dict[str, Any] = {"session": own, **kwargs}
+        super().__init__(timeout=timeout, **arguments)
         self._patience = timeout
         self._encoder = MetricsEncoder()
         self._own_session = own
