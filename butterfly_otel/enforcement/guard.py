@@ -124,8 +124,12 @@ class LabelGuard:
         self, attributes: Mapping[str, object] | None
     ) -> tuple[Mapping[str, object], bool]:
         """Return attributes as a dict, and whether they are any: callers may pass anything."""
-        if attributes is None or type(attributes) is dict:
-            return attributes or {}, True
+        if attributes is None:
+            return {}, True
+        # What is in a plain dict can always be read.
+        plain: object = type(attributes)
+        if plain is dict:
+            return attributes, True
         try:
             return dict(attributes.items()), True
         except Exception:  # noqa: BLE001 - a mapping of the caller's own, or none
