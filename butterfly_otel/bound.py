@@ -98,8 +98,10 @@ class Bound:
 
     def settle(self) -> Target:
         """Look the series up, and keep it where it may be kept."""
+        before = self._cell
         target, keep = self._handle.settle(self._values)
-        if keep:
+        # Not when this was unsettled meanwhile: what was found is stale, and would stay for ever.
+        if keep and self._cell is before:
             self._cell = target
         return target
 

@@ -12,11 +12,10 @@ passed; in strict mode :class:`~butterfly_otel.LabelError` and
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from weakref import ref
 
-from butterfly_otel import catalog, tracing
+from butterfly_otel import catalog, forks, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
     #: Called at each collection; returns the one value, or an observation a series.
     ObserveCallback = Callable[[], float | Iterable[Observation]]
 
-_registering = Lock()
-_keeping = Lock()
+_registering = forks.lock()
+_keeping = forks.lock()
 
 
 class Sink(Protocol):

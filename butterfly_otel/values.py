@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import Final, Literal
 
 #: What most counters are given; CPython has one object for it.
 ONE: Final = 1
 #: The largest int of one digit: CPython has an instruction of its own to compare such ints.
 SMALL: Final = 2**30 - 1
-#: The largest finite float; whatever is beyond it goes the slow way, NaN included.
-HIGHEST: Final = sys.float_info.max
+#: Whatever is beyond goes the slow way, NaN included, and an int becomes a float there: a sum of
+#: ints that is beyond any float could not be added to a float.
+HIGHEST: Final = 1e150
 
 ValueProblem = Literal["not_a_number", "not_finite", "negative"]
 
@@ -20,7 +20,8 @@ def clean_value(value: object, *, negative_allowed: bool) -> float | ValueProble
     """Return ``value`` as an int or float a metric can hold, or what is wrong with it.
 
     Numbers of other libraries (NumPy scalars, 0-d tensors, ``Decimal``) are converted by
-    their ``__float__``; strings are not numbers even where they look like one. Never raises.
+    their ``__float__``, and so are ints beyond ``HIGHEST``; strings are not numbers even where
+    they look like one. Never raises.
     """
     try:
         number = _number(value)
@@ -38,11 +39,21 @@ def clean_value(value: object, *, negative_allowed: bool) -> float | ValueProble
 
 
 def _number(value: object) -> float | None:
-    if type(value) is float or type(value) is int:
+    if type(value) is float:
         return value
     if isinstance(value, int):  # bool and IntEnum
-        return int(value)
+        number = int(value)
+        return number if -HIGHEST <= number <= HIGHEST else float(number)
     if isinstance(value, (str, bytes, bytearray)):
         return None
     convert = getattr(value, "__float__", None)
     return None if convert is None else float(convert())
+
+
+def shown(value: object) -> str:
+    """Return a value as a log line shows it: short, whatever its own ``__repr__`` does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - also an int of too many digits
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a line's width

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from butterfly_otel import forks
 from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
+from butterfly_otel.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,8 +119,7 @@ class LabelGuard:
         Raises:
             LabelError: In strict mode, when a key or value breaks the contract.
         """
-        given = attributes or {}
-        known = True
+        given, known = self._readable(attributes)
         for key in given:
             if key not in self._known:
                 known = False
@@ -132,6 +132,28 @@ class LabelGuard:
                 )
         admitted, clean = self.admit([given.get(key) for key in self._keys])
         return admitted, clean and known
+
+    def _readable(
+        self, attributes: Mapping[str, object] | None
+    ) -> tuple[Mapping[str, object], bool]:
+        """Return attributes as a dict, and whether they are any: callers may pass anything."""
+        if attributes is None:
+            return {}, True
+        # What is in a plain dict can always be read.
+        plain: object = type(attributes)
+        if plain is dict:
+            return attributes, True
+        try:
+            return dict(attributes.items()), True
+        except Exception:  # noqa: BLE001 - a mapping of the caller's own, or none
+            kind = type(attributes).__name__
+            self._violations.label(
+                self._metric,
+                kind,
+                "unknown_label",
+                f"{self._metric.name}: {shown(attributes)} is no mapping of labels to values.",
+            )
+            return {}, False
 
 
 class _Rule:
@@ -165,7 +187,7 @@ class _Rule:
         self._default = _default(label, identity)
         self._vocabulary = frozenset(label.values) if label.kind == "closed" else None
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._lock = Lock()
+        self._lock = forks.lock()
 
     def admit(self, value: object) -> tuple[str, bool]:
         """Return the value to export, and whether it is the caller's own."""

@@ -257,7 +257,8 @@ class GuardedObservable(_Guarded):
     def _observe(self, callback: Callable[[], Any]) -> Sequence[Observation]:
         try:
             result = callback()
-            if not hasattr(result, "__iter__"):
+            # A NumPy array or a tensor of one number says it could be iterated, but can't.
+            if hasattr(result, "__float__") or not hasattr(result, "__iter__"):
                 result = (Observation(result),)
             return self._checked(result)
         except StopIteration:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import Meter, NoOpMeter
 
+from butterfly_otel import forks
 from butterfly_otel.enforcement.guarded import (
     GuardedCounter,
     GuardedGauge,
@@ -50,7 +50,7 @@ class GuardedMeter(Meter):
             for name, gate in gates.items()
         }
         self._warned: set[tuple[str, str]] = set()
-        self._lock = Lock()
+        self._lock = forks.lock()
 
     def guarded(self, name: str) -> Guarded:
         """Return the instrument of a catalogue metric.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from butterfly_otel import forks
 from butterfly_otel.errors import LabelError, MeasurementError
+from butterfly_otel.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ class Violations:
         self._count = count
         self._seen: set[tuple[str, str, str]] = set()
         self._labels: set[str] = set()
-        self._lock = Lock()
+        self._lock = forks.lock()
 
     @property
     def strict(self) -> bool:
@@ -65,7 +66,7 @@ class Violations:
         Raises:
             MeasurementError: In strict mode.
         """
-        message = f"{metric.name}: the value {_short(value)} was ignored: {_REASONS[reason]}."
+        message = f"{metric.name}: the value {shown(value)} was ignored: {_REASONS[reason]}."
         if self._strict:
             raise MeasurementError(message) from None
         self._count(
@@ -104,11 +105,3 @@ _REASONS = {
     "not_finite": "it is not finite",
     "negative": "this metric only takes values of 0 and more",
 }
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a value's own __repr__ may do anything
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a line's width

@@ -59,9 +59,6 @@ class Cell:
 
     __slots__ = ("__weakref__", "_attributes", "key", "live", "ready", "start", "table")
 
-    #: Whether ``record`` by itself refuses negative values.
-    non_negative = False
-
     def __init__(
         self,
         table: Table,
@@ -158,8 +155,6 @@ class CounterCell(SumCell):
 
     __slots__ = ()
 
-    non_negative = True
-
     def record(self, amount: float = 1) -> None:
         """Add a value."""
         kind = type(amount)
@@ -217,8 +212,6 @@ class HistogramCell(Cell):
     """Bucket counts and a sum, without minimum and maximum."""
 
     __slots__ = ("bounds", "counts", "high", "low", "total")
-
-    non_negative = True
 
     counts: list[int]
     total: float

@@ -46,13 +46,18 @@ class Expiry:
     """
 
     def __init__(self, time_to_live: float) -> None:
-        self._nanoseconds = int(time_to_live * 1e9)
+        self._time_to_live = time_to_live
         # The state a cell was last seen to change to, and when.
-        self._seen: dict[Cell, tuple[Any, int]] = {}
+        self._seen: dict[Cell, tuple[Any, float]] = {}
 
-    def expired(self, cells: Iterable[Cell], now: int) -> list[Cell]:
-        """Return the cells that have not been measured for longer than the time-to-live."""
-        seen: dict[Cell, tuple[Any, int]] = {}
+    def expired(self, cells: Iterable[Cell], now: float) -> list[Cell]:
+        """Return the cells that have not been measured for longer than the time-to-live.
+
+        Args:
+            cells: All live cells.
+            now: Monotonic seconds: a clock that is set must end no series.
+        """
+        seen: dict[Cell, tuple[Any, float]] = {}
         gone: list[Cell] = []
         for cell in cells:
             state = cell.state()
@@ -60,7 +65,7 @@ class Expiry:
             # Asked in any case: it forgets.
             if _marked(cell) or known is None or known[0] != state:
                 seen[cell] = state, now
-            elif now - known[1] > self._nanoseconds:
+            elif now - known[1] > self._time_to_live:
                 gone.append(cell)
             else:
                 seen[cell] = known

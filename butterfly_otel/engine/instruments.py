@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
 
 from opentelemetry.context import Context, get_current
 
@@ -17,7 +17,7 @@ from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
-from butterfly_otel.values import HIGHEST, clean_value
+from butterfly_otel.values import HIGHEST, clean_value, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,6 +48,8 @@ class CellInstrument:
 
     Attributes:
         non_negative: Whether negative values are refused.
+        in_line: The cells that may be measured in line, by this instrument, by what is bound to
+            it, and by a handle of its kind.
         lowest: The smallest value that is not refused.
         unsampled: Whether a measurement can do without asking the exemplar filter as long
             as there is no tracing.
@@ -70,6 +72,7 @@ class CellInstrument:
     )
 
     non_negative = False
+    in_line: ClassVar[type[Cell]]
     _measurement_consumer: Any
 
     def prepare(self) -> None:
@@ -239,18 +242,36 @@ class CellInstrument:
                     return cell
             flat: tuple[Any, ...] = (*given, *given.values())
             return self._targets[flat]
-        except Exception:  # noqa: BLE001 - a mapping of the caller's own may do anything
-            return self._bare if not attributes and self._bare else self.target(attributes)
+        except Exception:  # noqa: BLE001 - not remembered, or a mapping that does anything
+            return self._find_anew(attributes)
 
-    def measure_within(
-        self, target: Target, amount: float, attributes: Attributes, context: Context
-    ) -> None:
+    def _find_anew(self, attributes: Attributes) -> Target:
+        try:
+            return self._bare if not attributes and self._bare else self.target(attributes)
+        except Exception as error:  # noqa: BLE001 - a mapping of the caller's own may do anything
+            if "attributes" not in self._logged:
+                self._logged.add("attributes")
+                name = cast("Any", self).name
+                _logger.warning(
+                    "%s: ignored attributes that can't be read: %s (logged once)",
+                    name,
+                    shown(error),
+                )
+            # As the SDK takes what is no mapping at all.
+            return self._bare or self.target(None)
+
+    def measure_within(self, target: Target, amount: float, context: Context) -> None:
         """Measure with a context of the caller's."""
-        raw: Any = attributes or {}
         if isinstance(target, Cell):
-            self.measure((target,), amount, raw, context)
+            self.measure((target,), amount, target.labels(), context)
         else:
-            self.measure(target._cells, amount, raw, context, target._others)  # noqa: SLF001
+            self.measure(
+                target._cells,  # noqa: SLF001
+                amount,
+                target.attributes,
+                context,
+                target._others,  # noqa: SLF001
+            )
 
     def _most_targets(self) -> int:
         limits = [each._cardinality_limit for each in self._matches(create=False)]  # noqa: SLF001
@@ -270,4 +291,6 @@ class CellInstrument:
         if reason not in self._logged:
             self._logged.add(reason)
             name = cast("Any", self).name
-            _logger.warning("%s: ignored the value %r: %s (logged once)", name, value, reason)
+            _logger.warning(
+                "%s: ignored the value %s: %s (logged once)", name, shown(value), reason
+            )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.cells import CounterCell, HistogramCell, LastValueCell, SumCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.values import HIGHEST, ONE, SMALL
 
@@ -27,6 +28,7 @@ class CellCounter(sdk.Counter, CellInstrument):
     __slots__ = ()
 
     non_negative = True
+    in_line = CounterCell
 
     def add(
         self,
@@ -54,13 +56,15 @@ class CellCounter(sdk.Counter, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, attributes, context)
+            self.measure_within(target, amount, context)
 
 
 class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
     """An up-down counter that measures by cells."""
 
     __slots__ = ()
+
+    in_line = SumCell
 
     def add(
         self,
@@ -73,13 +77,15 @@ class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, attributes, context)
+            self.measure_within(target, amount, context)
 
 
 class CellGauge(sdk.Gauge, CellInstrument):
     """A gauge that measures by cells."""
 
     __slots__ = ()
+
+    in_line = LastValueCell
 
     def set(
         self,
@@ -92,7 +98,7 @@ class CellGauge(sdk.Gauge, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, attributes, context)
+            self.measure_within(target, amount, context)
 
 
 class CellHistogram(sdk.Histogram, CellInstrument):
@@ -101,6 +107,7 @@ class CellHistogram(sdk.Histogram, CellInstrument):
     __slots__ = ()
 
     non_negative = True
+    in_line = HistogramCell
 
     def record(
         self,
@@ -133,7 +140,7 @@ class CellHistogram(sdk.Histogram, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, attributes, context)
+            self.measure_within(target, amount, context)
 
 
 #: The SDK's instrument classes and ours.

@@ -124,7 +124,8 @@ class ObservedTable(Keyed):
             self.merged = True
             cell.value += value
         else:
-            cell.value = value
+            # As the SDK's sum, which begins with 0: that of -0.0 is 0.0.
+            cell.value = 0 + value
         cell.ready = True
 
 
@@ -167,6 +168,8 @@ class ObservedStream(sdk.ViewInstrumentMatch):
                 if sampled:
                     self._reservoirs.offer(cell, measurement)
         cells = table.finish()
+        # Sets that are gone may have given their places away, and would stay there for ever.
+        self._reservoirs.keep(cells)
         if self._storage.reads_cells and not self._reservoirs and not table.merged:
             now = collection_start_nanos
             return CellPoints(table, cells, table.epoch, now) if cells else None

@@ -111,8 +111,9 @@ class CellMeter(sdk.Meter):
         return made
 
     def restart(self) -> None:
-        """Renew the lock in a forked child."""
+        """Renew the locks in a forked child."""
         self._instrument_registration_lock = Lock()
+        self._instrument_ids_lock = Lock()
         self.creating = Lock()
         for instrument in self.instruments():
             instrument.renew_lock()

@@ -13,6 +13,8 @@ from butterfly_otel.engine.cells import HistogramCell
 from butterfly_otel.engine.points import point_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from butterfly_otel.engine import sdk_internals as sdk
     from butterfly_otel.engine.cells import Cell
 
@@ -60,6 +62,13 @@ class Reservoirs:
         if reservoir is not None:
             vars(point)["exemplars"] = reservoir.collect(cell.attributes)
         return point
+
+    def keep(self, cells: Iterable[Cell]) -> None:
+        """Forget the exemplars of all series but these."""
+        if self._by_cell:
+            with self._lock:
+                known = self._by_cell
+                self._by_cell = {cell: known[cell] for cell in cells if cell in known}
 
     def forget(self, cell: Cell) -> None:
         """Forget a series' exemplars."""

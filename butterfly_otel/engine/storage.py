@@ -79,7 +79,9 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         """Start from nothing in a forked child; observed totals go on, from now."""
         self._lock = RLock()
         now = timing.time_ns()
-        for matches in tuple(self._instrument_view_instrument_matches.values()):
+        # Enlisted ones are in both; those that are only bound to have locks as well.
+        known = (*self._instrument_view_instrument_matches.values(), *self._prepared.values())
+        for matches in {id(each): each for each in known}.values():
             for match in matches:
                 if isinstance(match, CellStream):
                     match.restart()

@@ -113,8 +113,10 @@ class CellStream(sdk.ViewInstrumentMatch):
         if self._reset_on_collect:
             drained = self.table.drain()
             self._previous_collection_start_nanos = now
-            return [self._reservoirs.point(cell, now, state) for cell, state in drained] or None
-        cells, epoch = self.table.living(now)
+            # The series end here, and with them, as in the SDK, their reservoirs.
+            reservoirs, self._reservoirs = self._reservoirs, Reservoirs(self)
+            return [reservoirs.point(cell, now, state) for cell, state in drained] or None
+        cells, epoch = self.table.living(collected=True)
         if self.storage.reads_cells and not self._reservoirs:
             return CellPoints(self.table, cells, epoch, now) if cells else None
         states = ((cell, cell.read()) for cell in cells)

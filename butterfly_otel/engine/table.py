@@ -184,13 +184,13 @@ class Table(Keyed):
     def open(self) -> bool:
         """Whether live cells may be measured without a lock.
 
-        Cells of an unusual View, such as a histogram of what may be negative, check values
-        otherwise than their instrument does.
+        Cells of an unusual View, such as the sum of a histogram, are not what their instrument
+        measures in line.
         """
         return (
             self.direct
             and self._kind.cumulative
-            and self._made.non_negative == self.owner.non_negative
+            and issubclass(self._made, self.owner.in_line)
             and ATOMIC
         )
 
@@ -207,14 +207,14 @@ class Table(Keyed):
         for stream in self._streams:
             stream.offer(cell, measurement)
 
-    def living(self, now: int | None = None) -> tuple[list[Cell], int]:
+    def living(self, *, collected: bool = False) -> tuple[list[Cell], int]:
         """Return the live cells and the epoch they are of.
 
-        By a collection ``now``, without those whose time is over.
+        By a collection, without those whose time is over.
         """
         with self._lock:
-            if self._expiry is not None and now is not None:
-                for cell in self._expiry.expired(self.cells.values(), now):
+            if self._expiry is not None and collected:
+                for cell in self._expiry.expired(self.cells.values(), timing.monotonic()):
                     self._end(cell)
             return list(self.cells.values()), self.epoch
 

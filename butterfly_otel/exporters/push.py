@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
 
+    #: Waits for so many seconds; returns whether what was begun succeeded by then.
+    Wait = Callable[[float], bool]
+
 _logger = logging.getLogger("butterfly_otel")
 
 
@@ -83,33 +86,56 @@ class PushMetricReader(MetricReader):
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Export now; return whether that succeeded within ``timeout_millis``."""
-        with self._state:
-            if self._stopping:
-                return False
-            self._asked += 1
-            ticket = self._asked
-            self._state.notify_all()
-            served = self._state.wait_for(lambda: self._done >= ticket, timeout_millis / 1000)
-            return served and self._succeeded
+        return self.begin_force_flush()(timeout_millis / 1000)
 
     def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:  # noqa: ANN401
         """Export what is left and stop, within ``timeout_millis``; harmless when done twice."""
-        deadline = monotonic() + timeout_millis / 1000
+        self.begin_shutdown()(timeout_millis / 1000)
+
+    def begin_force_flush(self) -> Wait:
+        """Begin to export; return what waits for that, as :meth:`force_flush` does.
+
+        So that several readers can export at once, and none waits for another's receiver.
+        """
         with self._state:
             if self._stopping:
-                return
+                return lambda _seconds: False
+            self._asked += 1
+            ticket = self._asked
+            self._state.notify_all()
+
+        def wait(seconds: float) -> bool:
+            with self._state:
+                served = self._state.wait_for(lambda: self._done >= ticket, seconds)
+                return served and self._succeeded
+
+        return wait
+
+    def begin_shutdown(self) -> Wait:
+        """Begin to export what is left and stop; return what waits for that and cleans up."""
+        with self._state:
+            if self._stopping:
+                return lambda _seconds: True
             self._stopping = True
             self._state.notify_all()
-        self._thread.join(max(0.0, deadline - monotonic()))
-        if self._thread.is_alive():
-            _logger.warning(
-                "the last export by %s did not end within %.1f s and was given up",
-                self._name,
-                timeout_millis / 1000,
-            )
-        # Also wakes an exporter that sleeps between retries.
-        left = max(0.0, deadline - monotonic())
-        self._exporter.shutdown(timeout_millis=left * 1000)
+        began = monotonic()
+
+        def wait(seconds: float) -> bool:
+            deadline = monotonic() + seconds
+            self._thread.join(max(0.0, seconds))
+            ended = not self._thread.is_alive()
+            if not ended:
+                _logger.warning(
+                    "the last export by %s did not end within %.1f s and was given up",
+                    self._name,
+                    monotonic() - began,
+                )
+            # Also wakes an exporter that sleeps between retries.
+            left = max(0.0, deadline - monotonic())
+            self._exporter.shutdown(timeout_millis=left * 1000)
+            return ended and self._succeeded
+
+        return wait
 
     def _run(self) -> None:
         state, due = self._state, monotonic() + self._interval

@@ -13,6 +13,7 @@ import pytest
 
 import butterfly_otel
 from butterfly_otel import catalog, metrics
+from butterfly_otel.bound import BoundCounter, Dependent
 from butterfly_otel.instruments import ObservableHandle, SynchronousHandle, node_pair
 
 Start = Callable[..., Any]
@@ -282,3 +283,45 @@ def test_a_timed_generator_is_timed_to_its_end(start: Start) -> None:
     assert ended.value.value == "got 5"
     [point] = measured.points("butterfly_barrier_wait_duration_seconds")
     assert point.count == 1
+
+
+class _Record:
+    """Keeps what is recorded."""
+
+    ready = False
+
+    def __init__(self) -> None:
+        self.amounts: list[float] = []
+
+    def record(self, amount: float) -> None:
+        """Keep the amount."""
+        self.amounts.append(amount)
+
+
+class _Reconfigured:
+    """A handle that is sent elsewhere while its first series is looked up."""
+
+    def __init__(self) -> None:
+        self.series = [_Record(), _Record()]
+        self.asked = 0
+
+    def adopt(self, dependent: Dependent) -> None:
+        """Keep the one dependent."""
+        self.dependent = dependent
+
+    def settle(self, _values: object) -> tuple[_Record, bool]:
+        """Return the old series first, and by then it is the old one."""
+        self.asked += 1
+        if self.asked == 1:
+            self.dependent.unsettle()
+        return self.series[min(self.asked, 2) - 1], True
+
+
+def test_a_bound_instrument_keeps_no_series_of_a_shut_down_sdk() -> None:
+    """What is looked up while the SDK is shut down and configured again is looked up again."""
+    handle = _Reconfigured()
+    bound = BoundCounter(handle, ())
+    for amount in (1, 2, 3):
+        bound.add(amount)
+    assert [each.amounts for each in handle.series] == [[1], [2, 3]]
+    assert handle.asked == 2

@@ -6,12 +6,11 @@ Libraries".
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from butterfly_otel import forks
 from butterfly_otel.errors import ButterflyOtelError
 from butterfly_otel.exporters.prometheus.interop import FamilyMetric
-from butterfly_otel.forks import call_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,11 +55,7 @@ class FamilyCollector:
         self._make_translator = translator
         self._utf8 = utf8
         self._translators: dict[bool, Translator] = {}
-        self._lock = Lock()
-        call_in_child(self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        self._lock = Lock()
+        self._lock = forks.lock()
 
     def describe(self) -> list[Metric]:
         """Return nothing: which metrics there will be is not known beforehand."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
 from typing import TYPE_CHECKING, Literal
+
+from butterfly_otel import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class Problems:
 
     def __init__(self, on_problem: Callable[[ProblemKind, str], None] | None = None) -> None:
         self._on_problem = on_problem
-        self._lock = Lock()
+        self._lock = forks.lock()
         self._seen: set[tuple[str, ...]] = set()
         self._counts: dict[ProblemKind, int] = {}
 

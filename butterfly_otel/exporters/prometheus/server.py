@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import selectors
 import socket
 from contextlib import suppress
@@ -42,6 +43,10 @@ _IDLE_TIMEOUT = 120.0
 _WATCH_INTERVAL = 1.0
 #: Bytes of a body that is read only to be able to go on.
 _LARGEST_BODY = 65_536
+#: What may be a length: of digits there are others, and int() refuses very many.
+_LENGTH = re.compile("[0-9]{1,9}")
+#: Before the path of a request that could also go to a proxy (RFC 9112, section 3.2.2).
+_ABSOLUTE = re.compile("^https?://[^/?]*", re.IGNORECASE)
 _WILDCARDS = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
@@ -75,6 +80,8 @@ class Server:
         self._renderer = renderer
         self._connections = Connections(_CONNECTIONS)
         self._closing = Event()
+        # Whether the last connection was refused, which is said once.
+        self._full = False
         self._wake, self._awake = socket.socketpair()
         self._thread = Thread(target=self._accept_all, name="butterfly-otel-http", daemon=True)
         self._thread.start()
@@ -133,7 +140,11 @@ class Server:
         connection.setblocking(True)  # noqa: FBT003 - the socket's own signature
         if not self._connections.add(connection, _REQUEST_TIMEOUT):
             connection.close()
+            if not self._full:
+                self._full = True
+                _logger.warning("Scrapes are refused: %d connections are open", _CONNECTIONS)
             return
+        self._full = False
         serving = Thread(target=self._serve, args=(connection, address), daemon=True)
         try:
             serving.start()
@@ -196,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self._discard_body()
         self._connections.allow(self.connection, _ANSWER_TIMEOUT)
-        path, _, query = self.path.partition("?")
+        path, _, query = _ABSOLUTE.sub("", self.path).partition("?")
         headers = {name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers}
         response = respond(self._renderer, Request(self.command, unquote(path), query, headers))
         code, _, reason = response.status.partition(" ")
@@ -215,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _discard_body(self) -> None:
         """Read what a request has no business to bring, or give up the connection."""
         length = self.headers.get("Content-Length", "0")
-        small = length.isdigit() and int(length) <= _LARGEST_BODY
+        small = _LENGTH.fullmatch(length) and int(length) <= _LARGEST_BODY
         if small and "Transfer-Encoding" not in self.headers:
             self.rfile.read(int(length))
         else:

@@ -92,7 +92,13 @@ class Stream:
     def block_of(self, data: Data) -> Block | None:
         """Return all lines of a collection, where it can be read from cells."""
         points = data.data_points
-        return self._blocks.follow(points) if isinstance(points, CellPoints) else None
+        if not isinstance(points, CellPoints):
+            return None
+        # A callback may observe anything; what is measured by calls is checked there.
+        unchecked = self.type == "counter" and not points.table.non_negative
+        if unchecked and not all(cell.read() >= 0 for cell in points.cells):
+            return None
+        return self._blocks.follow(points)
 
     def series_of(self, data: Data, problems: Problems) -> tuple[list[Series], list[Point]]:
         """Return the distinct series of a collection and their points, in its order."""

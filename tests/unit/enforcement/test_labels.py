@@ -335,3 +335,27 @@ def test_no_label_value_ever_raises_in_production(value: object) -> None:
     assert len(attributes["model"]) <= 128
     attributes["model"].encode("utf-8")
     assert not clean or isinstance(value, str)
+
+
+class _Hostile(dict[str, str]):
+    """Can't be read."""
+
+    def items(self) -> Any:
+        """Raise."""
+        raise RuntimeError
+
+    __iter__ = get = items  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("attributes", [["x"], "x", 5, _Hostile(method="inference")])
+def test_attributes_that_are_none_are_counted_and_never_raise(
+    start: Start, attributes: Any
+) -> None:
+    """OpenTelemetry's own API may be given anything; the measurement still counts."""
+    measured = start()
+    counter = measured.runtime.meter_provider.get_meter("butterfly_otel").create_counter(REQUESTS)
+    counter.add(1, attributes)
+    assert sum(measured.values(REQUESTS).values()) == 1
+    kind = type(attributes).__name__
+    labels = {"metric": REQUESTS, "label": kind, "reason": "unknown_label"}
+    assert measured.value(VIOLATIONS, **labels) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import decimal
 import fractions
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -94,3 +94,19 @@ def test_invalid_observations_are_left_out(start: Start) -> None:
         [point] = measured.points("butterfly_gpu_utilization_ratio")
     assert point.attributes["gpu_id"] == "1"
     assert sum(measured.values(INVALID).values()) == 1
+
+
+class ZeroDimensional(Scalar):
+    """Says that it can be iterated, as a NumPy array or a tensor of one number does."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Raise."""
+        raise TypeError("iteration over a 0-d array")
+
+
+def test_a_callback_may_return_a_number_of_another_library(start: Start) -> None:
+    """It is one value, even where it pretends to be several."""
+    measured = start()
+    number: Any = ZeroDimensional()
+    with metrics.cluster_size.observe(lambda: number):
+        assert set(measured.values("butterfly_cluster_size").values()) == {2.5}

@@ -24,6 +24,7 @@ import pytest
 from opentelemetry.sdk.metrics.export import MetricsData
 
 import butterfly_otel.engine
+from butterfly_otel import timing
 
 ENGINE = str(Path(butterfly_otel.engine.__file__).parent)
 
@@ -109,6 +110,7 @@ def standing_clock() -> Iterator[Clock]:
         and getattr(module, "time_ns", None) is time.time_ns
     ]
     patches = [patch.object(module, "time_ns", clock) for module in modules]
+    patches.append(patch.object(timing, "monotonic", lambda: clock.now / 1e9))
     for each in patches:
         each.start()
     try:

@@ -13,8 +13,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, ObservableCounter
 from opentelemetry.sdk.metrics import MeterProvider as StockProvider
-from opentelemetry.sdk.metrics import ObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
@@ -53,6 +53,7 @@ INVALID = {
     "nan": float("nan"),
     "infinity": float("inf"),
     "huge": 10**400,
+    "too-long-to-print": 10**5000,
     "decimal-nan": Decimal("NaN"),
     "decimal-signalling-nan": Decimal("sNaN"),
     "hostile": Hostile(),
@@ -82,6 +83,30 @@ def test_an_invalid_value_neither_raises_nor_counts_and_is_logged_once(
     assert len(points(reader, "i")) == 1
 
 
+class HostileMapping(dict[str, str]):
+    """Raises whatever is done with it."""
+
+    def items(self) -> Any:
+        """Raise."""
+        raise RuntimeError
+
+    __iter__ = __len__ = __bool__ = items
+
+
+@pytest.mark.parametrize("context", [None, Context()])
+def test_attributes_that_can_not_be_read_neither_raise_nor_cost_the_measurement(
+    caplog: pytest.LogCaptureFixture, context: Any
+) -> None:
+    """The SDK raises what a mapping raises; what is no mapping it takes for no attributes."""
+    provider, reader = _start(exemplar_filter=AlwaysOnExemplarFilter())
+    counter = provider.get_meter("m").create_counter("i")
+    for _ in range(3):
+        counter.add(1, HostileMapping(k="v"), context)
+    [point] = points(reader, "i")
+    assert (point.value, dict(point.attributes)) == (3, {})
+    assert caplog.text.count("attributes that can't be read") == 1
+
+
 @pytest.mark.parametrize("make", ["counter", "histogram", "gauge"])
 def test_a_number_of_another_library_is_taken_as_a_float(make: str) -> None:
     """The SDK keeps a Decimal, which fails when it meets a float or the OTLP encoder."""
@@ -94,6 +119,18 @@ def test_a_number_of_another_library_is_taken_as_a_float(make: str) -> None:
     [point] = points(reader, "i")
     value = point.sum if make == "histogram" else point.value
     assert type(value) is float
+
+
+@pytest.mark.parametrize("make", ["counter", "up_down_counter", "histogram"])
+def test_a_sum_of_very_large_ints_can_be_added_to(make: str) -> None:
+    """The SDK's sum is an int beyond any float then, and the next float raises OverflowError."""
+    provider, reader = _start()
+    instrument = getattr(provider.get_meter("m"), f"create_{make}")("i")
+    measure = instrument.record if make == "histogram" else instrument.add
+    for amount in (1, 10**308, 10**308, 0.5):
+        measure(amount, {"k": "v"})
+    [point] = points(reader, "i")
+    assert (point.sum if make == "histogram" else point.value) == float("inf")
 
 
 def _churning(reader: InMemoryMetricReader, provider: Any, cycles: int) -> list[list[Any]]:

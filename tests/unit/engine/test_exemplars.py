@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import (
+    AlignedHistogramBucketExemplarReservoir,
     AlwaysOffExemplarFilter,
+    AlwaysOnExemplarFilter,
     Counter,
     Histogram,
+    ObservableCounter,
     UpDownCounter,
 )
 from opentelemetry.sdk.metrics import MeterProvider as StockProvider
@@ -219,3 +225,41 @@ def test_a_filter_of_the_users_own_is_asked_about_each_measurement() -> None:
     counter.add(2)
     [point] = points(reader, "c")
     assert [each.value for each in point.exemplars] == [2]
+
+
+class _Emptied(AlignedHistogramBucketExemplarReservoir):
+    """Counts how many there are."""
+
+    alive: ClassVar[weakref.WeakSet[_Emptied]] = weakref.WeakSet()
+
+    def __init__(self, boundaries: Any = (), **kwargs: Any) -> None:
+        super().__init__(boundaries, **kwargs)
+        self.alive.add(self)
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_a_series_that_is_over_takes_its_exemplars_along(*, observed: bool) -> None:
+    """A delta's series end at each collection; an observed one gives its place to another."""
+    kind = ObservableCounter if observed else Counter
+    preference = None if observed else {kind: AggregationTemporality.DELTA}
+    view = View(
+        instrument_type=kind,
+        exemplar_reservoir_factory=lambda _aggregation: _Emptied,
+        aggregation_cardinality_limit=2,
+    )
+    reader = InMemoryMetricReader(preference)
+    provider = MeterProvider(
+        [reader], exemplar_filter=AlwaysOnExemplarFilter(), views=[view], shutdown_on_exit=False
+    )
+    meter, rounds = provider.get_meter("m"), iter(range(100))
+    if observed:
+        meter.create_observable_counter("c", [lambda _: [Observation(1, {"k": str(next(rounds))})]])
+    else:
+        counter = meter.create_counter("c")
+    for number in range(20):
+        if not observed:
+            counter.add(1, {"k": str(number)})
+        [point] = points(reader, "c")
+        assert [exemplar.value for exemplar in point.exemplars] == [1]
+    gc.collect()
+    assert len(_Emptied.alive) <= 2

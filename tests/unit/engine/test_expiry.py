@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
+from butterfly_otel import timing
 from butterfly_otel.engine import MeterProvider
 from tests.collected import points
 from tests.unit.engine.conftest import standing_clock
@@ -55,6 +56,15 @@ def test_a_series_leaves_when_nobody_measures_it(lived: Lived) -> None:
     assert set(lived.after(2)) == {"new"}
     assert set(lived.after(9)) == {"new"}
     assert lived.after(2) == {}
+
+
+def test_a_clock_that_is_set_ends_no_series(lived: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long nobody measured is no question of the time of day."""
+    lived.measure(1, {"k": "a"})
+    assert set(lived.after(0)) == {"a"}
+    stands = timing.monotonic()
+    monkeypatch.setattr(timing, "monotonic", lambda: stands)
+    assert set(lived.after(24 * 3600)) == {"a"}
 
 
 def test_it_begins_anew_when_it_is_measured_again(lived: Lived) -> None:

@@ -153,12 +153,13 @@ def _locks(provider: Any, reader: Any, histogram: Any) -> dict[str, Any]:
         "meters": provider._meter_lock,
         "readers": provider._all_metric_readers_lock,
         "instruments": provider.get_meter("m")._instrument_registration_lock,
+        "names": provider.get_meter("m")._instrument_ids_lock,
     }
 
 
 @pytest.mark.parametrize(
     "held",
-    ["stream", "storage", "consumer", "provider", "meters", "readers", "instruments"],
+    ["stream", "storage", "consumer", "provider", "meters", "readers", "instruments", "names"],
 )
 def test_a_lock_that_a_thread_held_at_the_fork_is_free_in_the_child(held: str) -> None:
     """The SDK renews its provider's locks only: a fork during a collection hangs the child."""

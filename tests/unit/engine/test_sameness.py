@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -408,8 +409,19 @@ def plans(draw: st.DrawFn) -> Plan:
     )
 
 
+_NEGATIVE_ZERO = Plan(
+    (Instrument("observable_counter", "a", "m", "", None, (((-0.0, {}),),)),),
+    (),
+    AlwaysOffExemplarFilter(),
+    (ReaderSpec(frozenset(), {}, {}),),
+    1,
+    (("create", 0), ("collect", 0)),
+)
+
+
 @settings(suppress_health_check=list(HealthCheck))
 @given(plans())
+@example(_NEGATIVE_ZERO)
 def test_the_engine_exports_what_the_stock_sdk_exports(plan: Plan) -> None:
     """Whatever is created, measured, collected and switched, MetricsData is the stock SDK's."""
     drive(plan)
@@ -438,3 +450,34 @@ def test_an_aggregation_of_the_users_own_goes_the_stock_way() -> None:
         provider = provider_class([reader], views=views, shutdown_on_exit=False)
         provider.get_meter("m").create_counter("c").add(1)
         assert [point.value for point in points(reader, "c")] == [2]
+
+
+@pytest.mark.parametrize("kind", list(MEASURE))
+@pytest.mark.parametrize(
+    "aggregation",
+    [
+        SumAggregation(),
+        LastValueAggregation(),
+        ExplicitBucketHistogramAggregation((1, 5)),
+        ExplicitBucketHistogramAggregation((1, 5), record_min_max=False),
+        ExponentialBucketHistogramAggregation(),
+    ],
+)
+@pytest.mark.parametrize("by_view", [True, False])
+def test_any_instrument_may_be_aggregated_in_any_way(
+    kind: str, aggregation: Any, *, by_view: bool
+) -> None:
+    """What an instrument measures in line are its usual cells, never those of another way."""
+    collected: list[Any] = []
+    for provider_class in (StockProvider, MeterProvider):
+        reader = InMemoryMetricReader(
+            preferred_aggregation={} if by_view else {KINDS[kind]: aggregation}
+        )
+        views = [View(instrument_name="i", aggregation=aggregation)] if by_view else []
+        provider = provider_class([reader], views=views, shutdown_on_exit=False)
+        instrument = getattr(provider.get_meter("m"), f"create_{kind}")("i")
+        for amount in (1, 0.5, 3, 2.5):
+            for _ in range(2):
+                getattr(instrument, MEASURE[kind])(amount, {"k": "x"})
+        collected.append(facts(reader.get_metrics_data()))
+    assert collected[0] == collected[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +11,13 @@ from urllib.error import URLError
 
 import pytest
 from opentelemetry import metrics as otel
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 from prometheus_client import CollectorRegistry
 
 import butterfly_otel
 from butterfly_otel import ConfigurationError, metrics
+from butterfly_otel.exporters.push import PushMetricReader
+from tests.unit.exporters.test_push import Recorder
 
 Start = Callable[..., Any]
 NODE: dict[str, Any] = {
@@ -188,3 +191,37 @@ def test_a_failure_half_way_leaves_nothing_registered(start: Start, tmp_path: An
             **NODE, prometheus_port=0, registry=registry, metric_readers=[used]
         )
     assert list(registry.collect()) == []
+
+
+def _pushed() -> tuple[Recorder, PushMetricReader]:
+    exporter = Recorder()
+    return exporter, PushMetricReader(exporter, name="test", interval=3600, timeout=5)
+
+
+@pytest.mark.parametrize("action", [butterfly_otel.force_flush, butterfly_otel.shutdown])
+def test_exports_wait_for_no_other_reader(action: Callable[[float], bool]) -> None:
+    """All begin at once: here the first is not through before the second one has begun."""
+    (waiting, first), (working, second) = _pushed(), _pushed()
+    begun = threading.Event()
+
+    def wait() -> MetricExportResult:
+        return MetricExportResult.SUCCESS if begun.wait(5) else MetricExportResult.FAILURE
+
+    def work() -> MetricExportResult:
+        begun.set()
+        return MetricExportResult.SUCCESS
+
+    waiting.behave, working.behave = wait, work
+    butterfly_otel.configure(**NODE, exporter="none", metric_readers=[first, second])
+    metrics.consensus_leader_changes_total.add(1)
+    assert action(30)
+
+
+def test_shutdown_says_whether_the_last_export_succeeded() -> None:
+    """What could not be exported any more is lost; whoever ends the process may want to know."""
+    exporter, reader = _pushed()
+    exporter.behave = lambda: MetricExportResult.FAILURE
+    butterfly_otel.configure(**NODE, exporter="none", metric_readers=[reader])
+    metrics.consensus_leader_changes_total.add(1)
+    assert not butterfly_otel.shutdown()
+    assert len(exporter.exported) == 1

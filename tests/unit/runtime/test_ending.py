@@ -165,6 +165,23 @@ def test_configure_in_another_thread_installs_no_handler(tmp_path: Path) -> None
     assert run(tmp_path, body) == (0, ["7", "True"])
 
 
+def test_the_end_of_the_program_waits_for_a_shutdown_that_is_going_on(tmp_path: Path) -> None:
+    """As after SIGTERM, when the main thread ends by itself while the last export is going on."""
+    body = """
+    begun, export = threading.Event(), ToFile.export
+    def slow(self, metrics_data, **kwargs):
+        begun.set()
+        time.sleep(0.5)  # the main thread ends meanwhile
+        return export(self, metrics_data)
+    ToFile.export = slow
+    start()
+    metrics.consensus_leader_changes_total.add(7)
+    threading.Thread(target=butterfly_otel.shutdown, daemon=True).start()
+    begun.wait()
+    """
+    assert run(tmp_path, body) == (0, ["7"])
+
+
 def test_importing_the_package_is_light() -> None:
     """Importing butterfly_otel loads neither the SDK nor gRPC, protobuf or prometheus_client."""
     program = """

@@ -6,6 +6,7 @@ Every test runs with the official exporter and with ours.
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ from butterfly_otel.exporters.otlp_grpc import GrpcExporter
 from butterfly_otel.exporters.otlp_http import EncodedRequest, HttpExporter
 from butterfly_otel.exporters.otlp_wire import Batch, MetricsEncoder
 from tests.collected import points
+from tests.unit.engine.test_fork import in_child
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
 from tests.unit.exporters.prometheus.support import collected, counter, histogram, number
 
@@ -58,6 +60,7 @@ class HttpReceiver:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.clients: list[tuple[str, int]] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -68,6 +71,7 @@ class HttpReceiver:
             def do_POST(self) -> None:
                 """Answer."""
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.clients.append(self.client_address)
                 receiver.requests.append(({k.lower(): v for k, v in self.headers.items()}, body))
                 status, headers, content = (receiver.answers or [(200, {}, b"")]).pop(0)
                 self.send_response(status)
@@ -265,6 +269,25 @@ def test_http_counts_the_points(
 ) -> None:
     """The exporter's own metrics tell how many points were exported."""
     assert points_counted(started, exporter, http, monkeypatch) == [3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_http_shares_no_connection_with_a_child(
+    http: HttpReceiver, started: Callable[..., Any]
+) -> None:
+    """Requests of two processes on one connection would mix; the official one shares it."""
+    exporter = started(HttpExporter, http)
+
+    def export() -> bool:
+        succeeded: bool = exporter.export(DATA) is SUCCESS
+        return succeeded
+
+    assert export()
+    assert export()
+    assert in_child(export)
+    parents, again, childs = http.clients
+    assert again == parents
+    assert childs != parents
 
 
 def test_an_encoded_request_is_a_message_to_whoever_asks() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -183,6 +184,24 @@ def test_a_million_is_written_with_an_exponent(pair: Pair) -> None:
     text = pair.check()
     assert 'h_seconds_bucket{k="1",le="0.5"} 2.5e+06\n' in text
     assert 'h_seconds_sum{k="1"} 1.2345675e+06\n' in text
+
+
+def test_a_counter_that_is_observed_below_zero_is_left_out(pair: Pair) -> None:
+    """OpenMetrics forbids it, and strict parsers then refuse the whole exposition."""
+    values = [1, 2]
+
+    def observe(_options: CallbackOptions) -> list[Observation]:
+        return [Observation(value, {"k": str(index)}) for index, value in enumerate(values)]
+
+    pair.provider.get_meter("m").create_observable_counter("o", [observe])
+    assert 'o_total{k="1"} 2.0' in pair.check()
+    values[1] = -2
+    text = pair.check()
+    assert 'o_total{k="0"} 1.0' in text
+    assert 'o_total{k="1"}' not in text
+    assert pair.short.problems == {"invalid_value": 1}
+    values[1] = 3
+    assert 'o_total{k="1"} 3.0' in pair.check()
 
 
 def test_the_overflow_point_is_shown(pair: Pair) -> None:

@@ -86,6 +86,7 @@ Connection = http.client.HTTPConnection
         ("GET", "/", 200),
         ("GET", "/metrics/", 200),
         ("GET", "/metric%73", 200),
+        ("GET", "http://any.host:80/metrics?name[]=a", 200),
         ("HEAD", "/metrics", 200),
         ("GET", "/other", 404),
         ("HEAD", "/other", 404),
@@ -214,6 +215,19 @@ def test_an_http_1_0_client_is_not_kept(server: Server) -> None:
     assert received.endswith(BODY)
 
 
+@pytest.mark.parametrize("length", ["\u00b2", "-1", "x", "9" * 5000])
+def test_a_length_that_is_none_is_no_failure(
+    server: Server, caplog: pytest.LogCaptureFixture, length: str
+) -> None:
+    """Whatever a client calls a length, it is answered, once, and nothing is logged."""
+    with socket.create_connection(("127.0.0.1", server.port), 5) as client:
+        client.sendall(f"GET / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode("latin-1"))
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.endswith(BODY)
+    assert not caplog.records
+
+
 def test_nonsense_is_answered_in_plain_text(server: Server) -> None:
     """What is no proper request gets an error without any HTML."""
     with socket.create_connection(("127.0.0.1", server.port), 5) as client:
@@ -303,16 +317,18 @@ def _drip(client: socket.socket) -> bool:
 
 
 def test_there_is_a_limit_of_connections(
-    renderer: _Renderer, monkeypatch: pytest.MonkeyPatch
+    renderer: _Renderer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Beyond the limit a connection is closed at once, and room is made by leaving."""
+    """Beyond the limit a connection is closed at once, said once, and room is made by leaving."""
     monkeypatch.setattr(server_module, "_CONNECTIONS", 2)
     with serve(renderer, "127.0.0.1", 0) as server:
         address = ("127.0.0.1", server.port)
         held = [socket.create_connection(address, 5) for _ in range(2)]
         time.sleep(0.1)
-        with socket.create_connection(address, 5) as refused:
-            assert refused.recv(1) == b""
+        for _ in range(2):
+            with socket.create_connection(address, 5) as refused:
+                assert refused.recv(1) == b""
+        assert caplog.text.count("Scrapes are refused: 2 connections are open") == 1
         for each in held:
             each.close()
         time.sleep(0.1)
