@@ -22,11 +22,10 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Mapping, Sized
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from weakref import ref
 
-from butterfly_otel import metrics, timing
+from butterfly_otel import forks, metrics, timing
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -185,7 +184,7 @@ class Elections:
     def __init__(self, leader: str | None = None) -> None:
         self._leader = leader
         self._since: float | None = None
-        self._lock = Lock()
+        self._lock = forks.lock()
 
     @property
     def leader(self) -> str | None:

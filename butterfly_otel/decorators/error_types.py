@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, cast
 
-from butterfly_otel.decorators.contain import ask
+from butterfly_otel.contain import ask
 from butterfly_otel.errors import ConfigurationError
 
 #: What an exception counts as: an error type, or None where it is no error, or what decides.

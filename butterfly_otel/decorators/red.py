@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from butterfly_otel import timing
-from butterfly_otel.decorators.contain import ask
+from butterfly_otel.contain import ask
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.red_series import METHODS, ROLES, Red, series

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from threading import RLock
 from typing import Literal, NamedTuple, get_args
 
-from butterfly_otel import metrics
-from butterfly_otel.integrations.contain import attempt
+from butterfly_otel import forks, metrics
+from butterfly_otel.contain import attempt
 
 Transport = Literal["quic", "grpc"]
 MessageType = Literal["tensor", "checkpoint", "consensus", "heartbeat"]
@@ -42,7 +41,7 @@ class Links:
     def __init__(self) -> None:
         self._up: dict[Link, set[object]] = {}
         # Reentrant: a channel that is garbage says that it is closed wherever that is noticed.
-        self._lock = RLock()
+        self._lock = forks.rlock()
 
     def up(self, link: Link, connection: object) -> None:
         """Say that a connection, or what stands for it, is up; harmless when said again."""

@@ -6,10 +6,9 @@ peer, so no connection can report for itself.
 
 from __future__ import annotations
 
-from threading import RLock
 from typing import TYPE_CHECKING
 
-from butterfly_otel import metrics
+from butterfly_otel import forks, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +32,7 @@ class Registry:
     def __init__(self) -> None:
         self._tracked: tuple[TrackedConnection, ...] = ()
         self._registrations: tuple[Registration, ...] = ()
-        self._lock = RLock()
+        self._lock = forks.rlock()
 
     def find(self, protocol: QuicConnectionProtocol) -> TrackedConnection | None:
         """Return the tracking of a protocol, None where there is none."""

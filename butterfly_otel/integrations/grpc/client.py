@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from butterfly_otel import timing
-from butterfly_otel.integrations.contain import attempt
+from butterfly_otel.contain import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

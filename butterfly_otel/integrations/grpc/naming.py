@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from butterfly_otel.integrations.contain import ask
+from butterfly_otel.contain import ask
 from butterfly_otel.integrations.peers import UNKNOWN_PEER, MessageType
 
 #: A call's metadata: pairs of a key in lower case and a value.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 
+from butterfly_otel.contain import ask, log_once
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.red import Method, RequestCall
 from butterfly_otel.decorators.red_series import series
 from butterfly_otel.decorators.wrapping import decorate, is_plain
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.integrations.contain import ask, log_once
 from butterfly_otel.integrations.grpc.server import SHAPES
 from butterfly_otel.integrations.grpc.serving import (
     CodeFailed,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from butterfly_otel.integrations.contain import log_once
+from butterfly_otel.contain import log_once
 from butterfly_otel.integrations.grpc.messages import counting_deserializer, counting_serializer
 from butterfly_otel.integrations.grpc.naming import (
     ask_message_type,

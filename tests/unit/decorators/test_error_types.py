@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from butterfly_otel import ERROR_TYPES, ConfigurationError, ErrorTypes
-from butterfly_otel.decorators import contain
+from butterfly_otel import ERROR_TYPES, ConfigurationError, ErrorTypes, contain
 
 
 def class_of(name: str, *bases: type[BaseException]) -> type[BaseException]:

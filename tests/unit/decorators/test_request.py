@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 import butterfly_otel
-from butterfly_otel import ConfigurationError, LabelError, arg, metrics, request
-from butterfly_otel.decorators import contain
+from butterfly_otel import ConfigurationError, LabelError, arg, contain, metrics, request
 from tests.unit.decorators.conftest import Red
 
 Start = Callable[..., Any]

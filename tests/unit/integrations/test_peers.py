@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from butterfly_otel import metrics
-from butterfly_otel.decorators import contain
-from butterfly_otel.integrations.contain import ask, attempt
+from butterfly_otel import contain, metrics
+from butterfly_otel.contain import ask, attempt
 from butterfly_otel.integrations.peers import Link, forget_peer, links
 from butterfly_otel.integrations.traffic import Traffic
 

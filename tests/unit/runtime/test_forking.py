@@ -8,13 +8,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry.metrics import get_meter
 
 import butterfly_otel
 from butterfly_otel import metrics
+from butterfly_otel.consensus import Elections
+from butterfly_otel.integrations.aioquic.registry import registry
+from butterfly_otel.integrations.peers import Link, links
 from tests.conftest import Measured
 from tests.unit.engine.test_fork import in_child
 
@@ -22,7 +25,16 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 _LOCKS = type(threading.Lock()), type(threading.RLock())
 #: What measuring, scraping and ending go through.
-_ROOMS = ("engine", "enforcement", "exporters", "instruments", "runtime", "bound")
+_ROOMS = (
+    "engine",
+    "enforcement",
+    "exporters",
+    "instruments",
+    "runtime",
+    "bound",
+    "consensus",
+    "integrations",
+)
 
 
 def _ours(module: object) -> bool:
@@ -75,6 +87,7 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(
     reader = runtime.prometheus_reader
     assert reader is not None
 
+    elections = Elections()
     early: Any = get_meter("m").create_counter("early")
     bound = early.bind({"k": "v"})
 
@@ -83,6 +96,9 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(
         metrics.request_errors_total.add(1, method="inference", error_type="timeout")
         metrics.request_errors_total.add(1, method="nonsense", error_type="x" * 1000)  # type: ignore[arg-type]
         metrics.request_errors_total.add(float("nan"), method="inference", error_type="timeout")
+        elections.ended("coordinator-2")
+        links.up(Link("compute-node-2"), elections)
+        registry.discard(cast("Any", None))
         get_meter("butterfly_otel").create_counter("none_of_ours")
         get_meter("m").create_counter("c").add(1, {"k": "v"})
         get_meter("m").create_gauge("c.total").set(1)  # two families of one name
@@ -96,4 +112,5 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(
         text = in_child(child)
     assert 'error_type="timeout"' in text
     assert "c_total" in text
+    assert "butterfly_connection_active{" in text
     assert 'early_total{k="v"} 3.0' in text

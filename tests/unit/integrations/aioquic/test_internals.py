@@ -18,7 +18,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted
 from aioquic.quic.packet_builder import QuicSentPacket
 
-from butterfly_otel.decorators import contain
+from butterfly_otel import contain
 from butterfly_otel.integrations.aioquic import internals, track_connection, tracked_protocol
 from tests.unit.integrations.aioquic.support import (
     CLIENT,

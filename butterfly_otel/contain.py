@@ -1,4 +1,7 @@
-"""What somebody else's code must never notice: that measuring it failed."""
+"""What somebody else's code must never notice: that measuring it failed.
+
+Decorators and adapters run inside it, so nothing that they do may raise there.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,19 @@ def log_once(message: str, *, error: BaseException | None = None) -> None:
     if message not in _logged:
         _logged.add(message)
         _logger.warning("%s (logged once)", message, exc_info=error)
+
+
+def attempt(measure: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> None:
+    """Call ``measure``; what it raises is logged, once a function, and goes no further.
+
+    Handles raise nothing in production. In strict mode they do, and the transport that is
+    measured must not fail for it.
+    """
+    try:
+        measure(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - nothing may reach the transport
+        name = getattr(measure, "__qualname__", repr(measure))
+        log_once(f"measuring a transport failed in {name}", error=error)
 
 
 def ask(function: Callable[_P, _T], instead: _T, *args: _P.args, **kwargs: _P.kwargs) -> _T:
