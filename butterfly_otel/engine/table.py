@@ -75,13 +75,15 @@ class Table(Keyed):
         self._dormant: WeakValueDictionary[Any, Cell] = WeakValueDictionary()
         self._lock = Lock()
         self._streams: tuple[CellStream, ...] = ()
+        # Closed to further readers from the first measurement on, and then collected by all.
+        self._closed = False
         self._enlisted = False
         self._removed = False
 
     def join(self, stream: CellStream, kind: Kind) -> bool:
         """Let a reader's stream use this table; tell whether it may."""
         with self._lock:
-            if self._streams and (self._enlisted or not kind.cumulative or kind != self._kind):
+            if self._streams and (self._closed or not kind.cumulative or kind != self._kind):
                 return False
             self._streams = (*self._streams, stream)
             return True
@@ -122,7 +124,7 @@ class Table(Keyed):
     @property
     def shareable(self) -> bool:
         """Whether another reader may join: nothing has been measured yet."""
-        return not self._enlisted
+        return not self._closed
 
     @property
     def full(self) -> bool:
@@ -144,11 +146,13 @@ class Table(Keyed):
 
     def _enlist(self) -> None:
         """Let the readers collect the instrument: the SDK does so from its first measurement."""
+        # First of all: a reader that joined any later would see what was measured before it.
+        with self._lock:
+            self._closed = True
         # Outside the lock: a collection takes the storage's lock first, then this one.
         for stream in self._streams:
             stream.storage.enlist(self.owner)
-        with self._lock:
-            self._enlisted = all(stream.enlisted for stream in self._streams)
+        self._enlisted = True
 
     def _awake(self, cell: Cell) -> Cell:
         """Return the live cell for a dormant one: itself, its twin, or the overflow cell."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -69,6 +70,31 @@ def test_what_differs_is_not_shared() -> None:
     assert len(points(plain, "c")) == len(points(delta, "d")) == 3
     overflow = [each for each in points(few, "c") if "otel.metric.overflow" in each.attributes]
     assert len(overflow) == 1
+    made.shutdown()
+
+
+def test_a_reader_that_comes_amid_the_first_measurement_has_its_own_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else one that comes later still would share it, and see what was measured before."""
+    one, two, late = (InMemoryMetricReader() for _ in range(3))
+    made = provider(one)
+    counter: Any = made.get_meter("m").create_counter("c")
+    storage: Any = made._measurement_consumer._reader_storages[one]
+    enlist = storage.enlist
+
+    def meanwhile(instrument: Any) -> None:
+        monkeypatch.undo()
+        made.add_metric_reader(two)
+        counter.bind({"k": "b"})
+        enlist(instrument)
+
+    monkeypatch.setattr(storage, "enlist", meanwhile)
+    counter.add(1, {"k": "a"})
+    made.remove_metric_reader(two)
+    made.add_metric_reader(late)
+    counter.add(1, {"k": "b"})
+    assert [(dict(each.attributes), each.value) for each in points(late, "c")] == [({"k": "b"}, 1)]
     made.shutdown()
 
 
