@@ -66,9 +66,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         """Collect an instrument from now on: the SDK does so from its first measurement."""
         with self._lock:
             enlisted: Any = self._instrument_view_instrument_matches
-            matches = enlisted.setdefault(instrument, self.matches(instrument, create=True))
-            for match in matches:
-                match.enlisted = True
+            enlisted.setdefault(instrument, self.matches(instrument, create=True))
 
     def _get_or_init_view_instrument_match(self, instrument: Any) -> Any:  # noqa: ANN401
         if isinstance(cast("object", instrument), CellInstrument):

@@ -50,7 +50,6 @@ class CellStream(sdk.ViewInstrumentMatch):
 
     Attributes:
         storage: Everything of its reader.
-        enlisted: Whether the storage collects it: from the first measurement on.
         table: The series, which other readers may share.
     """
 
@@ -64,7 +63,6 @@ class CellStream(sdk.ViewInstrumentMatch):
     ) -> None:
         super().__init__(instrument=owner, **settings)  # type: ignore[arg-type]
         self.storage = storage
-        self.enlisted = False
         self._reservoirs = Reservoirs(self)
         kind = Kind(
             view=self._view,
