@@ -1,8 +1,10 @@
 """Run the unit tests on every CPython from 3.10 on that this machine has.
 
 Those of `interpreters.py` are among them, where they are built. Each interpreter gets an
-environment of its own in the cache, built once for a given pyproject.toml. The interpreter that
-runs this script has been tested already and is left out.
+environment of its own, built once for a given pyproject.toml. They are kept inside the checkout
+like `.venv`, since they point to its code: two checkouts must not share one, and what remains of
+a deleted one must not be tested. The interpreter that runs this script has been tested already
+and is left out.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import interpreters
-from building import cache_root
 
 ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENTS = ROOT / ".cache" / "environments"
 OLDEST = (3, 10)
 QUESTION = """
 import ensurepip, sys, sysconfig, venv
@@ -109,11 +111,11 @@ def find() -> list[Interpreter]:
 
 def environment(interpreter: Interpreter) -> Path:
     """Return the interpreter of an environment with everything the unit tests need."""
-    recipe = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
-    recipe.update(str(interpreter.python.resolve()).encode())
-    folder = cache_root() / f"python{interpreter.name}-{recipe.hexdigest()[:12]}"
-    ours = folder / "bin" / "python"
-    if not (folder / "ready").exists():
+    pyproject = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    recipe = f"{interpreter.python.resolve()}\n{ROOT}\n{pyproject}\n"
+    folder = ENVIRONMENTS / f"python{interpreter.name}"
+    ours, ready = folder / "bin" / "python", folder / "ready"
+    if not ready.is_file() or ready.read_text(encoding="utf-8") != recipe:
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([interpreter.python, "-m", "venv", folder], check=True)
         install = [ours, "-m", "pip", "install", "--quiet"]
@@ -124,7 +126,7 @@ def environment(interpreter: Interpreter) -> Path:
             subprocess.run([*install, *wheels], check=True, cwd=ROOT)
             package = ["--no-deps", "--editable", "."]
         subprocess.run([*install, *package], check=True, cwd=ROOT)
-        (folder / "ready").touch()
+        ready.write_text(recipe, encoding="utf-8")
     return ours
 
 
