@@ -80,6 +80,12 @@ def folder_of(recipe: Recipe) -> Path:
     return cache_root() / recipe.kind / f"{recipe.name}-{digest.hexdigest()[:12]}"
 
 
+def built(recipe: Recipe, program: str) -> Path | None:
+    """The path of a `program` of a recipe, or None where it is not built."""
+    path = folder_of(recipe) / "bin" / recipe.programs[program]
+    return path if path.is_file() else None
+
+
 def beside(folder: Path, kind: str) -> Path:
     """The file of that kind that belongs to a folder, whatever dots its name has."""
     return folder.parent / f"{folder.name}.{kind}"

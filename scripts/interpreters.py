@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from building import BuildError, Recipe, UnavailableError, folder_of, run, try_make
+from building import BuildError, Recipe, UnavailableError, built, run, try_make
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,8 +101,7 @@ RECIPES = {
 
 def find(name: str) -> Path | None:
     """The path of a built interpreter, or None."""
-    path = folder_of(RECIPES[name]) / "bin" / "python3.14"
-    return path if path.is_file() else None
+    return built(RECIPES[name], name)
 
 
 def main() -> int:
@@ -122,8 +121,8 @@ def main() -> int:
     unknown = sorted(set(options.interpreters) - set(RECIPES))
     if unknown:
         parser.error(f"no such interpreter: {', '.join(unknown)}; there are {', '.join(RECIPES)}")
-    built = [try_make(RECIPES[name]) for name in dict.fromkeys(options.interpreters or RECIPES)]
-    return 0 if all(built) else 1
+    done = [try_make(RECIPES[name]) for name in dict.fromkeys(options.interpreters or RECIPES)]
+    return 0 if all(done) else 1
 
 
 if __name__ == "__main__":

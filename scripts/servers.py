@@ -20,7 +20,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from building import BuildError, folder_of, try_make
+from building import BuildError, built, try_make
 from server_recipes import RECIPES, relock_collector
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ PROGRAMS = {program: recipe for recipe in RECIPES for program in recipe.programs
 
 def find(program: str) -> Path | None:
     """The path of a built `program`, or None."""
-    recipe = PROGRAMS[program]
-    path = folder_of(recipe) / "bin" / recipe.programs[program]
-    return path if path.is_file() else None
+    return built(PROGRAMS[program], program)
 
 
 def print_path(program: str) -> int:
@@ -84,8 +82,8 @@ def main() -> int:
         if unknown:
             parser.error(f"no such server: {', '.join(unknown)}; there are {', '.join(SERVERS)}")
         wanted = [SERVERS[name] for name in dict.fromkeys(options.servers or SERVERS)]
-        built = [try_make(recipe) for recipe in wanted]
-        return 0 if all(built) else 1
+        done = [try_make(recipe) for recipe in wanted]
+        return 0 if all(done) else 1
     if options.command == "path":
         return print_path(options.program)
     return print_list() if options.command == "list" else relock()
