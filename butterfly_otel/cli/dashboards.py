@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from butterfly_otel.cli.rules import parse_duration
-from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.cli.output import write_files
+from butterfly_otel.cli.rule_options import given, parse_duration, rule_options
 
 if TYPE_CHECKING:
     from butterfly_otel.dashboards import Options
@@ -80,39 +80,16 @@ def run(args: argparse.Namespace) -> int:
     # Imported late, so that the other commands start as fast as they can.
     from butterfly_otel.render.dashboards import renderers  # noqa: PLC0415
 
-    folder: Path = args.output
     texts = {name: render() for name, render in renderers(_options(args)).items()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
-            print(f"wrote {folder / name}")
-    except OSError as error:
-        msg = f"can't write to {folder}: {error.strerror or error}; choose another --output"
-        raise ConfigurationError(msg) from error
+    write_files(args.output, texts)
     return 0
 
 
 def _options(args: argparse.Namespace) -> Options:
     from butterfly_otel.dashboards import Options  # noqa: PLC0415
-    from butterfly_otel.rules import Options as RuleOptions  # noqa: PLC0415
-    from butterfly_otel.rules import Thresholds, parse_labels  # noqa: PLC0415
 
-    rules = RuleOptions(
-        thresholds=Thresholds().changed(args.threshold),
-        extra_labels=parse_labels(args.extra_label),
-        selector=tuple(args.selector),
-        **_given(
-            jobs=args.jobs,
-            runbooks=args.runbooks.rstrip("/") if args.runbooks else None,
-            scrape_interval=args.scrape_interval,
-        ),
-    )
     refresh = "" if args.refresh == "off" else args.refresh
     return Options(
-        rules=rules, **_given(name=args.name, datasource=args.datasource, refresh=refresh)
+        rules=rule_options(args),
+        **given(name=args.name, datasource=args.datasource, refresh=refresh),
     )
-
-
-def _given(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the options take
-    return {name: value for name, value in values.items() if value is not None}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from butterfly_otel.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from butterfly_otel.rules import Options
+from butterfly_otel.cli.output import write_files
+from butterfly_otel.cli.rule_options import parse_duration, rule_options
 
 _DESCRIPTION = """\
 Write prometheus_rules.yml and prometheus_alerts.yml: the specification's recording rules and
@@ -25,7 +22,6 @@ examples:
 
 thresholds, with their defaults:
 """
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -108,57 +104,18 @@ def run(args: argparse.Namespace) -> int:
         render_rules,
     )
 
-    options, folder = _options(args), args.output
+    options = rule_options(
+        args,
+        required=tuple(args.require) if args.require else None,
+        speed=args.speed,
+        dotted_labels=args.dotted_labels,
+    )
     if args.kubernetes:
         texts = {OPERATOR_FILE: render_operator(options)}
     else:
         texts = {RULES_FILE: render_rules(options), ALERTS_FILE: render_alerts(options)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
-            print(f"wrote {folder / name}")
-    except OSError as error:
-        msg = f"can't write to {folder}: {error.strerror or error}; choose another --output"
-        raise ConfigurationError(msg) from error
+    write_files(args.output, texts)
     return 0
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as ``15s``, ``500ms`` or ``1m``.
-
-    Raises:
-        ArgumentTypeError: When it is none.
-    """
-    for unit, seconds in _UNITS.items():
-        count = text.removesuffix(unit)
-        if count != text and count.isascii() and count.isdigit():
-            return int(count) * seconds
-    msg = f"{text!r} is no duration; write one such as 15s or 1m"
-    raise argparse.ArgumentTypeError(msg)
-
-
-def _options(args: argparse.Namespace) -> Options:
-    from butterfly_otel.rules import Options, Thresholds, parse_labels  # noqa: PLC0415
-
-    given: dict[str, Any] = {
-        name: value
-        for name, value in (
-            ("scrape_interval", args.scrape_interval),
-            ("jobs", args.jobs),
-            ("required", tuple(args.require) if args.require else None),
-            ("runbooks", args.runbooks.rstrip("/") if args.runbooks else None),
-            ("speed", args.speed),
-        )
-        if value is not None
-    }
-    return Options(
-        thresholds=Thresholds().changed(args.threshold),
-        extra_labels=parse_labels(args.extra_label),
-        selector=tuple(args.selector),
-        dotted_labels=args.dotted_labels,
-        **given,
-    )
 
 
 def _thresholds() -> str:

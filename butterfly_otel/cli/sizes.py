@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from butterfly_otel import sizes
-from butterfly_otel.cli.rules import parse_duration
+from butterfly_otel.cli.rule_options import parse_duration
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.streams import default_streams
 
