@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakMethod
 
 from opentelemetry import trace
 from opentelemetry.context import get_current
@@ -19,6 +17,7 @@ from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES
 from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
 from butterfly_otel.engine.streams import CellStream, cell_class
+from butterfly_otel.forks import call_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -140,10 +139,8 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
         #: Whether every single measurement has to be put before the exemplar filter.
         self.samples_always = not self._never and type(exemplars) is not TraceBasedExemplarFilter
 
-        if hasattr(os, "register_at_fork"):
-            # Not by the provider: readers keep this alive, and may outlive that.
-            restart = WeakMethod(self.restart)
-            os.register_at_fork(after_in_child=lambda: (again := restart()) and again())
+        # Not by the provider: readers keep this alive, and may outlive that.
+        call_in_child(self.restart)
 
     def storages(self) -> Collection[CellReaderStorage]:
         """Return the storage of each reader."""

@@ -7,8 +7,6 @@ when the exporter doesn't, reports failure, and may be shut down twice.
 from __future__ import annotations
 
 import logging
-import os
-import weakref
 from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from opentelemetry.context import (
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricReader
 
 from butterfly_otel.engine.sdk_internals import exporter_preferences
+from butterfly_otel.forks import call_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,9 +65,7 @@ class PushMetricReader(MetricReader):
         self._on_export = on_export
         self._failing = False
         self._start()
-        if hasattr(os, "register_at_fork"):
-            restart = weakref.WeakMethod(self._restart)
-            os.register_at_fork(after_in_child=lambda: (start := restart()) and start())
+        call_in_child(self._restart)
 
     def _restart(self) -> None:
         """Go on in a forked child, unless it was over before."""

@@ -7,14 +7,14 @@ PyTorch are who reads it.
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import contextmanager
 from math import nan
 from threading import RLock
 from typing import TYPE_CHECKING, Literal
-from weakref import WeakMethod, ref
+from weakref import ref
 
 from butterfly_otel.errors import MeasurementError
+from butterfly_otel.forks import call_in_child
 from butterfly_otel.pools.parts import Part
 from butterfly_otel.values import clean_value
 
@@ -184,9 +184,7 @@ class Pools:
         self._strict = False
         self._count: Count | None = None
         self._logged: set[tuple[str, str]] = set()
-        if hasattr(os, "register_at_fork"):
-            renew = WeakMethod(self._renew_lock)
-            os.register_at_fork(after_in_child=lambda: (alive := renew()) and alive())
+        call_in_child(self._renew_lock)
 
     @property
     def pools(self) -> tuple[MemoryPool, ...]:
