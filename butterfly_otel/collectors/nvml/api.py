@@ -94,6 +94,8 @@ class Nvml:
         except self._pynvml.NVMLError as error:
             # `.value`, because the exception itself is unhashable and compares with nothing else.
             raise NvmlError(int(error.value), name, str(error)) from None
+        except UnicodeDecodeError:
+            raise NvmlError(Code.UNKNOWN, name, "the answer is no text") from None
 
     def _number(self, name: str, *arguments: object) -> int:
         return _told(name, self._call(name, *arguments))

@@ -27,6 +27,7 @@ class Code(IntEnum):
     ARGUMENT_VERSION_MISMATCH = 25
     DEPRECATED = 26
     GPU_NOT_FOUND = 28
+    UNKNOWN = 999
 
 
 #: NVML as a whole no longer answers: the source is closed and opened again.

@@ -40,7 +40,7 @@ enum {
 
 struct values {
     unsigned utilization, memory_utilization, cores, power, pcie_tx, pcie_rx;
-    int temperature, major, minor, mig_mode, gpm;
+    int temperature, major, minor, mig_mode, gpm, garbled;
     unsigned long long total, reserved, used, energy, corrected, uncorrected, clock_events;
 };
 struct process {
@@ -135,6 +135,7 @@ void fake_set(int board, const char *what, long long value) {
     else if (!strcmp(what, "minor")) v->minor = value;
     else if (!strcmp(what, "mig_mode")) v->mig_mode = value;
     else if (!strcmp(what, "gpm")) v->gpm = value;
+    else if (!strcmp(what, "garbled")) v->garbled = value;
     else if (!strcmp(what, "total")) v->total = value;
     else if (!strcmp(what, "reserved")) v->reserved = value;
     else if (!strcmp(what, "used")) v->used = value;
@@ -297,7 +298,8 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, struct device **devic
 }
 nvmlReturn_t nvmlDeviceGetUUID(struct device *device, char *uuid, unsigned length) {
     CHECK(device);
-    if (device->slot < 0) snprintf(uuid, length, "GPU-%08d", device->board);
+    if (BOARD(device)->garbled) snprintf(uuid, length, "GPU-\xff");
+    else if (device->slot < 0) snprintf(uuid, length, "GPU-%08d", device->board);
     else snprintf(uuid, length, "MIG-%08d-%d", device->board, MIG(device)->serial);
     return SUCCESS;
 }

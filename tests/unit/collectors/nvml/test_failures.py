@@ -145,6 +145,20 @@ def test_no_permission_for_one_gpu(gpus: Machine, caplog: pytest.LogCaptureFixtu
     )
 
 
+def test_a_name_that_is_no_text(gpus: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    """A GPU whose UUID can't be decoded is left out and named once; the others are read."""
+    gpus.gpus(2)
+    gpus.set(1, garbled=1)
+    source = gpus.opened()
+    for _ in range(3):
+        gpus.advance(31)
+        assert up(source.read()) == {f"{GPU}0": 1}
+    assert [record.message for record in caplog.records] == [
+        "GPU 1 cannot be read and is left out:"
+        " nvmlDeviceGetUUID: the answer is no text (NVML error 999)"
+    ]
+
+
 def test_no_permission_for_performance_counters(
     gpus: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
