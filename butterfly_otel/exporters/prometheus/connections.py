@@ -10,6 +10,10 @@ from time import monotonic
 class Connections:
     """Connections with deadlines, so that no client can hold a thread for ever.
 
+    A connection waits for a request or is being answered. Where there are too many, a new one
+    takes the place of the one that waits the longest: HTTP lets a server end an idle connection
+    at any time (RFC 9112, section 9.5), and so idle clients can't keep a scraper out.
+
     Args:
         limit: How many may be open at once.
 
@@ -19,23 +23,51 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._deadlines: dict[socket.socket, float] = {}
+        # In the order in which they began to wait.
+        self._waiting: dict[socket.socket, None] = {}
         self._changed = Condition()
         #: Whether no more requests are to be answered.
         self.closed = False
 
     def add(self, connection: socket.socket, seconds: float) -> bool:
-        """Take in a connection for so many seconds; False where there are too many."""
+        """Let a connection wait for so many seconds; False where too many are being answered."""
         with self._changed:
-            if self.closed or len(self._deadlines) >= self._limit:
+            if self.closed or not self._make_room():
                 return False
             self._deadlines[connection] = monotonic() + seconds
+            self._waiting[connection] = None
             return True
 
-    def allow(self, connection: socket.socket, seconds: float) -> None:
-        """Let a connection stay open for so many seconds from now on."""
+    def _make_room(self) -> bool:
+        if len(self._deadlines) < self._limit:
+            return True
+        longest = next(iter(self._waiting), None)
+        if longest is None:
+            return False
+        self._forget(longest)
+        # Wakes its thread, which ends it.
+        _shut(longest, socket.SHUT_RDWR)
+        return True
+
+    def receive(self, connection: socket.socket, seconds: float) -> None:
+        """Give a request that has begun so many seconds to arrive; it waits as long as before."""
         with self._changed:
             if connection in self._deadlines:
                 self._deadlines[connection] = monotonic() + seconds
+
+    def answer(self, connection: socket.socket, seconds: float) -> None:
+        """Keep a connection open for the answer, for so many seconds."""
+        with self._changed:
+            if connection in self._deadlines:
+                self._deadlines[connection] = monotonic() + seconds
+                self._waiting.pop(connection, None)
+
+    def wait(self, connection: socket.socket, seconds: float) -> None:
+        """Let a connection that was answered wait for so many seconds."""
+        with self._changed:
+            if connection in self._deadlines:
+                self._deadlines[connection] = monotonic() + seconds
+                self._waiting[connection] = None
 
     def end(self, connection: socket.socket) -> None:
         """Close a connection."""
@@ -43,8 +75,12 @@ class Connections:
         _shut(connection, socket.SHUT_RDWR)
         connection.close()
         with self._changed:
-            self._deadlines.pop(connection, None)
+            self._forget(connection)
             self._changed.notify_all()
+
+    def _forget(self, connection: socket.socket) -> None:
+        self._deadlines.pop(connection, None)
+        self._waiting.pop(connection, None)
 
     def end_overdue(self) -> bool:
         """Interrupt every connection past its deadline; tell whether any is open."""
@@ -73,6 +109,7 @@ class Connections:
         for connection in self._deadlines:
             connection.close()
         self._deadlines = {}
+        self._waiting = {}
 
 
 def _shut(connection: socket.socket, how: int) -> None:

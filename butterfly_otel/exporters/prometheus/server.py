@@ -30,7 +30,7 @@ __all__ = ["Server", "make_wsgi_app", "serve"]
 
 _logger = logging.getLogger(__name__)
 
-#: Connections served at once. Prometheus keeps one open, so more of them than this are
+#: Connections open at once. Prometheus keeps one open, so more of them than this are
 #: no scrapers.
 _CONNECTIONS = 64
 #: Seconds in which a request must have arrived, from the connection or its first byte on.
@@ -142,7 +142,7 @@ class Server:
             connection.close()
             if not self._full:
                 self._full = True
-                _logger.warning("Scrapes are refused: %d connections are open", _CONNECTIONS)
+                _logger.warning("Scrapes are refused: %d are being answered", _CONNECTIONS)
             return
         self._full = False
         serving = Thread(target=self._serve, args=(connection, address), daemon=True)
@@ -200,13 +200,13 @@ class _Handler(BaseHTTPRequestHandler):
             # Blocks until a request begins; its end is what ends an idle connection.
             if not cast("BufferedReader", self.rfile).peek(1) or self._connections.closed:
                 return
-            self._connections.allow(self.connection, _REQUEST_TIMEOUT)
+            self._connections.receive(self.connection, _REQUEST_TIMEOUT)
             self.handle_one_request()
-            self._connections.allow(self.connection, _IDLE_TIMEOUT)
+            self._connections.wait(self.connection, _IDLE_TIMEOUT)
 
     def _answer(self) -> None:
         self._discard_body()
-        self._connections.allow(self.connection, _ANSWER_TIMEOUT)
+        self._connections.answer(self.connection, _ANSWER_TIMEOUT)
         path, _, query = _ABSOLUTE.sub("", self.path).partition("?")
         headers = {name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers}
         response = respond(self._renderer, Request(self.command, unquote(path), query, headers))

@@ -316,24 +316,54 @@ def _drip(client: socket.socket) -> bool:
         return True
 
 
-def test_there_is_a_limit_of_connections(
+def test_there_is_a_limit_of_answers(
     renderer: _Renderer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Beyond the limit a connection is closed at once, said once, and room is made by leaving."""
+    """Beyond the limit a connection is closed at once, said once, and room is made by ending."""
     monkeypatch.setattr(server_module, "_CONNECTIONS", 2)
+    renderer.release.clear()
     with serve(renderer, "127.0.0.1", 0) as server:
-        address = ("127.0.0.1", server.port)
-        held = [socket.create_connection(address, 5) for _ in range(2)]
-        time.sleep(0.1)
+        busy = [_connection(server) for _ in range(2)]
+        for each in busy:
+            renderer.entered.clear()
+            each.request("GET", "/metrics")
+            assert renderer.entered.wait(5)
         for _ in range(2):
-            with socket.create_connection(address, 5) as refused:
+            with socket.create_connection(("127.0.0.1", server.port), 5) as refused:
                 assert refused.recv(1) == b""
-        assert caplog.text.count("Scrapes are refused: 2 connections are open") == 1
-        for each in held:
-            each.close()
-        time.sleep(0.1)
+        assert caplog.text.count("Scrapes are refused: 2 are being answered") == 1
+        renderer.release.set()
+        assert [each.getresponse().read() for each in busy] == [BODY, BODY]
         with urlopen(server.url, timeout=5) as answer:
             assert answer.read() == BODY
+        for each in busy:
+            each.close()
+
+
+def test_idle_connections_make_room(renderer: _Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that waits the longest ends, be it for its first request, the rest of it, or more."""
+    monkeypatch.setattr(server_module, "_CONNECTIONS", 3)
+    with serve(renderer, "127.0.0.1", 0) as server, contextlib.ExitStack() as opened:
+
+        def connect() -> Connection:
+            connection = opened.enter_context(closing(_connection(server)))
+            connection.connect()
+            return connection
+
+        def scrape(connection: Connection) -> bytes:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read()
+
+        # The scraper connects first, but waits only from its first answer on.
+        scraper, silent, slow = connect(), connect(), connect()
+        assert slow.sock is not None
+        slow.sock.sendall(b"GET /met")
+        assert scrape(scraper) == BODY
+        for ended in (silent, slow):
+            assert scrape(connect()) == BODY
+            assert ended.sock is not None
+            assert ended.sock.recv(1) == b""
+            assert scrape(scraper) == BODY
 
 
 def test_a_port_in_use_is_the_callers_oserror(renderer: _Renderer, server: Server) -> None:
