@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     is no failure: Python 3.10 can't have it.
     """
     root: Path = args.root
-    if not (root / "butterfly_otel" / "catalog").is_dir():
+    # Among installed packages there is a catalogue too, and nothing that may be written beside it.
+    if not all((root / each).exists() for each in ("pyproject.toml", "butterfly_otel/catalog")):
         msg = f"{root} is no source tree of butterfly-otel; pass its root by --root"
         raise ConfigurationError(msg)
     # No other command needs it.

@@ -19,6 +19,7 @@ ARTEFACTS = every_artefact()
 def copy_of_the_tree(folder: Path) -> Path:
     """Return a source tree with the rendered files in it."""
     (folder / "butterfly_otel" / "catalog").mkdir(parents=True)
+    (folder / "pyproject.toml").touch()
     for each in ARTEFACTS:
         target = folder / each.path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -48,9 +49,13 @@ def test_check_finds_a_stale_file_and_render_mends_it(
 def test_render_outside_a_source_tree_is_a_clear_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An installed package has nothing to render into and says so."""
+    """A folder that is none, or has no more than the installed package, is not written to."""
     assert main(["render", "--root", str(tmp_path)]) == 2
     assert "no source tree" in capsys.readouterr().err
+    (tmp_path / "butterfly_otel" / "catalog").mkdir(parents=True)
+    assert main(["render", "--root", str(tmp_path)]) == 2
+    assert "no source tree" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["butterfly_otel"]
 
 
 def test_docstrings_of_handles_give_unit_labels_and_query() -> None:
