@@ -153,11 +153,15 @@ def _endpoint(source: Source, protocol: OtlpProtocol) -> str:
     Given for metrics alone, it is used as it is; given for all signals, ``/v1/metrics`` is
     added to it for HTTP.
     """
+    grpc = protocol == "grpc"
+    path = "" if grpc else "/v1/metrics"
+    default = _DEFAULT_ENDPOINTS[protocol]
+    like = default.replace("localhost", "collector")
     own = source.url(
-        "otlp_endpoint", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", grpc=protocol == "grpc"
+        "otlp_endpoint", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", like=like + path, grpc=grpc
     )
     if own is not None:
         return own
-    shared = source.url(None, "OTEL_EXPORTER_OTLP_ENDPOINT", grpc=protocol == "grpc")
-    base = shared or _DEFAULT_ENDPOINTS[protocol]
-    return base if protocol == "grpc" else f"{base.rstrip('/')}/v1/metrics"
+    shared = source.url(None, "OTEL_EXPORTER_OTLP_ENDPOINT", like=like, grpc=grpc)
+    base = shared or default
+    return base if grpc else f"{base.rstrip('/')}{path}"

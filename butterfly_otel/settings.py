@@ -170,8 +170,8 @@ class Source:
             raise ConfigurationError(f"{place} is {value!r}; it must be {unit} above 0")
         return number if given is not None else number / 1000
 
-    def url(self, argument: str | None, variable: str, *, grpc: bool) -> str | None:
-        """Return an HTTP(S) URL; for gRPC ``host:port`` is one as well."""
+    def url(self, argument: str | None, variable: str, *, like: str, grpc: bool) -> str | None:
+        """Return an HTTP(S) URL such as ``like``; for gRPC ``host:port`` is one as well."""
         value = self.text(argument, variable)
         if value is None:
             return None
@@ -185,9 +185,7 @@ class Source:
             valid = False
         if not valid:
             place = self._place(argument, variable)
-            raise ConfigurationError(
-                f"{place} is {value!r}; it must be a URL such as http://collector:4318"
-            )
+            raise ConfigurationError(f"{place} is {value!r}; it must be a URL such as {like}")
         return value
 
     def otlp_text(self, argument: str, suffix: str) -> str | None:
