@@ -38,6 +38,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"butterfly-otel {__version__}\n"
 
 
+def test_the_package_runs_as_a_module() -> None:
+    """``python -m butterfly_otel`` is the command, with its exit codes."""
+    command = [sys.executable, "-m", "butterfly_otel", "check", "no-such-file"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 2
+    assert "no-such-file cannot be read" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["catalog", "--category", "x"]])
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Wrong usage exits with 2 and says what would be right."""
