@@ -87,6 +87,10 @@ class Bound:
         handle.adopt(self)
         self.unsettle()
 
+    def __repr__(self) -> str:
+        """Name the handle, and the labels in the contract's order."""
+        return f"<{type(self).__name__} of {self._handle!r} with {self._values}>"
+
     def unsettle(self) -> None:
         """Look the series up again at the next measurement. Called by the handle."""
         self._cell = _Unsettled(self)

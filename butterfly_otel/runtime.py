@@ -95,6 +95,11 @@ class Runtime:
         if config.handle_signals:
             self._signals.install()
 
+    def __repr__(self) -> str:
+        """Say whose metrics these are and where they are served."""
+        where = "ended" if self._ended else self.prometheus_url or "not served"
+        return f"<Runtime of {self.config.node_role} {self.config.node_id!r}: {where}>"
+
     @property
     def meter_provider(self) -> GatedMeterProvider | None:
         """The OpenTelemetry meter provider; None where the SDK is disabled."""

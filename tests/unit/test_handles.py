@@ -37,6 +37,13 @@ def test_handles_are_no_ops_before_configure() -> None:
         pass
 
 
+def test_a_bound_instrument_shows_what_it_measures() -> None:
+    """Its text names the metric and its labels, in the contract's order."""
+    bound = metrics.requests_total.bind(method="inference", status="success")
+    shown = "<RequestsTotal butterfly_requests_total> with (None, 'inference', 'success')"
+    assert repr(bound) == f"<BoundCounter of {shown}>"
+
+
 def test_handles_and_bound_instruments_of_earlier_start_to_work(start: Start) -> None:
     """What was bound or decorated before configure() measures from then on."""
     bound = metrics.requests_total.bind(method="inference", status="success")

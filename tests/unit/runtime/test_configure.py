@@ -54,6 +54,16 @@ def test_equal_settings_return_the_same_runtime() -> None:
     assert butterfly_otel.configure(**NODE, exporter="none") is first
 
 
+def test_a_runtime_shows_whose_it_is_and_where_it_is_served() -> None:
+    """What an interactive session prints after configure() is of use."""
+    runtime = butterfly_otel.configure(**NODE, prometheus_port=0, registry=CollectorRegistry())
+    assert repr(runtime) == f"<Runtime of coordinator 'coordinator-1': {runtime.prometheus_url}>"
+    butterfly_otel.shutdown()
+    assert repr(runtime) == "<Runtime of coordinator 'coordinator-1': ended>"
+    runtime = butterfly_otel.configure(**NODE, exporter="none")
+    assert repr(runtime) == "<Runtime of coordinator 'coordinator-1': not served>"
+
+
 def test_different_settings_are_a_clear_error() -> None:
     """configure() again with other settings names what differs."""
     butterfly_otel.configure(**NODE, exporter="none")
