@@ -121,10 +121,11 @@ class Scope:
     def new(self, by: str, name: str) -> str:
         """Count within an hour, with what a series born within it began with.
 
-        No ``increase()`` sees that, and of what is rare it is all there is.
+        No ``increase()`` sees that, and of what is rare it is all there is. It is new if it was
+        not there in all of the hour before: it may have missed a scrape just an hour ago.
         """
         series = self.series(name)
-        before = f"{series} offset 1h"
+        before = f"last_over_time({series}[1h] offset 1h)"
         return (
             f"{fold('sum', by)}(({self.hourly(name)} and {before}) or ({series} unless {before}))"
         )
