@@ -27,7 +27,12 @@ NARROWS: dict[Choice, tuple[str, ...]] = {
     "model": ("model",),
 }
 _PARTS = ("_bucket", "_sum", "_count", "_total")
-_RECEIVED = ("butterfly_network_bytes_received", "butterfly_network_messages_received")
+#: Metrics of which the node that is meant is the one at the far end.
+_TO_NODE = (
+    "butterfly_network_bytes_received",
+    "butterfly_network_messages_received",
+    "butterfly_tasks_assigned",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +168,8 @@ def spread(expr: str) -> tuple[Target, ...]:
 
 
 def _narrowed(name: str, choice: Choice) -> tuple[str, ...]:
-    received = choice == "node" and name.removesuffix("_total") in _RECEIVED
-    return ("to_node",) if received else NARROWS[choice]
+    given = choice == "node" and name.removesuffix("_total") in _TO_NODE
+    return ("to_node",) if given else NARROWS[choice]
 
 
 def _labels(name: str) -> tuple[str, ...]:
