@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from weakref import WeakMethod, WeakSet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_logger = logging.getLogger("butterfly_otel")
 _locks: WeakSet[Any] = WeakSet()
 
 
@@ -27,25 +29,31 @@ def rlock() -> Any:  # noqa: ANN401 - threading.RLock is no class
     return made
 
 
+# Kept here, since nothing ever forgets what `os.register_at_fork` was given.
+_methods: list[WeakMethod[Callable[[], None]]] = []
+_registering = lock()
+
+
 def call_in_child(method: Callable[[], None]) -> None:
     """Call a bound method in every child forked from now on, while its object lives."""
-    if not hasattr(os, "register_at_fork"):
-        return
-    weak = WeakMethod(method)
-
-    def after_fork() -> None:
-        alive = weak()
-        if alive is not None:
-            alive()
-
-    os.register_at_fork(after_in_child=after_fork)
+    with _registering:
+        _methods[:] = [each for each in _methods if each() is not None]
+        _methods.append(WeakMethod(method))
 
 
-def _free_locks() -> None:
+def _after_fork() -> None:
     for each in _locks:
         # What the standard library does with its own locks.
         each._at_fork_reinit()  # noqa: SLF001
+    # Some methods make objects that have methods to be called, too: in their own children.
+    for reference in tuple(_methods):
+        method = reference()
+        if method is not None:
+            try:
+                method()
+            except Exception:
+                _logger.exception("%r failed in a forked child", method)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_free_locks)
+    os.register_at_fork(after_in_child=_after_fork)

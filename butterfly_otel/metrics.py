@@ -3012,7 +3012,7 @@ class StateDivergenceDetectedTotal(CounterHandle):
 
     Example query::
 
-        sum by (node_id_pair) ((increase(butterfly_state_divergence_detected_total[1h]) and butterfly_state_divergence_detected_total offset 1h) or (butterfly_state_divergence_detected_total unless butterfly_state_divergence_detected_total offset 1h)) > 0
+        sum by (node_id_pair) ((increase(butterfly_state_divergence_detected_total[1h]) and last_over_time(butterfly_state_divergence_detected_total[1h] offset 1h)) or (butterfly_state_divergence_detected_total unless last_over_time(butterfly_state_divergence_detected_total[1h] offset 1h))) > 0
     """
 
     __slots__ = ()
@@ -3579,7 +3579,7 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
 
     Example query::
 
-        sum by (node_id, fault_type) ((increase(butterfly_byzantine_faults_detected_total[1h]) and butterfly_byzantine_faults_detected_total offset 1h) or (butterfly_byzantine_faults_detected_total unless butterfly_byzantine_faults_detected_total offset 1h)) > 0
+        sum by (node_id, fault_type) ((increase(butterfly_byzantine_faults_detected_total[1h]) and last_over_time(butterfly_byzantine_faults_detected_total[1h] offset 1h)) or (butterfly_byzantine_faults_detected_total unless last_over_time(butterfly_byzantine_faults_detected_total[1h] offset 1h))) > 0
     """
 
     __slots__ = ()
@@ -3963,7 +3963,7 @@ class MerkleRootMismatchesTotal(CounterHandle):
 
     Example query::
 
-        sum((increase(butterfly_merkle_root_mismatches_total[1h]) and butterfly_merkle_root_mismatches_total offset 1h) or (butterfly_merkle_root_mismatches_total unless butterfly_merkle_root_mismatches_total offset 1h)) > 0
+        sum((increase(butterfly_merkle_root_mismatches_total[1h]) and last_over_time(butterfly_merkle_root_mismatches_total[1h] offset 1h)) or (butterfly_merkle_root_mismatches_total unless last_over_time(butterfly_merkle_root_mismatches_total[1h] offset 1h))) > 0
     """
 
     __slots__ = ()

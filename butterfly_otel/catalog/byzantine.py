@@ -29,9 +29,9 @@ BYZANTINE_FAULTS_DETECTED_TOTAL = Metric(
     ),
     query=(
         "sum by (node_id, fault_type) ((increase(butterfly_byzantine_faults_detected_total[1h])"
-        " and butterfly_byzantine_faults_detected_total offset 1h)"
+        " and last_over_time(butterfly_byzantine_faults_detected_total[1h] offset 1h))"
         " or (butterfly_byzantine_faults_detected_total"
-        " unless butterfly_byzantine_faults_detected_total offset 1h)) > 0"
+        " unless last_over_time(butterfly_byzantine_faults_detected_total[1h] offset 1h))) > 0"
     ),
 )
 
@@ -118,9 +118,9 @@ MERKLE_ROOT_MISMATCHES_TOTAL = Metric(
     labels=(TASK_ID,),
     query=(
         "sum((increase(butterfly_merkle_root_mismatches_total[1h])"
-        " and butterfly_merkle_root_mismatches_total offset 1h)"
+        " and last_over_time(butterfly_merkle_root_mismatches_total[1h] offset 1h))"
         " or (butterfly_merkle_root_mismatches_total"
-        " unless butterfly_merkle_root_mismatches_total offset 1h)) > 0"
+        " unless last_over_time(butterfly_merkle_root_mismatches_total[1h] offset 1h))) > 0"
     ),
 )
 

@@ -102,9 +102,9 @@ STATE_DIVERGENCE_DETECTED_TOTAL = Metric(
     labels=(NODE_ID_PAIR,),
     query=(
         "sum by (node_id_pair) ((increase(butterfly_state_divergence_detected_total[1h])"
-        " and butterfly_state_divergence_detected_total offset 1h)"
+        " and last_over_time(butterfly_state_divergence_detected_total[1h] offset 1h))"
         " or (butterfly_state_divergence_detected_total"
-        " unless butterfly_state_divergence_detected_total offset 1h)) > 0"
+        " unless last_over_time(butterfly_state_divergence_detected_total[1h] offset 1h))) > 0"
     ),
 )
 

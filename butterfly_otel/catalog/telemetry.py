@@ -162,7 +162,10 @@ MEMORY_LIMIT_BYTES = Metric(
     help="Memory this node may use: its cgroup's limit, else the machine's physical memory.",
     category="telemetry",
     labels=(NODE_ID,),
-    query="butterfly_otel_memory_limit_bytes - on (node_id) butterfly_otel_memory_used_bytes",
+    query=(
+        "max by (node_id) (butterfly_otel_memory_limit_bytes)"
+        " - max by (node_id) (butterfly_otel_memory_used_bytes)"
+    ),
 )
 
 # The pools are no measure of this: some are a GPU's, and others may share the limit.
@@ -176,7 +179,8 @@ MEMORY_USED_BYTES = Metric(
     category="telemetry",
     labels=(NODE_ID,),
     query=(
-        "butterfly_otel_memory_used_bytes / on (node_id) butterfly_otel_memory_limit_bytes > 0.9"
+        "max by (node_id) (butterfly_otel_memory_used_bytes)"
+        " / max by (node_id) (butterfly_otel_memory_limit_bytes) > 0.9"
     ),
 )
 

@@ -90,7 +90,7 @@ def _connections(scope: Scope) -> Row:
                 title="Connections down",
                 description="Connections that are not up, now.",
                 unit="none",
-                targets=(Target(expr=f"count({up} == 0) or vector(0)"),),
+                targets=(Target(expr=f"count({up} == 0) or count({up}) * 0"),),
                 kind="stat",
                 width=6,
                 steps=(Step(None, "green"), Step(1, "red")),

@@ -201,7 +201,7 @@ def _health(scope: Scope) -> Row:
     active = scope.series("butterfly_cluster_size", 'state="active"')
     quorum = scope.series("butterfly_quorum_size")
     changes = scope.hourly("butterfly_consensus_leader_changes_total")
-    up = scope.series("butterfly_connection_active")
+    up = f"min by (from_node, to_node) ({scope.series('butterfly_connection_active')})"
     firing = scope.recorded("ALERTS", 'alertstate="firing"', scope.alerts())
     return Row(
         "Health",
@@ -245,9 +245,7 @@ def _health(scope: Scope) -> Row:
                 title="Connections down",
                 description="Connections that are not up, now.",
                 unit="none",
-                targets=(Target(
-                    expr=f"count(min by (from_node, to_node) ({up}) == 0) or vector(0)"
-                ),),
+                targets=(Target(expr=f"count({up} == 0) or count({up}) * 0"),),
                 kind="stat",
                 width=4,
                 steps=(Step(None, "green"), Step(1, "red")),

@@ -27,7 +27,12 @@ NARROWS: dict[Choice, tuple[str, ...]] = {
     "model": ("model",),
 }
 _PARTS = ("_bucket", "_sum", "_count", "_total")
-_RECEIVED = ("butterfly_network_bytes_received", "butterfly_network_messages_received")
+#: Metrics of which the node that is meant is the one at the far end.
+_TO_NODE = (
+    "butterfly_network_bytes_received",
+    "butterfly_network_messages_received",
+    "butterfly_tasks_assigned",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +126,11 @@ class Scope:
     def new(self, by: str, name: str) -> str:
         """Count within an hour, with what a series born within it began with.
 
-        No ``increase()`` sees that, and of what is rare it is all there is.
+        No ``increase()`` sees that, and of what is rare it is all there is. It is new if it was
+        not there in all of the hour before: it may have missed a scrape just an hour ago.
         """
         series = self.series(name)
-        before = f"{series} offset 1h"
+        before = f"last_over_time({series}[1h] offset 1h)"
         return (
             f"{fold('sum', by)}(({self.hourly(name)} and {before}) or ({series} unless {before}))"
         )
@@ -162,8 +168,8 @@ def spread(expr: str) -> tuple[Target, ...]:
 
 
 def _narrowed(name: str, choice: Choice) -> tuple[str, ...]:
-    received = choice == "node" and name.removesuffix("_total") in _RECEIVED
-    return ("to_node",) if received else NARROWS[choice]
+    given = choice == "node" and name.removesuffix("_total") in _TO_NODE
+    return ("to_node",) if given else NARROWS[choice]
 
 
 def _labels(name: str) -> tuple[str, ...]:

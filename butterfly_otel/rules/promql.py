@@ -97,7 +97,8 @@ class Promql:
         """
         series, window = self.series(name), self.window(seconds)
         before = self.window(MINUTE)
-        known = f"(up offset {before} == 1 or on (job, instance) target_info offset {before})"
+        up, pushed = self.series("up"), self.series("target_info")
+        known = f"({up} offset {before} == 1 or on (job, instance) {pushed} offset {before})"
         born = f"({series} unless {series} offset {before}) and on (job, instance) {known}"
         step = duration(self.options.scrape_interval)
         return (

@@ -6,10 +6,12 @@ from butterfly_otel.catalog.queries.model import Query
 
 
 def _new(by: str, name: str) -> str:
-    """Count over an hour, with what series born within it began with: no increase() sees that."""
-    return (
-        f"{by}((increase({name}[1h]) and {name} offset 1h) or ({name} unless {name} offset 1h)) > 0"
-    )
+    """Count over an hour, with what series born within it began with: no increase() sees that.
+
+    What was there at any time in the hour before is not new, if it missed a scrape or not.
+    """
+    before = f"last_over_time({name}[1h] offset 1h)"
+    return f"{by}((increase({name}[1h]) and {before}) or ({name} unless {before})) > 0"
 
 
 _CHECKPOINTS = (

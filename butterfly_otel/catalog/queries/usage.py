@@ -145,14 +145,17 @@ TELEMETRY = tuple(
         (
             "memory_limit_bytes",
             "Memory that each node has left.",
-            "butterfly_otel_memory_limit_bytes - on (node_id) butterfly_otel_memory_used_bytes",
+            (
+                "max by (node_id) (butterfly_otel_memory_limit_bytes)"
+                " - max by (node_id) (butterfly_otel_memory_used_bytes)"
+            ),
         ),
         (
             "memory_used_bytes",
             "Nodes that use more than nine tenths of their memory.",
             (
-                "butterfly_otel_memory_used_bytes"
-                " / on (node_id) butterfly_otel_memory_limit_bytes > 0.9"
+                "max by (node_id) (butterfly_otel_memory_used_bytes)"
+                " / max by (node_id) (butterfly_otel_memory_limit_bytes) > 0.9"
             ),
         ),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -155,14 +156,14 @@ def test_choices_narrow_what_has_their_label() -> None:
         if value == "$node"
     }
     for name, label in found:
-        received = "butterfly_network" in name and "received" in name
-        assert label == "to_node" if received else label in {"node_id", "from_node"}
+        given = re.search("_received|_assigned", name)
+        assert label == "to_node" if given else label in {"node_id", "from_node"}
         assert label in known_labels()
     # How far terms are apart is about all coordinators, whichever are chosen.
     reached = {name for name, _ in found} | {"butterfly_consensus_term"}
     for metric in catalog.CONTRACT:
-        if metric.type == "gauge" and {"node_id", "from_node"} & set(metric.label_keys):
-            assert metric.name in reached
+        if {"node_id", "from_node", "to_node"} & set(metric.label_keys):
+            assert reached & {metric.name + part for part in ("", "_bucket", "_sum")}, metric.name
 
 
 def test_matchers_and_extra_labels_reach_every_selector() -> None:

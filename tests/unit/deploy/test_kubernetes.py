@@ -81,6 +81,19 @@ def test_a_workload_is_selected_and_probed(workload: dict[str, Any]) -> None:
     assert "memory" in container["resources"]["limits"]
 
 
+def test_coordinators_do_not_go_all_at_once() -> None:
+    """They are spread over machines, and what is drained leaves them a quorum."""
+    [coordinators] = of_kind("StatefulSet")
+    spec = coordinators["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    [spread] = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert spread["labelSelector"]["matchLabels"] == labels
+    [budget] = of_kind("PodDisruptionBudget")
+    assert budget["spec"]["selector"]["matchLabels"] == labels
+    assert spec["replicas"] - budget["spec"]["maxUnavailable"] > spec["replicas"] / 2
+
+
 def test_jobs_are_named_as_the_rules_and_prometheus_yml_have_them() -> None:
     """The Operator takes `job` from the Service's name, which is the job of prometheus.yml."""
     config = yaml.safe_load((ROOT / "docs" / "prometheus.yml").read_text())

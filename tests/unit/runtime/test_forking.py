@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from opentelemetry.metrics import get_meter
 
 import butterfly_otel
-from butterfly_otel import metrics
+from butterfly_otel import forks, metrics
 from butterfly_otel.consensus import Elections
 from butterfly_otel.integrations.peers import Link, links
 from tests.conftest import Measured
@@ -112,3 +113,55 @@ def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(
     assert "c_total" in text
     assert "butterfly_connection_active{" in text
     assert 'early_total{k="v"} 3.0' in text
+
+
+def test_starting_again_registers_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a fork calls can't be taken back, so it isn't one more thing for each configure()."""
+    registered: list[Any] = []
+
+    def register(**calls: Callable[[], object]) -> None:
+        registered.extend(calls.values())
+
+    monkeypatch.setattr(os, "register_at_fork", register)
+    for _ in range(2):
+        butterfly_otel.configure(
+            node_id="compute-1",
+            node_role="compute",
+            exporter=["prometheus", "otlp"],
+            prometheus_port=0,
+            collectors=["cpu"],
+        )
+        butterfly_otel.shutdown(timeout=0)
+    assert [each for each in registered if _is_ours(each)] == []
+
+
+def _is_ours(function: Callable[[], object]) -> bool:
+    return function.__module__.startswith("butterfly_otel")
+
+
+class Noting:
+    """Something that goes on in a child."""
+
+    def __init__(self, problem: Exception | None = None) -> None:
+        self.problem = problem
+        self.noted = 0
+
+    def go_on(self) -> None:
+        """Note it; raise what there is to raise."""
+        self.noted += 1
+        if self.problem is not None:
+            raise self.problem
+
+
+def test_what_fails_in_a_child_keeps_nothing_else_from_going_on() -> None:
+    """Each is called once, in the child alone; what is gone is not called."""
+    each = [Noting(), Noting(OSError("no")), Noting()]
+    for one in each:
+        forks.call_in_child(one.go_on)
+    assert in_child(lambda: [one.noted for one in each]) == [1, 1, 1]
+    assert [one.noted for one in each] == [0, 0, 0]
+    gone = weakref.ref(each.pop())
+    del one
+    gc.collect()
+    assert gone() is None
+    assert in_child(lambda: [one.noted for one in each]) == [1, 1]

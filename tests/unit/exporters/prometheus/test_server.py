@@ -342,7 +342,7 @@ def test_there_is_a_limit_of_answers(
 
 def test_idle_connections_make_room(renderer: _Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that waits the longest ends, be it for its first request, the rest of it, or more."""
-    monkeypatch.setattr(server_module, "_CONNECTIONS", 3)
+    monkeypatch.setattr(server_module, "_CONNECTIONS", 4)
     with serve(renderer, "127.0.0.1", 0) as server, contextlib.ExitStack() as opened:
 
         def connect() -> Connection:
@@ -358,6 +358,8 @@ def test_idle_connections_make_room(renderer: _Renderer, monkeypatch: pytest.Mon
         scraper, silent, slow = connect(), connect(), connect()
         assert slow.sock is not None
         slow.sock.sendall(b"GET /met")
+        # They are taken in order: where this one is answered, the others are there.
+        assert scrape(connect()) == BODY
         assert scrape(scraper) == BODY
         for ended in (silent, slow):
             assert scrape(connect()) == BODY
