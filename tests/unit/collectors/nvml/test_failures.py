@@ -154,8 +154,10 @@ def test_a_name_that_is_no_text(gpus: Machine, caplog: pytest.LogCaptureFixture)
         gpus.advance(31)
         assert up(source.read()) == {f"{GPU}0": 1}
     assert [record.message for record in caplog.records] == [
-        "GPU 1 cannot be read and is left out:"
-        " nvmlDeviceGetUUID: the answer is no text (NVML error 999)"
+        (
+            "GPU 1 cannot be read and is left out:"
+            " nvmlDeviceGetUUID: the answer is no text (NVML error 999)"
+        )
     ]
 
 
