@@ -73,7 +73,8 @@ def _view(stream: Stream) -> Iterator[str]:
         yield "        aggregation:"
         yield "          drop: {}"
         return
-    yield f"        aggregation_cardinality_limit: {stream.limit}"
+    # The specification counts the overflow point: at 1, other SDKs would have nothing else.
+    yield f"        aggregation_cardinality_limit: {stream.limit + 1}"
     if stream.buckets:
         yield "        aggregation:"
         yield "          explicit_bucket_histogram:"
