@@ -98,10 +98,10 @@ class Source:
         given = self._arguments.get(argument)
         if given is None:
             return tuple(Path(part) for part in self._variable(variable).split(os.pathsep) if part)
-        listed = cast("Sequence[str]", given if isinstance(given, (list, tuple)) else [given])
-        if not all(isinstance(part, (str, os.PathLike)) for part in listed):
+        several = cast("Sequence[object]", given) if isinstance(given, (list, tuple)) else (given,)
+        if not all(isinstance(part, (str, os.PathLike)) for part in several):
             raise ConfigurationError(f"{argument} is {given!r}; pass a path or a list of paths")
-        return tuple(Path(part) for part in listed)
+        return tuple(Path(cast("str", part)) for part in several)
 
     def seconds_by_name(self, argument: str, variable: str) -> tuple[tuple[str, float], ...]:
         """Return seconds by name, sorted; a variable is ``name=seconds,name=seconds``."""

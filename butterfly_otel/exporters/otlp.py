@@ -80,8 +80,8 @@ def _check_tls(settings: OtlpSettings) -> None:
         msg = "otlp_client_certificate is set without otlp_client_key; by gRPC set both or neither"
         raise ConfigurationError(msg)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    name = "otlp_certificate"
     try:
-        name = "otlp_certificate"
         if settings.certificate:
             context.load_verify_locations(settings.certificate)
         name = "otlp_client_certificate with its key"
