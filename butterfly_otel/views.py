@@ -13,6 +13,7 @@ import json
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -218,10 +219,11 @@ def _narrow_aggregation(stream: Stream, aggregation: dict[str, Any], source: Pat
     boundaries = cast("list[float] | None", histogram.get("boundaries"))
     if boundaries is None:
         return stream
-    if not boundaries or sorted(set(boundaries)) != boundaries:
+    ascending = sorted(set(boundaries)) == boundaries
+    if not boundaries or not ascending or not all(map(isfinite, boundaries)):
         msg = (
-            f"the overlay {source} gives {stream.metric.name} boundaries that are empty"
-            " or not ascending"
+            f"the overlay {source} gives {stream.metric.name} boundaries that are empty,"
+            " not ascending or not finite"
         )
         raise ViewError(msg)
     return replace(stream, buckets=tuple(map(float, boundaries)))

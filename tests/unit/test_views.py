@@ -174,7 +174,14 @@ WRONG = [
             "{selector: {instrument_name: butterfly_request_duration_seconds}, stream:"
             " {aggregation: {explicit_bucket_histogram: {boundaries: [5, 1]}}}}"
         ),
-        "butterfly_request_duration_seconds boundaries that are empty or not ascending",
+        "butterfly_request_duration_seconds boundaries that are empty, not ascending or not finite",
+    ),
+    (
+        (
+            "{selector: {instrument_name: butterfly_request_duration_seconds}, stream:"
+            " {aggregation: {explicit_bucket_histogram: {boundaries: [1, .inf]}}}}"
+        ),
+        "boundaries that are empty, not ascending or not finite",
     ),
     ("{selector: {instrument_name: butterfly_nope}, stream: {}}", "'butterfly_nope', which is no"),
     ("{selector: {unit: s}, stream: {}}", "selects by unit"),
