@@ -532,8 +532,8 @@ def test_closing_a_server_whose_thread_is_faster_is_no_error(renderer: _Renderer
     class Seen(threading.Event):
         def set(self) -> None:
             super().set()
-            # Refused where the thread has seen it by itself, which is just as well.
-            with contextlib.suppress(ConnectionRefusedError):
+            # Refused or reset where the thread has seen it by itself, which is just as well.
+            with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):
                 socket.create_connection(("127.0.0.1", server.port)).close()
             server._thread.join(10)
 
