@@ -139,7 +139,7 @@ class Directory:
         self._problems.report(
             "name_clash",
             name,
-            "Metric %s of another meter is not exposed: the name belongs to one whose name is exact",
+            "Metric %s of another meter is not exposed: its name belongs to an exact one",
         )
 
     def comments(self, stream: Stream) -> tuple[str, str]:
