@@ -456,6 +456,8 @@ def test_a_name_whose_port_is_partly_taken_is_refused(
         with pytest.raises(OSError, match="in use"):
             serve(renderer, "both", port)
         with socket.socket() as free:
+            # Ended connections of other tests may still have the port; a listener would be refused.
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             free.bind((two_addresses[0], port))
 
 
