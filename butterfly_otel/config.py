@@ -8,6 +8,7 @@ where it was set and how to mend it.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
@@ -21,7 +22,6 @@ from butterfly_otel.exporter_settings import (
 from butterfly_otel.settings import Source, strings, unquote_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 NodeRole = Literal["coordinator", "compute", "observer"]
@@ -132,7 +132,7 @@ def _require_together(config: Config) -> None:
 
 
 def _node_id(source: Source, *, disabled: bool) -> str:
-    node_id = source.text("node_id", "BUTTERFLY_NODE_ID")
+    node_id = source.label("node_id", "BUTTERFLY_NODE_ID")
     if node_id is None and not disabled:
         msg = (
             "node_id is not set: pass configure(node_id=...) or set BUTTERFLY_NODE_ID to this"
@@ -171,8 +171,8 @@ def _resource_attributes(source: Source) -> tuple[tuple[str, str], ...]:
         source.text(None, "OTEL_RESOURCE_ATTRIBUTES") or "", "OTEL_RESOURCE_ATTRIBUTES"
     )
     if given is not None:
-        if not isinstance(given, dict):
+        if not isinstance(given, Mapping):
             msg = f"resource_attributes is {given!r}; pass a dict of strings"
             raise ConfigurationError(msg)
-        pairs.update(strings(cast("object", given)))
+        pairs.update(strings(cast("object", given), "resource_attributes"))
     return tuple(sorted(pairs.items()))

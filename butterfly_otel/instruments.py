@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     #: Called at each collection; returns the one value, or an observation a series.
     ObserveCallback = Callable[[], float | Iterable[Observation]]
 
+#: Integers up to here are label text as they are.
+_TEXTUAL = 2**63
 _registering = forks.lock()
 _keeping = forks.lock()
 
@@ -146,19 +148,22 @@ class SynchronousHandle(Handle):
         if sink is None or cells is None:
             return _NOWHERE, False
         target, keep = sink.target(values)
-        if keep:
-            self._keep(cells, values, target)
-        return target, keep
+        return target, keep and self._keep(cells, values, target)
 
-    def _keep(self, cells: Any, values: LabelValues, target: Target) -> None:  # noqa: ANN401
+    def _keep(self, cells: Any, values: LabelValues, target: Target) -> bool:  # noqa: ANN401
+        """Remember where label values lead; False where they can't be kept."""
         path = [values[at] for at in self._nesting] or [()]
         with _keeping:
             # Beyond the stream's limit everything is the overflow point: nothing to gain.
             if self._known < self.metric.stream_limit:
+                try:
+                    for value in path[:-1]:
+                        cells = cells.setdefault(value, {})
+                    cells[path[-1]] = target
+                except Exception:  # noqa: BLE001 - a str subclass' own __hash__ or __eq__ may raise
+                    return False
                 self._known += 1
-                for value in path[:-1]:
-                    cells = cells.setdefault(value, {})
-                cells[path[-1]] = target
+        return True
 
     def adopt(self, dependent: Dependent) -> None:
         """Tell ``dependent`` whenever what it has looked up is stale."""
@@ -187,7 +192,8 @@ _NOWHERE = _Nowhere()
 
 def int_text(value: object) -> object:
     """Return an int as label text and anything else as it is, for the guard to judge."""
-    return str(value) if type(value) is int else value
+    # Of very many digits Python makes no text, which the guard reports.
+    return str(value) if type(value) is int and -_TEXTUAL < value < _TEXTUAL else value
 
 
 class CounterHandle(SynchronousHandle):

@@ -112,8 +112,8 @@ class Runtime:
 
     @property
     def prometheus_url(self) -> str | None:
-        """Where metrics are served for Prometheus; None where they are not."""
-        return None if self._server is None else self._server.url
+        """Where metrics are served for Prometheus; None where they are not, or not any more."""
+        return None if self._server is None or self._ended else self._server.url
 
     def force_flush(self, timeout: float = 10.0) -> bool:
         """Export now what was measured; return whether every reader did within ``timeout`` s."""
@@ -206,13 +206,14 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     from its default. Calling it again with equal settings returns the same runtime.
 
     Args:
-        node_id: This node's name (BUTTERFLY_NODE_ID). Required.
+        node_id: This node's name (BUTTERFLY_NODE_ID), at most 128 characters. Required.
         node_role: ``coordinator``, ``compute`` or ``observer`` (BUTTERFLY_NODE_ROLE). Required.
         exporter: ``prometheus``, ``otlp``, ``console``, ``none``, or several
             (OTEL_METRICS_EXPORTER, comma-separated). Default ``prometheus``.
         service_name: (OTEL_SERVICE_NAME) Default ``butterfly-`` and the role.
         service_version: Resource attribute ``service.version``.
-        resource_attributes: More resource attributes (OTEL_RESOURCE_ATTRIBUTES).
+        resource_attributes: More resource attributes (OTEL_RESOURCE_ATTRIBUTES). Ours stand:
+            ``service.namespace`` is ``butterfly``, ``service.instance.id`` the node's name.
         prometheus_server: Whether an HTTP server of our own serves Prometheus
             (BUTTERFLY_OTEL_PROMETHEUS_SERVER). Default True; False where the application does,
             by ``metrics_app()`` of ``butterfly_otel.integrations.asgi`` or ``.wsgi``.

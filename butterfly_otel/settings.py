@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
+from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _LAST_PORT = 65_535
+#: The longest a socket can wait: milliseconds that fit a C int.
+_LONGEST_SECONDS = 2_147_483
+_HEADER_NAME = re.compile("[0-9A-Za-z_.-]+")
+_HEADER_VALUE = re.compile("[ -~]*")
 
 
 class Source:
@@ -41,8 +48,22 @@ class Source:
             if not isinstance(given, (str, Path)) or not str(given).strip():
                 msg = f"{argument} is {given!r}; pass a text that is not empty"
                 raise ConfigurationError(msg)
-            return str(given).strip()
-        return (self._environ.get(variable) or "").strip() or None if variable else None
+            # Not str() of a text: that of a (str, Enum) member is its name, not its value.
+            return (str.__str__(given) if isinstance(given, str) else str(given)).strip()
+        return self._variable(variable) or None if variable else None
+
+    def _variable(self, name: str) -> str:
+        """Return what a variable is set to, the empty text where it is not."""
+        return (self._environ.get(name) or "").strip()
+
+    def label(self, argument: str, variable: str) -> str | None:
+        """Return a text that a label can have as it is."""
+        text = self.text(argument, variable)
+        if text is not None and label_text(text) != (text, None):
+            place = self._place(argument, variable)
+            msg = f"{place} is {text!r}; it must be valid text of at most {MAX_LENGTH} characters"
+            raise ConfigurationError(msg)
+        return text
 
     def flag(self, argument: str | None, variable: str, *, default: bool) -> bool:
         """Return a boolean."""
@@ -51,7 +72,7 @@ class Source:
             return given
         if given is not None:
             raise ConfigurationError(f"{argument} is {given!r}; pass True or False")
-        text = (self._environ.get(variable) or "").strip().lower()
+        text = self._variable(variable).lower()
         if text in _TRUE:
             return True
         if text in _FALSE:
@@ -76,21 +97,19 @@ class Source:
         """Return paths: an argument is one or a list, a variable is separated as PATH is."""
         given = self._arguments.get(argument)
         if given is None:
-            text = self.text(None, variable) or ""
-            return tuple(Path(part) for part in text.split(os.pathsep) if part)
-        if isinstance(given, (str, os.PathLike)):
-            return (Path(cast("str", given)),)
-        if isinstance(given, (list, tuple)):
-            return tuple(Path(part) for part in cast("Sequence[str]", given))
-        raise ConfigurationError(f"{argument} is {given!r}; pass a path or a list of paths")
+            return tuple(Path(part) for part in self._variable(variable).split(os.pathsep) if part)
+        several = cast("Sequence[object]", given) if isinstance(given, (list, tuple)) else (given,)
+        if not all(isinstance(part, (str, os.PathLike)) for part in several):
+            raise ConfigurationError(f"{argument} is {given!r}; pass a path or a list of paths")
+        return tuple(Path(cast("str", part)) for part in several)
 
     def seconds_by_name(self, argument: str, variable: str) -> tuple[tuple[str, float], ...]:
         """Return seconds by name, sorted; a variable is ``name=seconds,name=seconds``."""
         given = self._arguments.get(argument)
         if given is None:
-            pairs = unquote_pairs(self._environ.get(variable) or "", variable)
-        elif isinstance(given, dict):
-            pairs = strings(cast("object", given))
+            pairs = unquote_pairs(self._variable(variable), variable)
+        elif isinstance(given, Mapping):
+            pairs = strings(cast("object", given), argument)
         else:
             raise ConfigurationError(f"{argument} is {given!r}; pass a dict of seconds by name")
         seconds: dict[str, float] = {}
@@ -124,7 +143,7 @@ class Source:
     def _integer(self, argument: str, variable: str, default: int) -> tuple[object, int | None]:
         """Return what is given, and as an integer; None where it is none."""
         given = self._arguments.get(argument)
-        value = given if given is not None else self._environ.get(variable) or default
+        value = given if given is not None else self._variable(variable) or default
         try:
             return value, int(str(value))
         except ValueError:
@@ -139,7 +158,7 @@ class Source:
         """
         given = self._arguments.get(argument)
         if given is None:
-            given = (self._environ.get(variable) or "").strip() or default
+            given = self._variable(variable) or default
         if not isinstance(given, (str, list, tuple, set, frozenset)) or not given:
             msg = f"{argument} is {given!r}; pass a name such as {default!r} or a list of names"
             raise ConfigurationError(msg)
@@ -152,23 +171,25 @@ class Source:
 
     def duration(self, argument: str, variable: str) -> float | None:
         """Return a duration in seconds as :meth:`milliseconds` does; None where none is given."""
-        if self._arguments.get(argument) is None and not self._environ.get(variable):
+        if self._arguments.get(argument) is None and not self._variable(variable):
             return None
         return self.milliseconds(argument, variable, default=math.nan)
 
     def milliseconds(self, argument: str, variable: str, *, default: float) -> float:
         """Return a duration in seconds: an argument is in seconds, a variable in milliseconds."""
         given = self._arguments.get(argument)
-        value = given if given is not None else self._environ.get(variable) or default * 1000
+        value = given if given is not None else self._variable(variable) or default * 1000
+        unit, factor = ("seconds", 1) if given is not None else ("milliseconds", 1000)
         try:
             number = float(str(value))
         except ValueError:
             number = math.nan
-        if not number > 0 or math.isinf(number):
-            unit = "seconds" if given is not None else "milliseconds"
+        longest = _LONGEST_SECONDS * factor
+        if not 0 < number <= longest:
             place = self._place(argument, variable)
-            raise ConfigurationError(f"{place} is {value!r}; it must be {unit} above 0")
-        return number if given is not None else number / 1000
+            msg = f"{place} is {value!r}; it must be {unit} above 0, at most {longest}"
+            raise ConfigurationError(msg)
+        return number / factor
 
     def url(self, argument: str | None, variable: str, *, like: str, grpc: bool) -> str | None:
         """Return an HTTP(S) URL such as ``like``; for gRPC ``host:port`` is one as well."""
@@ -195,7 +216,7 @@ class Source:
     def otlp_variable(self, suffix: str) -> str:
         """Return the variable that decides: the one for metrics where it is set."""
         own = f"OTEL_EXPORTER_OTLP_METRICS_{suffix}"
-        return own if self._environ.get(own) else f"OTEL_EXPORTER_OTLP_{suffix}"
+        return own if self._variable(own) else f"OTEL_EXPORTER_OTLP_{suffix}"
 
     def otlp_file(self, argument: str, suffix: str) -> Path | None:
         """Return the path of a file that can be read."""
@@ -218,13 +239,18 @@ class Source:
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Return the OTLP headers, lower-cased and sorted."""
         given = self._arguments.get("otlp_headers")
+        place = self._place("otlp_headers", self.otlp_variable("HEADERS"))
         if given is None:
-            variable = self.otlp_variable("HEADERS")
-            pairs = unquote_pairs(self._environ.get(variable) or "", variable)
-        elif isinstance(given, dict):
-            pairs = strings(cast("object", given))
+            pairs = unquote_pairs(self._variable(place), place)
+        elif isinstance(given, Mapping):
+            pairs = strings(cast("object", given), place)
         else:
             raise ConfigurationError(f"otlp_headers is {given!r}; pass a dict of strings")
+        for key, value in pairs.items():
+            if not _HEADER_NAME.fullmatch(key) or not _HEADER_VALUE.fullmatch(value):
+                # Without the value, which may be a secret.
+                msg = f"{place} has {key!r}, which can't be sent: a name is letters, digits and"
+                raise ConfigurationError(f"{msg} hyphens, a value printable ASCII")
         return tuple(sorted((key.lower(), value) for key, value in pairs.items()))
 
     def _place(self, argument: str | None, variable: str) -> str:
@@ -233,9 +259,17 @@ class Source:
         return f"{argument}" if given else variable
 
 
-def strings(given: object) -> dict[str, str]:
-    """Return a mapping with its keys and values as strings."""
-    return {str(key): str(value) for key, value in cast("dict[object, object]", given).items()}
+def strings(given: object, argument: str) -> dict[str, str]:
+    """Return a mapping with its keys and values as strings.
+
+    Raises:
+        ConfigurationError: When a value is None, such as of a variable that is not set.
+    """
+    items = cast("Mapping[object, object]", given).items()
+    for key, value in items:
+        if value is None:
+            raise ConfigurationError(f"{argument} has None for {key!r}; leave it out or set it")
+    return {str(key): str(value) for key, value in items}
 
 
 def unquote_pairs(text: str, variable: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ import json
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -166,13 +167,15 @@ def _narrow(stream: Stream, wanted: dict[str, Any], source: Path) -> Stream:
     stream = _narrow_labels(stream, _section(wanted, "attribute_keys"))
     stream = _narrow_aggregation(stream, _section(wanted, "aggregation"), source)
     limit = wanted.get("aggregation_cardinality_limit")
-    if limit is not None and limit > stream.metric.stream_limit:
+    # The specification counts the overflow point; Python's SDK and a stream's limit don't.
+    allowed = stream.metric.stream_limit + 1
+    if limit is not None and limit > allowed:
         msg = (
             f"the overlay {source} raises the cardinality limit of {name} to {limit};"
-            f" the contract allows {stream.metric.stream_limit}"
+            f" the contract allows {allowed}"
         )
         raise ViewError(msg)
-    return stream if limit is None else replace(stream, limit=limit)
+    return stream if limit is None else replace(stream, limit=max(1, limit - 1))
 
 
 def _refuse_unknown_labels(
@@ -216,10 +219,11 @@ def _narrow_aggregation(stream: Stream, aggregation: dict[str, Any], source: Pat
     boundaries = cast("list[float] | None", histogram.get("boundaries"))
     if boundaries is None:
         return stream
-    if not boundaries or sorted(set(boundaries)) != boundaries:
+    ascending = sorted(set(boundaries)) == boundaries
+    if not boundaries or not ascending or not all(map(isfinite, boundaries)):
         msg = (
-            f"the overlay {source} gives {stream.metric.name} boundaries that are empty"
-            " or not ascending"
+            f"the overlay {source} gives {stream.metric.name} boundaries that are empty,"
+            " not ascending or not finite"
         )
         raise ViewError(msg)
     return replace(stream, buckets=tuple(map(float, boundaries)))

@@ -5,6 +5,7 @@ They are the official ones, but that a collection becomes bytes by our own encod
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics import (
@@ -57,6 +58,7 @@ def build_otlp_exporter(settings: OtlpSettings) -> MetricExporter:
     Raises:
         ConfigurationError: When the TLS files can't be used.
     """
+    _check_tls(settings)
     if settings.protocol == "grpc":
         return _grpc_exporter(settings)
     return _http_exporter(settings)
@@ -66,6 +68,29 @@ def temporalities(preference: Temporality) -> dict[type, AggregationTemporality]
     """Return the temporality of each instrument kind under a preference."""
     deltas = _DELTA_KINDS[preference]
     return {kind: _DELTA if kind in deltas else _CUMULATIVE for kind in _KINDS}
+
+
+def _check_tls(settings: OtlpSettings) -> None:
+    """Refuse TLS files that no export could use; gRPC ends the process over half a pair."""
+    key, certificate = settings.client_key, settings.client_certificate
+    if key and not certificate:
+        msg = "otlp_client_key is set without otlp_client_certificate; set both or neither"
+        raise ConfigurationError(msg)
+    if certificate and not key and settings.protocol == "grpc":
+        msg = "otlp_client_certificate is set without otlp_client_key; by gRPC set both or neither"
+        raise ConfigurationError(msg)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    name = "otlp_certificate"
+    try:
+        if settings.certificate:
+            context.load_verify_locations(settings.certificate)
+        name = "otlp_client_certificate with its key"
+        if certificate:
+            # Nobody is there to be asked for a password.
+            context.load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        msg = f"{name} can't be used: {error.reason or error}; it must be PEM without a password"
+        raise ConfigurationError(msg) from error
 
 
 def _grpc_exporter(settings: OtlpSettings) -> MetricExporter:
@@ -111,9 +136,6 @@ def _http_exporter(settings: OtlpSettings) -> MetricExporter:
         OTLPMetricExporter,
     )
 
-    if settings.client_key and not settings.client_certificate:
-        msg = "otlp_client_key is set without otlp_client_certificate; set both or neither"
-        raise ConfigurationError(msg)
     arguments = {
         "endpoint": settings.endpoint,
         "certificate_file": _text(settings.certificate),

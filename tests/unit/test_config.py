@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -123,6 +125,49 @@ def test_empty_variables_are_unset() -> None:
     assert load_config({}, environ).exporters == ("prometheus",)
 
 
+def test_blank_variables_are_unset() -> None:
+    """A variable of nothing but spaces means its default, and hides no other."""
+    environ = {
+        **ENV,
+        "OTEL_EXPORTER_PROMETHEUS_PORT": " ",
+        "OTEL_METRIC_EXPORT_INTERVAL": " ",
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": " ",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+    }
+    config = load_config({}, environ)
+    assert (config.prometheus.port, config.export_interval) == (9464, 60)
+    assert config.otlp.protocol == "grpc"
+
+
+class _Role(str, Enum):
+    COMPUTE = "compute"
+
+
+def test_arguments_may_be_mappings_and_enumerations_of_texts() -> None:
+    """Whatever fits the signature is taken, a read-only mapping and a member of an Enum too."""
+    pairs = MappingProxyType({"a": "b"})
+    config = load_config(
+        {
+            "node_id": "n1",
+            "node_role": _Role.COMPUTE,
+            "resource_attributes": pairs,
+            "otlp_headers": pairs,
+            "time_to_live": MappingProxyType({"x": 1.5}),
+        },
+        {},
+    )
+    assert config.node_role == "compute"
+    assert config.resource_attributes == config.otlp.headers == (("a", "b"),)
+    assert config.time_to_live == (("x", 1.5),)
+
+
+def test_an_error_shows_no_secret() -> None:
+    """A header's value may be a token, and messages go into logs."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_config({**NODE, "otlp_headers": {"authorization": "tok\nen"}}, {})
+    assert "tok" not in str(caught.value)
+
+
 def test_a_disabled_sdk_needs_no_node() -> None:
     """OTEL_SDK_DISABLED switches everything off, so nothing else need be set."""
     assert load_config({}, {"OTEL_SDK_DISABLED": "TRUE"}).disabled
@@ -188,6 +233,22 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({**NODE, "otlp_batch_size": 0}, {}, "otlp_batch_size is 0; it must be a whole number above 0"),
     (NODE, {"BUTTERFLY_OTEL_OTLP_BATCH_SIZE": "1.5"}, "BUTTERFLY_OTEL_OTLP_BATCH_SIZE is '1.5'"),
     ({**NODE, "otlp_temporality": "best"}, {}, "cumulative, delta or lowmemory"),
+    ({**NODE, "node_id": "n" * 129}, {}, "node_id is 'nnn.*at most 128 characters"),
+    (
+        {"node_role": "compute"},
+        {"BUTTERFLY_NODE_ID": "n\udc80"},
+        "BUTTERFLY_NODE_ID is .*valid text",
+    ),
+    ({**NODE, "export_interval": 1e10}, {}, "export_interval is 1.*above 0, at most 2147483$"),
+    (NODE, {"OTEL_METRIC_EXPORT_TIMEOUT": "1e300"}, "milliseconds above 0, at most 2147483000"),
+    ({**NODE, "views": ["a", 1]}, {}, r"views is \['a', 1\]; pass a path"),
+    (
+        {**NODE, "resource_attributes": {"zone": None}},
+        {},
+        "resource_attributes has None for 'zone'",
+    ),
+    ({**NODE, "otlp_headers": {"a b": "x"}}, {}, "otlp_headers has 'a b', which can't be sent"),
+    (NODE, {"OTEL_EXPORTER_OTLP_METRICS_HEADERS": "a=x%0Ay"}, "OTLP_METRICS_HEADERS has 'a'"),
 ]
 
 

@@ -273,6 +273,44 @@ def test_labels_that_cannot_be_hashed_are_labels_all_the_same(start: Start) -> N
     assert sum(measured.values("butterfly_otel_label_violations_total").values()) == 4
 
 
+class _Moody(str):
+    """A text that can be no key of a dictionary."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        raise RuntimeError
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+
+def test_texts_that_cannot_be_hashed_are_labels_all_the_same(start: Start) -> None:
+    """A str subclass may do anything in a dictionary; it neither raises nor gets in others' way."""
+    measured = start()
+    moody: Any = _Moody("inference")
+    for method in (moody, "inference", moody):
+        metrics.requests_total.add(1, method=method, status="success")
+        metrics.requests_total.bind(method=method, status="success").add(1)
+        metrics.layer_memory_bytes.set(1, layer_id=moody, operation="forward")
+    assert measured.value(REQUESTS, **LABELS) == 6
+    assert measured.points("butterfly_otel_label_violations_total") == []
+
+
+def test_a_number_too_long_for_text_is_a_label_all_the_same(start: Start) -> None:
+    """Python refuses to write out very many digits; that is a violation, no exception."""
+    measured = start()
+    endless = 10**5000
+    metrics.layer_memory_bytes.set(1, layer_id=endless, operation="forward")
+    metrics.layer_memory_bytes.bind(layer_id=endless, operation="forward").set(2)
+    metrics.layer_memory_bytes.set(1, layer_id=10**20, operation="forward")
+    points = {
+        p.attributes["layer_id"]: p.value for p in measured.points("butterfly_layer_memory_bytes")
+    }
+    assert points == {"int": 2, "1" + "0" * 20: 1}
+    assert sum(measured.values("butterfly_otel_label_violations_total").values()) == 2
+
+
 def test_a_timed_generator_is_timed_to_its_end(start: Start) -> None:
     """What it returns and is sent passes through; nothing is recorded before it ends."""
     measured = start()

@@ -66,7 +66,8 @@ def test_default_yaml_is_valid_and_complete() -> None:
     assert list(by_name) == [metric.name for metric in catalog.ALL]
     for metric in catalog.ALL:
         stream = by_name[metric.name].stream
-        assert stream.aggregation_cardinality_limit == metric.stream_limit
+        # Other SDKs count the overflow point, as the specification has it.
+        assert stream.aggregation_cardinality_limit == metric.stream_limit + 1
         keys = stream.attribute_keys
         assert keys is not None
         assert tuple(keys.included or ()) == metric.label_keys
@@ -130,7 +131,7 @@ def test_an_overlay_lowers_limits_and_drops_metrics_by_wildcard(
         " {drop: {}}}}\n"
     )
     streams = narrowed(path)
-    assert streams["butterfly_tensor_size_bytes"].limit == 7
+    assert streams["butterfly_tensor_size_bytes"].limit == 6, "one of the 7 is the overflow point"
     measured = start(views=[path], zero_init=True)
     metrics.sequences_processed_total.add(1, model="m")
     assert measured.points("butterfly_sequences_processed_total") == []
@@ -173,7 +174,14 @@ WRONG = [
             "{selector: {instrument_name: butterfly_request_duration_seconds}, stream:"
             " {aggregation: {explicit_bucket_histogram: {boundaries: [5, 1]}}}}"
         ),
-        "butterfly_request_duration_seconds boundaries that are empty or not ascending",
+        "butterfly_request_duration_seconds boundaries that are empty, not ascending or not finite",
+    ),
+    (
+        (
+            "{selector: {instrument_name: butterfly_request_duration_seconds}, stream:"
+            " {aggregation: {explicit_bucket_histogram: {boundaries: [1, .inf]}}}}"
+        ),
+        "boundaries that are empty, not ascending or not finite",
     ),
     ("{selector: {instrument_name: butterfly_nope}, stream: {}}", "'butterfly_nope', which is no"),
     ("{selector: {unit: s}, stream: {}}", "selects by unit"),

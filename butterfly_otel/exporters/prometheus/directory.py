@@ -73,6 +73,7 @@ class Directory:
         self._scope_labels = scope_labels
         self._resource_labels = resource_labels
         self._created = created
+        self._problems = problems
         self._ledger = Ledger(problems)
         self._scopes: dict[InstrumentationScope, Scope] = {}
         self._resource: Resource | None = None
@@ -108,8 +109,9 @@ class Directory:
     def settle(self, present: set[Stream]) -> None:
         """Forget the streams that aren't ``present``, and hand out names where need be.
 
-        Verbatim metrics come first, so that nothing can take a name of the contract away;
-        then those that had their names before, so that none flickers.
+        Verbatim metrics come first, so that nothing can take a name of the contract away, nor
+        add series to it that nobody has checked; then those that had their names before, so
+        that none flickers.
         """
         streams = [stream for scope in self._scopes.values() for stream in scope.streams.values()]
         if not self._grown and len(streams) == len(present):
@@ -125,8 +127,20 @@ class Directory:
         if self._has_target:
             self._ledger.admit(TARGET_INFO, "info", TARGET_HELP, "")
         left = [stream for stream in streams if stream in present]
+        exact = {stream.name for stream in left if stream.exact}
         for stream in sorted(left, key=lambda each: (not each.exact, not each.accepted)):
+            if stream.name in exact and not stream.exact:
+                stream.accepted = False
+                self._report_intruder(stream.name)
+                continue
             stream.accepted = self._ledger.admit(stream.name, stream.type, stream.help, stream.unit)
+
+    def _report_intruder(self, name: str) -> None:
+        self._problems.report(
+            "name_clash",
+            name,
+            "Metric %s of another meter is not exposed: its name belongs to an exact one",
+        )
 
     def comments(self, stream: Stream) -> tuple[str, str]:
         """Return the HELP text and the unit of an accepted stream's family."""

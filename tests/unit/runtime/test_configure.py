@@ -46,6 +46,7 @@ def test_pull_serves_the_contract_and_closes_its_port() -> None:
     assert butterfly_otel.shutdown()
     with pytest.raises(URLError):
         scrape(url)
+    assert runtime.prometheus_url is None
 
 
 def test_equal_settings_return_the_same_runtime() -> None:

@@ -72,6 +72,18 @@ def test_verbatim_metrics_come_before_all_others() -> None:
     assert [family.type for family in translator.translate(intruder)] == ["gauge"]
 
 
+@pytest.mark.parametrize("intruder", ["a_total", "a", "a.total"])
+def test_nobody_adds_series_to_a_verbatim_metric(intruder: str) -> None:
+    """A counter of another meter that comes out under the same name has not been enforced."""
+    reported = Problems()
+    translator = Translator(verbatim=[("other", "a_total")], scope_labels=False, problems=reported)
+    theirs = counter(intruder, number({"user": "x"}, 100))
+    for _ in range(2):
+        [family] = translator.translate(collected(theirs, more=[(OTHER, [counter("a_total")])]))
+        assert [point.value for point in family.points] == [1]
+    assert reported.counts == {"name_clash": 1}
+
+
 def test_who_has_a_name_keeps_it() -> None:
     """A metric that appears later but is collected earlier does not displace another."""
     translator = Translator(scope_labels=False)
