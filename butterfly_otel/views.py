@@ -167,15 +167,13 @@ def _narrow(stream: Stream, wanted: dict[str, Any], source: Path) -> Stream:
     stream = _narrow_labels(stream, _section(wanted, "attribute_keys"))
     stream = _narrow_aggregation(stream, _section(wanted, "aggregation"), source)
     limit = wanted.get("aggregation_cardinality_limit")
-    # The specification counts the overflow point; Python's SDK and a stream's limit don't.
-    allowed = stream.metric.stream_limit + 1
-    if limit is not None and limit > allowed:
+    if limit is not None and limit > stream.metric.stream_limit:
         msg = (
             f"the overlay {source} raises the cardinality limit of {name} to {limit};"
-            f" the contract allows {allowed}"
+            f" the contract allows {stream.metric.stream_limit}"
         )
         raise ViewError(msg)
-    return stream if limit is None else replace(stream, limit=max(1, limit - 1))
+    return stream if limit is None else replace(stream, limit=limit)
 
 
 def _refuse_unknown_labels(

@@ -17,9 +17,8 @@ _DEFAULT_HEADER = """\
 #
 # The Views of the Butterfly contract in OpenTelemetry's declarative configuration schema,
 # for SDKs in any language: one View a metric, with its label allowlist, bucket boundaries
-# and cardinality limit, which counts the overflow point, as the specification has it.
-# butterfly_otel compiles the same Views from its catalogue and adds the one the schema cannot
-# express: whatever else is measured on the meter is dropped.
+# and cardinality limit. butterfly_otel compiles the same Views from its catalogue and adds
+# the one the schema cannot express: whatever else is measured on the meter is dropped.
 #
 # As a file for OTEL_CONFIG_FILE it is complete; replace the reader by your own.
 """
@@ -74,8 +73,7 @@ def _view(stream: Stream) -> Iterator[str]:
         yield "        aggregation:"
         yield "          drop: {}"
         return
-    # The specification counts the overflow point: at 1, other SDKs would have nothing else.
-    yield f"        aggregation_cardinality_limit: {stream.limit + 1}"
+    yield f"        aggregation_cardinality_limit: {stream.limit}"
     if stream.buckets:
         yield "        aggregation:"
         yield "          explicit_bucket_histogram:"

@@ -66,8 +66,7 @@ def test_default_yaml_is_valid_and_complete() -> None:
     assert list(by_name) == [metric.name for metric in catalog.ALL]
     for metric in catalog.ALL:
         stream = by_name[metric.name].stream
-        # Other SDKs count the overflow point, as the specification has it.
-        assert stream.aggregation_cardinality_limit == metric.stream_limit + 1
+        assert stream.aggregation_cardinality_limit == metric.stream_limit
         keys = stream.attribute_keys
         assert keys is not None
         assert tuple(keys.included or ()) == metric.label_keys
@@ -131,7 +130,7 @@ def test_an_overlay_lowers_limits_and_drops_metrics_by_wildcard(
         " {drop: {}}}}\n"
     )
     streams = narrowed(path)
-    assert streams["butterfly_tensor_size_bytes"].limit == 6, "one of the 7 is the overflow point"
+    assert streams["butterfly_tensor_size_bytes"].limit == 7
     measured = start(views=[path], zero_init=True)
     metrics.sequences_processed_total.add(1, model="m")
     assert measured.points("butterfly_sequences_processed_total") == []
