@@ -191,6 +191,7 @@ def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> Push
     return PushMetricReader(
         _push_exporter(name, config),
         name=name,
+        address=config.otlp.address if name == "otlp" else "",
         interval=config.export_interval,
         timeout=config.export_timeout,
         on_export=count,

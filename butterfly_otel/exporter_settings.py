@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,12 @@ class OtlpSettings:
     client_certificate: Path | None = None
     temporality: Temporality = "cumulative"
     batch_size: int = 5000
+
+    @property
+    def address(self) -> str:
+        """The endpoint as logs may show it: without a user's name, a password and a query."""
+        parts = urlsplit(self.endpoint)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def prometheus_settings(source: Source) -> PrometheusSettings:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     #: Called at each collection; returns the one value, or an observation a series.
     ObserveCallback = Callable[[], float | Iterable[Observation]]
 
-#: Integers up to here are label text as they are.
-_TEXTUAL = 2**63
 _registering = forks.lock()
 _keeping = forks.lock()
 
@@ -192,8 +190,11 @@ _NOWHERE = _Nowhere()
 
 def int_text(value: object) -> object:
     """Return an int as label text and anything else as it is, for the guard to judge."""
-    # Of very many digits Python makes no text, which the guard reports.
-    return str(value) if type(value) is int and -_TEXTUAL < value < _TEXTUAL else value
+    try:
+        return str(value) if type(value) is int else value
+    except ValueError:
+        # Of very many digits Python makes no text, which the guard reports.
+        return value
 
 
 class CounterHandle(SynchronousHandle):

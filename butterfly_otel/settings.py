@@ -279,10 +279,16 @@ def unquote_pairs(text: str, variable: str) -> dict[str, str]:
         ConfigurationError: When a part has no ``=`` or no key.
     """
     pairs: dict[str, str] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
+    for number, piece in enumerate(text.split(","), 1):
+        part = piece.strip()
+        if not part:
+            continue
         key, separator, value = part.partition("=")
         if not separator or not key.strip():
-            msg = f"{variable} has the part {part!r}; it must be key=value,key=value"
+            # Without the part, which may be a secret of a header.
+            msg = (
+                f"{variable} has no key and value in part {number}; it must be key=value,key=value"
+            )
             raise ConfigurationError(msg)
         pairs[unquote(key.strip())] = unquote(value.strip())
     return pairs

@@ -14,8 +14,8 @@ from butterfly_otel.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Exit codes: done; done and found something; could not be done.
-OK, FOUND, FAILED = 0, 1, 2
+#: The exit code of what could not be done.
+_FAILED = 2
 
 _DESCRIPTION = """\
 The Butterfly metrics contract on the command line.
@@ -45,12 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except ButterflyOtelError as error:
         print(f"butterfly-otel: {error}", file=sys.stderr)
-        return FAILED
+        return _FAILED
     except BrokenPipeError:
         # The reader of a pipe has gone, as `| head` does: nothing is wrong. What is still
         # buffered must not fail again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return 0
     except KeyboardInterrupt:
         return 130
     else:

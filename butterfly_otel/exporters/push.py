@@ -41,7 +41,8 @@ class PushMetricReader(MetricReader):
 
     Args:
         exporter: Any SDK exporter; its temporality and aggregation preferences are kept.
-        name: What the exporter is called in logs and in ``butterfly_otel_exports_total``.
+        name: What the exporter is called in logs.
+        address: Where it exports to, for logs; empty where that goes without saying.
         interval: Seconds between exports.
         timeout: Seconds one collection may take.
         on_export: Called after each export with whether it succeeded.
@@ -52,6 +53,7 @@ class PushMetricReader(MetricReader):
         exporter: MetricExporter,
         *,
         name: str,
+        address: str = "",
         interval: float,
         timeout: float,
         on_export: Callable[[bool], None] = lambda _succeeded: None,
@@ -60,6 +62,7 @@ class PushMetricReader(MetricReader):
         super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
         self._exporter = exporter
         self._name = name
+        self._shown = f"{name} to {address}" if address else name
         self._interval = interval
         self._timeout = timeout
         self._on_export = on_export
@@ -124,7 +127,7 @@ class PushMetricReader(MetricReader):
             if not ended:
                 _logger.warning(
                     "the last export by %s did not end within %.1f s and was given up",
-                    self._name,
+                    self._shown,
                     monotonic() - began,
                 )
             # Also wakes an exporter that sleeps between retries.
@@ -180,10 +183,10 @@ class PushMetricReader(MetricReader):
             _logger.warning(
                 "exporting metrics by %s failed: %s; further failures are only counted until"
                 " an export succeeds",
-                self._name,
+                self._shown,
                 reason,
             )
         elif succeeded and self._failing:
-            _logger.warning("exporting metrics by %s works again", self._name)
+            _logger.warning("exporting metrics by %s works again", self._shown)
         self._failing = not succeeded
         return succeeded

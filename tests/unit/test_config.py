@@ -215,8 +215,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ),
     ({**NODE, "otlp_protocol": "grpc", "otlp_compression": "deflate"}, {}, "none or gzip"),
     ({**NODE, "otlp_headers": "a=b"}, {}, "otlp_headers is 'a=b'.*dict"),
-    (NODE, {"OTEL_EXPORTER_OTLP_HEADERS": "novalue"}, "HEADERS has the part 'novalue'"),
-    (NODE, {"OTEL_RESOURCE_ATTRIBUTES": "=x"}, "OTEL_RESOURCE_ATTRIBUTES has the part '=x'"),
+    (NODE, {"OTEL_EXPORTER_OTLP_HEADERS": "novalue"}, "HEADERS has no key and value in part 1"),
+    (NODE, {"OTEL_RESOURCE_ATTRIBUTES": "a=b,,=x"}, "ATTRIBUTES has no key and value in part 3"),
     ({**NODE, "resource_attributes": "a=b"}, {}, "resource_attributes is 'a=b'"),
     ({**NODE, "strict": "yes"}, {}, "strict is 'yes'; pass True or False"),
     (NODE, {"BUTTERFLY_OTEL_STRICT": "maybe"}, "BUTTERFLY_OTEL_STRICT is 'maybe'"),
@@ -267,3 +267,15 @@ def test_relative_paths_of_certificates_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("x")
     assert load_config({**NODE, "otlp_certificate": file}, {}).otlp.certificate == file
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "shown"),
+    [
+        ("https://me:secret@collector:4318/v1/metrics?key=b", "https://collector:4318/v1/metrics"),
+        ("http://[::1]:4318", "http://[::1]:4318"),
+    ],
+)
+def test_an_address_for_logs_has_no_secret(endpoint: str, shown: str) -> None:
+    """What a failing push is logged with tells where it goes and nothing else."""
+    assert load_config({**NODE, "otlp_endpoint": endpoint}, {}).otlp.address == shown

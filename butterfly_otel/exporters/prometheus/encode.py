@@ -11,7 +11,6 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
-from butterfly_otel.exporters.prometheus.conflicts import openmetrics_names
 from butterfly_otel.exporters.prometheus.families import (
     Family,
     Series,
@@ -24,34 +23,13 @@ from butterfly_otel.exporters.prometheus.names import is_legacy_metric_name
 from butterfly_otel.exporters.prometheus.text import escape_help, escape_value, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
 #: From here on numbers are written with an exponent (see ``number_text``).
 _MILLION = 1_000_000
 _TEXT_TYPES = {"info": "gauge", "unknown": "untyped"}
-
-
-def encode_text(families: Iterable[Family]) -> bytes:
-    """Return an exposition in text format 0.0.4.
-
-    Args:
-        families: Families whose names don't clash; see :mod:`.conflicts`.
-    """
-    return "".join(text_lines(family) for family in families).encode()
-
-
-def encode_openmetrics(families: Iterable[Family]) -> bytes:
-    """Return an exposition in OpenMetrics 1.0, ``# EOF`` included.
-
-    Args:
-        families: Families whose names don't clash; see :mod:`.conflicts`.
-    """
-    listed = list(families)
-    names = openmetrics_names(listed, ())
-    lines = [openmetrics_lines(family, names[family.name]) for family in listed]
-    return "".join((*lines, "# EOF\n")).encode()
 
 
 def text_lines(family: Family) -> str:
@@ -74,8 +52,8 @@ def openmetrics_lines(family: Family, name: str) -> str:
 
     Args:
         family: The family.
-        name: Its OpenMetrics name, from :func:`openmetrics_names`. Where that is the full
-            name of a counter or an info, the type becomes ``unknown``.
+        name: Its OpenMetrics name, from :func:`~.conflicts.openmetrics_names`. Where that is
+            the full name of a counter or an info, the type becomes ``unknown``.
     """
     kind = family.type
     if kind in {"counter", "info"} and name == family.name:

@@ -25,16 +25,34 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text_families
 
+from butterfly_otel.exporters.prometheus.conflicts import openmetrics_names
+from butterfly_otel.exporters.prometheus.encode import openmetrics_lines, text_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.sdk.metrics import Exemplar
     from prometheus_client import Metric as ClientMetric
 
+    from butterfly_otel.exporters.prometheus.families import Family
+
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 OPENMETRICS_UTF8 = f"{OPENMETRICS};escaping=allow-utf-8"
 SCOPE = InstrumentationScope("scope")
 START = 1_700_000_000_000_000_000
+
+
+def encode_text(families: Iterable[Family]) -> bytes:
+    """Return families whose names don't clash in text format 0.0.4."""
+    return "".join(map(text_lines, families)).encode()
+
+
+def encode_openmetrics(families: Iterable[Family]) -> bytes:
+    """Return families whose names don't clash in OpenMetrics 1.0."""
+    listed = list(families)
+    names = openmetrics_names(listed, ())
+    lines = [openmetrics_lines(family, names[family.name]) for family in listed]
+    return "".join((*lines, "# EOF\n")).encode()
 
 
 def number(

@@ -9,13 +9,14 @@ from opentelemetry.sdk.metrics.export import Metric
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from butterfly_otel.exporters.prometheus.encode import encode_openmetrics, encode_text
 from butterfly_otel.exporters.prometheus.names import Naming
 from butterfly_otel.exporters.prometheus.problems import Problems
 from butterfly_otel.exporters.prometheus.translate import Translator, translate
 from tests.unit.exporters.prometheus.support import (
     collected,
     counter,
+    encode_openmetrics,
+    encode_text,
     gauge,
     histogram,
     number,

@@ -6,7 +6,6 @@ import pytest
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
 
-from butterfly_otel.exporters.prometheus.encode import encode_openmetrics, encode_text
 from butterfly_otel.exporters.prometheus.exemplars import MAX_CHARACTERS, convert
 from butterfly_otel.exporters.prometheus.names import Naming
 from butterfly_otel.exporters.prometheus.translate import Translator, translate
@@ -14,6 +13,8 @@ from tests.unit.exporters.prometheus.support import (
     collected,
     counter,
     distribution,
+    encode_openmetrics,
+    encode_text,
     gauge,
     histogram,
     number,

@@ -12,13 +12,14 @@ from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from butterfly_otel.exporters.prometheus.encode import encode_openmetrics, encode_text
 from butterfly_otel.exporters.prometheus.names import STRATEGIES, Naming
 from butterfly_otel.exporters.prometheus.translate import Translator
 from tests.unit.exporters.prometheus.support import (
     collected,
     counter,
     distribution,
+    encode_openmetrics,
+    encode_text,
     gauge,
     histogram,
     number,
