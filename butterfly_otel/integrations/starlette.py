@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
     from contextlib import AbstractAsyncContextManager
 
+    from typing_extensions import Unpack
+
+    from butterfly_otel.arguments import Arguments
     from butterfly_otel.exporters.prometheus.asgi import Receive, Scope, Send
 
     #: What both frameworks take: an application to what runs around its serving.
@@ -52,7 +55,7 @@ def butterfly_lifespan(
     *,
     lifespan: Lifespan | None = None,
     metrics_path: str | None = None,
-    **settings: Any,
+    **settings: Unpack[Arguments],
 ) -> Lifespan:
     """Return a lifespan that configures the SDK at the start and shuts it down at the end.
 
@@ -92,7 +95,7 @@ def butterfly_lifespan(
 
 
 @contextmanager
-def _configured(settings: dict[str, Any]) -> Generator[None, None, None]:
+def _configured(settings: Arguments) -> Generator[None, None, None]:
     before = runtime.current()
     told = settings.keys() - {"prometheus_server"}
     current = before if before is not None and not told else runtime.configure(**settings)

@@ -19,6 +19,9 @@ from butterfly_otel.testing.series import HistogramValue, series_of, violations_
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from typing_extensions import Unpack
+
+    from butterfly_otel.arguments import MoreArguments
     from butterfly_otel.config import NodeRole
     from butterfly_otel.lint.findings import Finding
     from butterfly_otel.runtime import Runtime
@@ -164,7 +167,7 @@ def capture_metrics(
     strict: bool = True,
     clock: Clock | None = None,
     env: Mapping[str, str] | None = None,
-    **settings: Any,  # noqa: ANN401 - those of configure(), which checks them
+    **settings: Unpack[MoreArguments],
 ) -> Generator[Captured, None, None]:
     """Configure butterfly-otel for the block, and capture what is measured in it.
 

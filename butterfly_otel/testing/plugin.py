@@ -25,16 +25,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Protocol
 
+    from typing_extensions import Unpack
+
+    from butterfly_otel.arguments import Arguments
     from butterfly_otel.testing.capture import Captured
     from butterfly_otel.testing.clock import Clock
 
     class Capture(Protocol):
         """Takes what :func:`butterfly_otel.testing.capture_metrics` takes."""
 
-        def __call__(self, **settings: Any) -> Captured:  # noqa: ANN401 - those of configure()
+        def __call__(
+            self,
+            *,
+            clock: Clock | None = None,
+            env: Mapping[str, str] | None = None,
+            **settings: Unpack[Arguments],
+        ) -> Captured:
             """Begin capturing."""
             ...
 

@@ -20,6 +20,8 @@ from butterfly_otel import (
 from butterfly_otel.bound import BoundCounter, BoundHistogram, Timer
 from butterfly_otel.decorators import RequestCall
 from butterfly_otel.instruments import Registration
+from butterfly_otel.integrations.starlette import butterfly_lifespan
+from butterfly_otel.testing import capture_metrics
 
 metrics.requests_total.add(1, method="inference", status="success")
 metrics.requests_total.add(0.5, method="health_check", status="error", node_role="observer")
@@ -151,6 +153,8 @@ async def blocks() -> None:
         pass
 
 
+butterfly_lifespan(node_id="n", node_role="coordinator", metrics_path="/metrics", views="x.yaml")
+capture_metrics(strict=False, time_to_live={"butterfly_batch_size": 60}, env={})
 errors: dict[type[LookupError], str] = {KeyError: "x"}
 request(method="inference", errors=errors)
 request(method="inference", errors={KeyError: lambda error: str(error), "a.B": None})

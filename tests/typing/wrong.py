@@ -1,6 +1,8 @@
 """Calls that are wrong: both type checkers must find each line that says so, and no other."""
 
 from butterfly_otel import arg, configure, counted, decorators, metrics, request, timed, tracked
+from butterfly_otel.integrations.starlette import butterfly_lifespan
+from butterfly_otel.testing import capture_metrics
 
 metrics.requests_total.add(1, method="inference", status="sucess")  # wrong: value
 metrics.requests_total.add(1, method="inference")  # wrong: label missing
@@ -25,6 +27,9 @@ metrics.request_total.inc(method="inference", status="error")  # wrong: no such 
 configure(node_id="n", node_role="leader")  # wrong: role
 configure(node_id="n", node_role="compute", exporter="zipkin")  # wrong: exporter
 configure("n", "compute")  # wrong: positional settings
+butterfly_lifespan(node_role="leader")  # wrong: role
+butterfly_lifespan(prometheus_prot=9464)  # wrong: no such setting
+capture_metrics(zero_init="yes")  # wrong: not a boolean
 
 
 @metrics.request_duration_seconds.time(method="inference")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
 import threading
 import urllib.request
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 import butterfly_otel
 from butterfly_otel import ConfigurationError, metrics
+from butterfly_otel.arguments import Arguments
 from butterfly_otel.exporters.push import PushMetricReader
 from tests.unit.exporters.test_push import Recorder
 
@@ -236,3 +238,12 @@ def test_shutdown_says_whether_the_last_export_succeeded() -> None:
     metrics.consensus_leader_changes_total.add(1)
     assert not butterfly_otel.shutdown()
     assert len(exporter.exported) == 1
+
+
+def test_whatever_passes_settings_on_has_their_types() -> None:
+    """``Arguments`` has the parameters of ``configure()``, with the same types."""
+    fields = Arguments.__annotations__.items()
+    passed_on = {name: annotation.__forward_arg__ for name, annotation in fields}
+    parameters = inspect.signature(butterfly_otel.configure).parameters.values()
+    taken = {each.name: each.annotation for each in parameters}
+    assert passed_on == taken
