@@ -148,7 +148,7 @@ def _configure(*sources: Source, sampling: str) -> butterfly_otel.Runtime:
 
 
 def _has(handle: metrics.GpuMemoryBytes) -> bool:
-    return any(callback() for callback in handle.callbacks())
+    return any(each.callback() for each in handle.registrations)
 
 
 def _renderer(runtime: butterfly_otel.Runtime) -> Callable[[], object]:

@@ -267,7 +267,7 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
         guarded = meter.guarded(handle.metric.name)
         if isinstance(guarded, GuardedObservable):
             if isinstance(handle, ObservableHandle):
-                guarded.listen(handle.callbacks)
+                guarded.listen(handle.source())
         elif isinstance(handle, SynchronousHandle):
             handle.attach(guarded)
 

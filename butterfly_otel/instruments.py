@@ -230,21 +230,25 @@ class ObservableHandle(Handle):
     nothing but its own observations.
     """
 
-    __slots__ = ("_registrations",)
+    __slots__ = ("_source", "registrations")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        # Replaced at each change, so that a collection may iterate without a lock.
-        self._registrations: tuple[Registration, ...] = ()
+        #: What is registered now, the oldest first; replaced at each change, so that a collection
+        #: may iterate without a lock.
+        self.registrations: tuple[Registration, ...] = ()
+        self._source: object = None
 
-    def callbacks(self) -> tuple[ObserveCallback, ...]:
-        """Return the callbacks that are registered now. Called by the runtime."""
-        return tuple(registration.callback for registration in self._registrations)
+    def source(self) -> Callable[[], tuple[ObserveCallback, ...]]:
+        """Return what returns the callbacks, until the next runtime asks. Called by the runtime."""
 
-    @property
-    def registrations(self) -> tuple[Registration, ...]:
-        """What is registered now, the oldest first."""
-        return self._registrations
+        def callbacks() -> tuple[ObserveCallback, ...]:
+            # Readers of a runtime that is over may collect once more.
+            known = self.registrations if self._source is callbacks else ()
+            return tuple(each.callback for each in known)
+
+        self._source = callbacks
+        return callbacks
 
     def observe(self, callback: ObserveCallback) -> Registration:
         """Call ``callback`` at each collection, until the registration is undone.
@@ -258,13 +262,13 @@ class ObservableHandle(Handle):
         """
         registration = Registration(self, callback)
         with _registering:
-            self._registrations = (*self._registrations, registration)
+            self.registrations = (*self.registrations, registration)
         return registration
 
     def _unregister(self, registration: Registration) -> None:
         with _registering:
-            kept = tuple(each for each in self._registrations if each is not registration)
-            self._registrations = kept
+            kept = tuple(each for each in self.registrations if each is not registration)
+            self.registrations = kept
 
     def _observation(self, value: float, values: LabelValues) -> Observation:
         from opentelemetry.metrics import Observation  # noqa: PLC0415 - keeps import light

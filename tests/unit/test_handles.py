@@ -189,6 +189,25 @@ def test_observe_registered_before_configure_is_asked(start: Start) -> None:
         assert start().values("butterfly_quorum_size") == {(): 3}
 
 
+def test_only_the_last_runtime_asks_callbacks(start: Start) -> None:
+    """A reader that still collects for one before neither gets an answer nor disturbs."""
+    asked: list[int] = []
+
+    def queued() -> int:
+        asked.append(len(asked))
+        return 5
+
+    with metrics.tasks_queued.observe(queued):
+        before = start()
+        butterfly_otel.shutdown()
+        # Nobody else has them: what the last runtime knew can still be looked at.
+        assert before.values("butterfly_tasks_queued") == {(("node_id", "coordinator-1"),): 5}
+        now = start()
+        assert before.values("butterfly_tasks_queued") == {}
+        assert len(asked) == 1
+        assert now.values("butterfly_tasks_queued") == {(("node_id", "coordinator-1"),): 5}
+
+
 def test_remove_ends_a_series(start: Start) -> None:
     """remove() takes one series out of the next collection and leaves the others."""
     measured = start()
@@ -236,7 +255,7 @@ def test_every_handle_measures_its_metric(start: Start) -> None:
     }
     for handle in metrics.ALL:
         if isinstance(handle, ObservableHandle):
-            for registration in handle._registrations:
+            for registration in handle.registrations:
                 registration.unregister()
         [point] = found[handle.metric.name]
         assert tuple(point.attributes) == handle.metric.label_keys

@@ -228,7 +228,7 @@ def test_shutdown_ends_every_thread_and_closes_every_source(start: Start) -> Non
     butterfly_otel.shutdown()
     assert threads() == set()
     assert [source.calls["close"] for source in sources] == [1, 1, 1]
-    assert butterfly_otel.metrics.cpu_usage_ratio.callbacks() == ()
+    assert butterfly_otel.metrics.cpu_usage_ratio.registrations == ()
     again = start(collectors="none")
     assert (again.points(CPU), again.points(UP)) == ([], [])
 
@@ -295,7 +295,7 @@ def test_what_was_read_last_is_in_the_last_export() -> None:
         collectors=[source],
         metric_readers=[PeriodicExportingMetricReader(exporter, 3_600_000)],
     )
-    eventually(lambda: butterfly_otel.metrics.cpu_usage_ratio.callbacks()[0]() != ())
+    eventually(lambda: butterfly_otel.metrics.cpu_usage_ratio.registrations[0].callback() != ())
     runtime.shutdown()
     assert CPU in exporter.names
 
@@ -319,7 +319,7 @@ def test_a_configure_that_fails_starts_no_thread(start: Start, tmp_path: Path) -
     with pytest.raises(butterfly_otel.ConfigurationError):
         start(collectors=[FakeSource()], views=tmp_path / "none.yaml")
     assert threads() == set()
-    assert butterfly_otel.metrics.cpu_usage_ratio.callbacks() == ()
+    assert butterfly_otel.metrics.cpu_usage_ratio.registrations == ()
 
 
 def test_a_source_is_read_from_one_thread(start: Start) -> None:

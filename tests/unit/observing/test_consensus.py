@@ -143,8 +143,8 @@ def test_the_node_is_not_kept_alive(start: Start) -> None:
     del node
     gc.collect()
     assert [name for name in ALL if measured.values(name)] == []
-    assert metrics.consensus_term.callbacks() == ()
-    assert metrics.quorum_size.callbacks() == ()
+    assert metrics.consensus_term.registrations == ()
+    assert metrics.quorum_size.registrations == ()
 
 
 def test_a_node_without_weak_references_is_kept(start: Start) -> None:

@@ -62,7 +62,7 @@ def test_the_queue_is_not_kept_alive(start: Start) -> None:
     del waiting
     gc.collect()
     assert measured.values(QUEUED) == {}
-    assert metrics.tasks_queued.callbacks() == ()
+    assert metrics.tasks_queued.registrations == ()
 
 
 def test_a_queue_that_raises_is_counted(start: Start) -> None:
