@@ -28,7 +28,10 @@ SPEED = 10
 #: Simulated seconds: the start of every fault, and how long one lasts whose alerts wait 5 min.
 START, LONG = 100, 700
 HEALTHY = "healthy"
-BURNS = frozenset({"AvailabilityBudgetFastBurn", "LatencyBudgetFastBurn"})
+#: The slow ones wait for 15 min, after which a fast machine is done.
+BURNS = frozenset(
+    f"{slo}Budget{speed}Burn" for slo in ("Availability", "Latency") for speed in ("Fast", "Slow")
+)
 
 
 @dataclass(frozen=True)
