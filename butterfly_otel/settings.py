@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
-from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
+from butterfly_otel.enforcement.text import MAX_LENGTH, as_text, label_text
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class Source:
             if not isinstance(given, (str, Path)) or not str(given).strip():
                 msg = f"{argument} is {given!r}; pass a text that is not empty"
                 raise ConfigurationError(msg)
-            # Not str() of a text: that of a (str, Enum) member is its name, not its value.
-            return (str.__str__(given) if isinstance(given, str) else str(given)).strip()
+            return as_text(given).strip()
         return self._variable(variable) or None if variable else None
 
     def _variable(self, name: str) -> str:

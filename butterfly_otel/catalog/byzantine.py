@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from butterfly_otel.catalog.labels import NODE_ID, SUBJECT_NODE_ID, TASK_ID, closed
 from butterfly_otel.catalog.model import Metric
+from butterfly_otel.catalog.promql import new_within_hour
 
 BYZANTINE_FAULTS_DETECTED_TOTAL = Metric(
     name="butterfly_byzantine_faults_detected_total",
@@ -27,11 +28,8 @@ BYZANTINE_FAULTS_DETECTED_TOTAL = Metric(
             help="Kind of fault.",
         ),
     ),
-    query=(
-        "sum by (node_id, fault_type) ((increase(butterfly_byzantine_faults_detected_total[1h])"
-        " and last_over_time(butterfly_byzantine_faults_detected_total[1h] offset 1h))"
-        " or (butterfly_byzantine_faults_detected_total"
-        " unless last_over_time(butterfly_byzantine_faults_detected_total[1h] offset 1h))) > 0"
+    query=new_within_hour(
+        "sum by (node_id, fault_type) ", "butterfly_byzantine_faults_detected_total"
     ),
 )
 
@@ -116,12 +114,7 @@ MERKLE_ROOT_MISMATCHES_TOTAL = Metric(
     help="Comparisons of Merkle roots of a task's results that found them different.",
     category="byzantine",
     labels=(TASK_ID,),
-    query=(
-        "sum((increase(butterfly_merkle_root_mismatches_total[1h])"
-        " and last_over_time(butterfly_merkle_root_mismatches_total[1h] offset 1h))"
-        " or (butterfly_merkle_root_mismatches_total"
-        " unless last_over_time(butterfly_merkle_root_mismatches_total[1h] offset 1h))) > 0"
-    ),
+    query=new_within_hour("sum", "butterfly_merkle_root_mismatches_total"),
 )
 
 METRICS: tuple[Metric, ...] = (

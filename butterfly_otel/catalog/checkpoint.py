@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from butterfly_otel.catalog.labels import CHECKPOINT_ID, NODE_ID, NODE_ID_PAIR, closed
 from butterfly_otel.catalog.model import Metric
+from butterfly_otel.catalog.promql import new_within_hour
 
 CHECKPOINT_COUNT = Metric(
     name="butterfly_checkpoint_count",
@@ -100,12 +101,7 @@ STATE_DIVERGENCE_DETECTED_TOTAL = Metric(
     help="Times two nodes that should hold the same state were found to differ.",
     category="checkpoint",
     labels=(NODE_ID_PAIR,),
-    query=(
-        "sum by (node_id_pair) ((increase(butterfly_state_divergence_detected_total[1h])"
-        " and last_over_time(butterfly_state_divergence_detected_total[1h] offset 1h))"
-        " or (butterfly_state_divergence_detected_total"
-        " unless last_over_time(butterfly_state_divergence_detected_total[1h] offset 1h))) > 0"
-    ),
+    query=new_within_hour("sum by (node_id_pair) ", "butterfly_state_divergence_detected_total"),
 )
 
 METRICS: tuple[Metric, ...] = (

@@ -19,7 +19,7 @@ def label_text(value: object) -> tuple[str, TextProblem | None]:
     Never raises.
     """
     try:
-        text = _as_str(value)
+        text = as_text(value)
     except Exception:  # noqa: BLE001 - a value's own __str__ may do anything
         return type(value).__name__, "invalid_text"
     problem: TextProblem | None = None
@@ -32,7 +32,8 @@ def label_text(value: object) -> tuple[str, TextProblem | None]:
     return text, problem
 
 
-def _as_str(value: object) -> str:
+def as_text(value: object) -> str:
+    """Return ``value`` as text, booleans as ``true`` and ``false``."""
     if isinstance(value, str):
         # Not str(value): that of a (str, Enum) member is its name, not its value.
         return str.__str__(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from butterfly_otel.catalog import queries
 
 from . import grafana
+from .promtool import run_tests
 from .rule_cases.model import s
 
 pytestmark = pytest.mark.e2e
@@ -54,14 +54,7 @@ def told(
     }
     path = folder / "story.json"
     path.write_text(json.dumps({"rule_files": [], "evaluation_interval": "15s", "tests": [test]}))
-    result = subprocess.run(
-        [promtool, "test", "rules", path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return result.stdout if result.returncode else ""
+    return run_tests(promtool, [path])[path]
 
 
 @pytest.mark.parametrize("version", ["promtool3", "promtool2"])

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
+from butterfly_otel.catalog.promql import new_within_hour
 from butterfly_otel.catalog.queries.model import Query
-
-
-def _new(by: str, name: str) -> str:
-    """Count over an hour, with what series born within it began with: no increase() sees that.
-
-    What was there at any time in the hour before is not new, if it missed a scrape or not.
-    """
-    before = f"last_over_time({name}[1h] offset 1h)"
-    return f"{by}((increase({name}[1h]) and {before}) or ({name} unless {before})) > 0"
-
 
 _CHECKPOINTS = (
     Query(
@@ -73,7 +64,7 @@ _CHECKPOINTS = (
     Query(
         subject="butterfly_state_divergence_detected_total",
         tells="Pairs of nodes whose state differed within the hour, and how often.",
-        expr=_new("sum by (node_id_pair) ", "butterfly_state_divergence_detected_total"),
+        expr=new_within_hour("sum by (node_id_pair) ", "butterfly_state_divergence_detected_total"),
         always=False,
     ),
 )
@@ -147,7 +138,9 @@ _BYZANTINE = (
     Query(
         subject="butterfly_byzantine_faults_detected_total",
         tells="Faults of each node within the hour, its first one included.",
-        expr=_new("sum by (node_id, fault_type) ", "butterfly_byzantine_faults_detected_total"),
+        expr=new_within_hour(
+            "sum by (node_id, fault_type) ", "butterfly_byzantine_faults_detected_total"
+        ),
         own=True,
         always=False,
     ),
@@ -178,7 +171,7 @@ _BYZANTINE = (
     Query(
         subject="butterfly_merkle_root_mismatches_total",
         tells="Mismatches within the hour.",
-        expr=_new("sum", "butterfly_merkle_root_mismatches_total"),
+        expr=new_within_hour("sum", "butterfly_merkle_root_mismatches_total"),
         always=False,
     ),
 )

@@ -52,22 +52,26 @@ class Connections:
     def receive(self, connection: socket.socket, seconds: float) -> None:
         """Give a request that has begun so many seconds to arrive; it waits as long as before."""
         with self._changed:
-            if connection in self._deadlines:
-                self._deadlines[connection] = monotonic() + seconds
+            self._allow(connection, seconds)
 
     def answer(self, connection: socket.socket, seconds: float) -> None:
         """Keep a connection open for the answer, for so many seconds."""
         with self._changed:
-            if connection in self._deadlines:
-                self._deadlines[connection] = monotonic() + seconds
+            if self._allow(connection, seconds):
                 self._waiting.pop(connection, None)
 
     def wait(self, connection: socket.socket, seconds: float) -> None:
         """Let a connection that was answered wait for so many seconds."""
         with self._changed:
-            if connection in self._deadlines:
-                self._deadlines[connection] = monotonic() + seconds
+            if self._allow(connection, seconds):
                 self._waiting[connection] = None
+
+    def _allow(self, connection: socket.socket, seconds: float) -> bool:
+        """Let a connection stay open for so long; False where it has made room already."""
+        open_still = connection in self._deadlines
+        if open_still:
+            self._deadlines[connection] = monotonic() + seconds
+        return open_still
 
     def end(self, connection: socket.socket) -> None:
         """Close a connection."""
