@@ -42,8 +42,8 @@ if TYPE_CHECKING:
         MeasurementError,
         ViewError,
     )
-    from butterfly_otel.instruments import node_pair
-    from butterfly_otel.runtime import Runtime, configure, force_flush, shutdown
+    from butterfly_otel.handles.handles import node_pair
+    from butterfly_otel.runtime.lifecycle import Runtime, configure, force_flush, shutdown
 
 __all__ = [
     "ERROR_TYPES",
@@ -80,17 +80,17 @@ _MODULES = frozenset({"consensus", "coordination", "decorators", "disk", "memory
 _HOMES = {
     "ERROR_TYPES": "decorators",
     "ErrorTypes": "decorators",
-    "Runtime": "runtime",
+    "Runtime": "runtime.lifecycle",
     "arg": "decorators",
-    "configure": "runtime",
+    "configure": "runtime.lifecycle",
     "counted": "decorators",
     "error_type": "decorators",
-    "force_flush": "runtime",
-    "node_pair": "instruments",
+    "force_flush": "runtime.lifecycle",
+    "node_pair": "handles.handles",
     "outcome": "decorators",
     "request": "decorators",
     "result": "decorators",
-    "shutdown": "runtime",
+    "shutdown": "runtime.lifecycle",
     "timed": "decorators",
     "tracked": "decorators",
 }

@@ -25,14 +25,15 @@ from collections.abc import Callable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from weakref import ref
 
-from butterfly_otel import forks, metrics, timing
+from butterfly_otel import metrics
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process import forks, timing
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Observation
     from typing_extensions import Self
 
-    from butterfly_otel.instruments import ObservableHandle, ObserveCallback, Registration
+    from butterfly_otel.handles.handles import ObservableHandle, ObserveCallback, Registration
 
 _Node = TypeVar("_Node")
 

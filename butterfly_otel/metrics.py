@@ -15,8 +15,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Literal
 
-from butterfly_otel import tracing
-from butterfly_otel.bound import (
+from butterfly_otel.process import tracing
+from butterfly_otel.handles.bound import (
     BoundCounter,
     BoundGauge,
     BoundHistogram,
@@ -24,7 +24,7 @@ from butterfly_otel.bound import (
     Timer,
     negated,
 )
-from butterfly_otel.instruments import (
+from butterfly_otel.handles.handles import (
     CounterHandle,
     GaugeHandle,
     HistogramHandle,
@@ -32,7 +32,7 @@ from butterfly_otel.instruments import (
     UpDownCounterHandle,
     int_text,
 )
-from butterfly_otel.values import HIGHEST, ONE, SMALL
+from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry
 
 import butterfly_otel
-from butterfly_otel.runtime import Runtime
+from butterfly_otel.runtime.lifecycle import Runtime
 from butterfly_otel.testing.isolation import restored
 from tests.collected import points
 

@@ -26,12 +26,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, cast
 
 from butterfly_otel import catalog
-from butterfly_otel.fetch import Answer, TargetError, read_target
+from butterfly_otel.expositions.fetch import Answer, TargetError, read_target
+from butterfly_otel.expositions.findings import Finding, Severity
+from butterfly_otel.expositions.scan import ExpositionFormat, detect_format
+from butterfly_otel.expositions.scan_line import printable
 from butterfly_otel.lint.exposition import RULE_NAMES, check_exposition, sort_findings
-from butterfly_otel.lint.findings import Finding, Severity
-from butterfly_otel.lint.scan import ExpositionFormat, detect_format
-from butterfly_otel.lint.scan_line import printable
-from butterfly_otel.streams import Stream
+from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
     import argparse
@@ -203,7 +203,7 @@ def _contract(overlays: Sequence[str]) -> Sequence[Metric]:
     """
     if not overlays:
         return catalog.CONTRACT
-    from butterfly_otel.views import apply_overlay  # noqa: PLC0415 - loads the SDK
+    from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - loads the SDK
 
     streams = tuple(map(Stream.of, catalog.CONTRACT))
     for overlay in overlays:

@@ -10,7 +10,7 @@ from butterfly_otel.cli.output import write_files
 from butterfly_otel.cli.rule_options import given, parse_duration, rule_options
 
 if TYPE_CHECKING:
-    from butterfly_otel.dashboards import Options
+    from butterfly_otel.operate.dashboards import Options
 
 _DESCRIPTION = """\
 Write Grafana dashboards, for Grafana 12 and newer: an overview and one a category. Without options
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    from butterfly_otel.dashboards import Options  # noqa: PLC0415
+    from butterfly_otel.operate.dashboards import Options  # noqa: PLC0415
 
     refresh = "" if args.refresh == "off" else args.refresh
     return Options(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from butterfly_otel.config import ExporterName
     from butterfly_otel.demo.size import Size
+    from butterfly_otel.settings.config import ExporterName
 
 _DESCRIPTION = """\
 Simulate a Butterfly cluster that drives every metric of the contract, serve its metrics on

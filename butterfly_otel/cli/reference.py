@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from butterfly_otel.errors import CatalogError
 from butterfly_otel.render import Artefact
-from butterfly_otel.runtime import configure
+from butterfly_otel.runtime.lifecycle import configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

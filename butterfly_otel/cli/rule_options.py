@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from butterfly_otel.rules import Options
+    from butterfly_otel.operate.rules import Options
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -22,7 +22,7 @@ def rule_options(args: argparse.Namespace, **more: Any) -> Options:  # noqa: ANN
         ConfigurationError: When one of them is wrong.
     """
     # Imported late, so that the other commands start as fast as they can.
-    from butterfly_otel.rules import Options, Thresholds, parse_labels  # noqa: PLC0415
+    from butterfly_otel.operate.rules import Options, Thresholds, parse_labels  # noqa: PLC0415
 
     return Options(
         thresholds=Thresholds().changed(args.threshold),

@@ -121,6 +121,6 @@ def run(args: argparse.Namespace) -> int:
 def _thresholds() -> str:
     from dataclasses import fields  # noqa: PLC0415
 
-    from butterfly_otel.rules.options import Thresholds  # noqa: PLC0415
+    from butterfly_otel.operate.rules.options import Thresholds  # noqa: PLC0415
 
     return "\n".join(f"  {each.name}={each.default:g}" for each in fields(Thresholds))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from butterfly_otel import sizes
 from butterfly_otel.cli.rule_options import parse_duration
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.streams import default_streams
+from butterfly_otel.operate import sizes
+from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from butterfly_otel.streams import Stream
+    from butterfly_otel.views.streams import Stream
 
 _DESCRIPTION = """\
 Compute from the catalogue how many series clusters make and what Prometheus needs for them: the
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError(msg)
     streams = default_streams()
     for overlay in args.views:
-        from butterfly_otel.views import apply_overlay  # noqa: PLC0415 - needs an extra
+        from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - needs an extra
 
         streams = apply_overlay(streams, overlay)
     parts = {name: getattr(args, name) for name in _PARTS if getattr(args, name) is not None}

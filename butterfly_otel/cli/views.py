@@ -55,11 +55,11 @@ def run(args: argparse.Namespace) -> int:
     """
     # Imported late, so that the other commands start as fast as they can.
     from butterfly_otel.render.views_yaml import render_effective_views  # noqa: PLC0415
-    from butterfly_otel.streams import default_streams  # noqa: PLC0415
+    from butterfly_otel.views.streams import default_streams  # noqa: PLC0415
 
     streams = default_streams()
     if args.overlay:
-        from butterfly_otel.views import apply_overlay  # noqa: PLC0415 - loads the SDK
+        from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - loads the SDK
 
         for overlay in args.overlay:
             streams = apply_overlay(streams, overlay)

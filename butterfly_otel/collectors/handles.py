@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel import metrics
 from butterfly_otel.catalog import telemetry
-from butterfly_otel.instruments import ObservableHandle
+from butterfly_otel.handles.handles import ObservableHandle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

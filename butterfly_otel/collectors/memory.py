@@ -11,17 +11,17 @@ from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from butterfly_otel import timing
 from butterfly_otel.collectors.host_memory import find_host
 from butterfly_otel.collectors.source import Reading, UnavailableError
-from butterfly_otel.pools.books import POOLS
+from butterfly_otel.memory.books import POOLS
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from butterfly_otel.collectors.host_memory import Host
-    from butterfly_otel.pools.books import Pools
-    from butterfly_otel.pools.parts import Part, TorchMemory
+    from butterfly_otel.memory.books import Pools
+    from butterfly_otel.memory.parts import Part, TorchMemory
 
 _ALLOCATED = "butterfly_memory_allocated_bytes"
 _PEAK = "butterfly_memory_peak_bytes"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from butterfly_otel.collectors.source import Source
-    from butterfly_otel.config import Config
+    from butterfly_otel.settings.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Entry:
         path: ``module:class`` of its source, imported when it is chosen. Building one must
             touch no hardware: that is for its ``open``.
         settings: What its class is passed: parameter to attribute of
-            :class:`~butterfly_otel.config.Config`.
+            :class:`~butterfly_otel.settings.config.Config`.
         auto: Whether it is part of ``auto``.
     """
 

@@ -11,8 +11,8 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from butterfly_otel import timing
-from butterfly_otel.forks import call_in_child
+from butterfly_otel.process import timing
+from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

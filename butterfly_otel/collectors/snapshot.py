@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.metrics import Observation
 
-from butterfly_otel.values import clean_value
+from butterfly_otel.process.values import clean_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

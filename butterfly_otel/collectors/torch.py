@@ -14,17 +14,17 @@ from itertools import chain
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
-from butterfly_otel import timing
 from butterfly_otel.collectors.source import UnavailableError
-from butterfly_otel.pools.books import POOLS
-from butterfly_otel.pools.parts import TorchMemory
+from butterfly_otel.memory.books import POOLS
+from butterfly_otel.memory.parts import TorchMemory
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from butterfly_otel.collectors.source import Reading
-    from butterfly_otel.pools.books import Pools
-    from butterfly_otel.pools.parts import Module
+    from butterfly_otel.memory.books import Pools
+    from butterfly_otel.memory.parts import Module
 
 _logger = logging.getLogger("butterfly_otel")
 

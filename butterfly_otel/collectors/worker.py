@@ -7,9 +7,9 @@ from random import uniform
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from butterfly_otel import timing
 from butterfly_otel.collectors.snapshot import Snapshot, prepare
 from butterfly_otel.collectors.source import UnavailableError
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,13 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from butterfly_otel import metrics
-from butterfly_otel.bound import BoundCounter, BoundHistogram
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.generic import Counted, Timed, timed
 from butterfly_otel.decorators.measuring import Measuring, Together
 from butterfly_otel.decorators.series import Series
 from butterfly_otel.decorators.sources import Result, outcome
 from butterfly_otel.decorators.steps import Memory, Stages
+from butterfly_otel.handles.bound import BoundCounter, BoundHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, cast
 
-from butterfly_otel.contain import ask
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process.contain import ask
 
 #: What an exception counts as: an error type, or None where it is no error, or what decides.
 Verdict = str | Callable[[BaseException], str | None] | None

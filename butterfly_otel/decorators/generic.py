@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from butterfly_otel import timing
-from butterfly_otel.bound import BoundCounter, BoundHistogram, BoundUpDownCounter
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.series import Series, Unlabelled
 from butterfly_otel.decorators.sources import Occurrence, Source, resolve_number
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.handles.bound import BoundCounter, BoundHistogram, BoundUpDownCounter
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from butterfly_otel.bound import Recorder
     from butterfly_otel.decorators.sources import Resolver
     from butterfly_otel.decorators.wrapping import Begin, Function
+    from butterfly_otel.handles.bound import Recorder
 
 #: When something is counted or timed: at every end, at ends of one kind, or at those by certain
 #: exceptions.

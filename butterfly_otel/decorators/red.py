@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from butterfly_otel import timing
-from butterfly_otel.contain import ask
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.red_series import METHODS, ROLES, Red, series
 from butterfly_otel.decorators.sources import Occurrence, Source, resolve
 from butterfly_otel.decorators.wrapping import is_coroutine, is_plain
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process import timing
+from butterfly_otel.process.contain import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from butterfly_otel import metrics
-from butterfly_otel.bound import BoundHistogram, BoundUpDownCounter
-from butterfly_otel.instruments import HistogramHandle
+from butterfly_otel.handles.bound import BoundHistogram, BoundUpDownCounter
+from butterfly_otel.handles.handles import HistogramHandle
 
 if TYPE_CHECKING:
-    from butterfly_otel.instruments import SynchronousHandle
+    from butterfly_otel.handles.handles import SynchronousHandle
 
 METHODS: Final = ("inference", "checkpoint", "health_check")
 ROLES: Final = ("coordinator", "compute", "observer")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-from butterfly_otel.bound import Bound
 from butterfly_otel.decorators.sources import Occurrence, Result, Source, resolve
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.instruments import SynchronousHandle, int_text
+from butterfly_otel.handles.bound import Bound
+from butterfly_otel.handles.handles import SynchronousHandle, int_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from butterfly_otel.bound import LabelValues, Recorder
     from butterfly_otel.decorators.sources import Resolver
     from butterfly_otel.decorators.wrapping import Function
+    from butterfly_otel.handles.bound import LabelValues, Recorder
 
 _BoundT_co = TypeVar("_BoundT_co", bound=Bound, covariant=True)
 

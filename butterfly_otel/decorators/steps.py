@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from butterfly_otel.bound import BoundGauge, BoundUpDownCounter
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.series import Series
 from butterfly_otel.decorators.sources import Occurrence, Untold, resolve_number
+from butterfly_otel.handles.bound import BoundGauge, BoundUpDownCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from butterfly_otel.bound import Recorder
     from butterfly_otel.decorators.wrapping import Begin, Function
+    from butterfly_otel.handles.bound import Recorder
 
 
 class _Growth:

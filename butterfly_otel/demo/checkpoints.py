@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel.demo.size import CHECKPOINT_EVERY, CHECKPOINTS_KEPT
 from butterfly_otel.demo.world import DT, GIB
-from butterfly_otel.instruments import node_pair
+from butterfly_otel.handles.handles import node_pair
 
 if TYPE_CHECKING:
     from butterfly_otel.demo.network import Network

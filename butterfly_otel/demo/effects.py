@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from butterfly_otel.demo.faults import INFO
-from butterfly_otel.instruments import node_pair
+from butterfly_otel.handles.handles import node_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

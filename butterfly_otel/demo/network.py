@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.demo.world import DT
-from butterfly_otel.instruments import node_pair
+from butterfly_otel.handles.handles import node_pair
 
 if TYPE_CHECKING:
     from butterfly_otel.demo.step import MessageType, Protocol

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.operate.rules import Options
 from butterfly_otel.render.rules import ALERTS_FILE, RULES_FILE, render_alerts, render_rules
-from butterfly_otel.rules import Options
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from butterfly_otel.config import ExporterName
     from butterfly_otel.demo.faults import Planned
     from butterfly_otel.demo.plain import View
+    from butterfly_otel.settings.config import ExporterName
 
 #: Least seconds between two rounds of the loop, and most between two looks at the clock.
 _ROUND, _LOOK = 0.1, 1.0

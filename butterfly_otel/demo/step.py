@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from butterfly_otel.config import NodeRole
+    from butterfly_otel.settings.config import NodeRole
 
 WorkingRole = Literal["coordinator", "compute"]
 Method = Literal["inference", "checkpoint"]

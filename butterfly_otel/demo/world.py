@@ -10,9 +10,9 @@ from butterfly_otel.demo.step import Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from butterfly_otel.config import NodeRole
     from butterfly_otel.demo.chance import Chance
     from butterfly_otel.demo.size import Size
+    from butterfly_otel.settings.config import NodeRole
 
 #: Simulated seconds a step takes, whatever the speed: so a seed gives one simulation.
 DT = 1.0

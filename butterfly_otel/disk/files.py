@@ -8,8 +8,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from butterfly_otel import metrics, timing
+from butterfly_otel import metrics
 from butterfly_otel.disk.syncing import count_io_errors, sync_directory
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from types import TracebackType

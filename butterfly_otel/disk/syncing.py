@@ -8,8 +8,9 @@ import inspect
 import os
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
-from butterfly_otel import metrics, timing
+from butterfly_otel import metrics
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

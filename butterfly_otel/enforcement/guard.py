@@ -6,10 +6,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from butterfly_otel import forks
 from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
-from butterfly_otel.values import shown
+from butterfly_otel.process import forks
+from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.enforcement.violations import Violations
-    from butterfly_otel.streams import Stream
+    from butterfly_otel.views.streams import Stream
 
 
 @dataclass(frozen=True, slots=True)

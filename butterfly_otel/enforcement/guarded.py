@@ -19,7 +19,7 @@ from opentelemetry.metrics import (
     _Gauge,
 )
 
-from butterfly_otel.values import clean_value
+from butterfly_otel.process.values import clean_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackT, Meter
     from opentelemetry.util.types import Attributes
 
-    from butterfly_otel.bound import Target
     from butterfly_otel.enforcement.guard import LabelGuard
     from butterfly_otel.enforcement.violations import Violations
-    from butterfly_otel.streams import Stream
+    from butterfly_otel.handles.bound import Target
+    from butterfly_otel.views.streams import Stream
 
     #: Removes an instrument's series whose attributes contain these.
     RemoveSeries = Callable[[object, Mapping[str, str]], None]

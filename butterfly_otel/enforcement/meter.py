@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import Meter, NoOpMeter
 
-from butterfly_otel import forks
 from butterfly_otel.enforcement.guarded import (
     GuardedCounter,
     GuardedGauge,
@@ -18,6 +17,7 @@ from butterfly_otel.enforcement.guarded import (
     GuardedObservableUpDownCounter,
     GuardedUpDownCounter,
 )
+from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

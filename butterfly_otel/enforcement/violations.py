@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from butterfly_otel import forks
 from butterfly_otel.errors import LabelError, MeasurementError
-from butterfly_otel.values import shown
+from butterfly_otel.process import forks
+from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 
-from butterfly_otel.values import HIGHEST, SMALL
+from butterfly_otel.process.values import HIGHEST, SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from butterfly_otel.engine.cells import Cell
-from butterfly_otel.values import HIGHEST
+from butterfly_otel.process.values import HIGHEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
 
 from opentelemetry.context import Context, get_current
 
-from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell
 from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
-from butterfly_otel.values import HIGHEST, clean_value, shown
+from butterfly_otel.process import timing
+from butterfly_otel.process.values import HIGHEST, clean_value, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

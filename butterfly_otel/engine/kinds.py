@@ -16,7 +16,7 @@ from opentelemetry import trace
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import CounterCell, HistogramCell, LastValueCell, SumCell
 from butterfly_otel.engine.instruments import CellInstrument
-from butterfly_otel.values import HIGHEST, ONE, SMALL
+from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell, SumCell
 from butterfly_otel.engine.points import CellPoints
 from butterfly_otel.engine.reservoirs import Reservoirs
 from butterfly_otel.engine.shapes import Keyed
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

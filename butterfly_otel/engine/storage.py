@@ -10,14 +10,14 @@ from opentelemetry.context import get_current
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, TraceBasedExemplarFilter
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
-from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import LastValueCell, SumCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES
 from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
 from butterfly_otel.engine.streams import CellStream, cell_class
-from butterfly_otel.forks import call_in_child
+from butterfly_otel.process import timing
+from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -11,11 +11,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from butterfly_otel import timing
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
 from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
 from butterfly_otel.engine.shapes import Keyed
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

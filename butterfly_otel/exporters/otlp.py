@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import grpc
     from opentelemetry.sdk.metrics.export import MetricExporter
 
-    from butterfly_otel.exporter_settings import OtlpSettings, Temporality
+    from butterfly_otel.settings.exporters import OtlpSettings, Temporality
 
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
 _DELTA = AggregationTemporality.DELTA

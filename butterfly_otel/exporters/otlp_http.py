@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 
 from butterfly_otel.exporters.otlp_batches import send_each
 from butterfly_otel.exporters.otlp_wire import MetricsEncoder
-from butterfly_otel.forks import call_in_child
+from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from opentelemetry.context import (
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricReader
 
 from butterfly_otel.engine.sdk_internals import exporter_preferences
-from butterfly_otel.forks import call_in_child
+from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from butterfly_otel.contain import ask
 from butterfly_otel.decorators.error_types import ERROR_TYPES, ErrorTypes
 from butterfly_otel.decorators.red import RequestCall
+from butterfly_otel.process.contain import ask
 
 if TYPE_CHECKING:
     from butterfly_otel.decorators.error_types import Entries

@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.sdk import _configuration as stock
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
 
-from butterfly_otel import runtime
 from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.errors import ButterflyOtelError
+from butterfly_otel.runtime import lifecycle as runtime
 
 if TYPE_CHECKING:
     from collections.abc import Generator

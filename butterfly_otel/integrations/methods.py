@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from butterfly_otel.contain import ask
 from butterfly_otel.decorators.red import Method
 from butterfly_otel.decorators.red_series import METHODS, ROLES
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process.contain import ask
 
 if TYPE_CHECKING:
     from butterfly_otel.decorators.red import Role

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, get_args
 
-from butterfly_otel import forks, metrics
-from butterfly_otel.contain import attempt
+from butterfly_otel import metrics
+from butterfly_otel.process import forks
+from butterfly_otel.process.contain import attempt
 
 Transport = Literal["quic", "grpc"]
 MessageType = Literal["tensor", "checkpoint", "consensus", "heartbeat"]

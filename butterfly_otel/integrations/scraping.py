@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel import runtime
 from butterfly_otel.exporters.prometheus.collector import CollectionError
+from butterfly_otel.runtime import lifecycle as runtime
 
 if TYPE_CHECKING:
     from collections.abc import Collection

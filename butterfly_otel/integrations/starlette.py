@@ -29,9 +29,9 @@ import inspect
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from butterfly_otel import runtime
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.integrations.asgi import ButterflyMiddleware, fail, metrics_app
+from butterfly_otel.runtime import lifecycle as runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from butterfly_otel.arguments import Arguments
     from butterfly_otel.exporters.prometheus.asgi import Receive, Scope, Send
+    from butterfly_otel.settings.arguments import Arguments
 
     #: What both frameworks take: an application to what runs around its serving.
     Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]

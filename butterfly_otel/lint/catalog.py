@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from butterfly_otel.catalog.model import STREAM_CAP
-from butterfly_otel.lint.findings import Finding
+from butterfly_otel.expositions.findings import Finding
 from butterfly_otel.lint.labels import (
     label_budget,
     label_default,

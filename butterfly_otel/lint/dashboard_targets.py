@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
-from butterfly_otel.lint.findings import Finding
+from butterfly_otel.expositions.findings import Finding
 from butterfly_otel.lint.promql import selectors
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from butterfly_otel.lint.findings import Finding
+    from butterfly_otel.expositions.findings import Finding
 
     BoardRule = Callable[[Board], Iterator[Finding]]
 

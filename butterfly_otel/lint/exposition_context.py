@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from butterfly_otel.lint.findings import Finding
-from butterfly_otel.lint.scan_line import parse_number
+from butterfly_otel.expositions.findings import Finding
+from butterfly_otel.expositions.scan_line import parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from butterfly_otel.catalog.model import Metric
-    from butterfly_otel.lint.scan import Exposition, ExpositionFormat, Family, Sample
+    from butterfly_otel.expositions.scan import Exposition, ExpositionFormat, Family, Sample
 
 #: The label of OTel's overflow point, in its escaped and in its UTF-8 spelling.
 OVERFLOW_LABELS = frozenset({"otel_metric_overflow", "otel.metric.overflow"})

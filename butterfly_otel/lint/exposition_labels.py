@@ -6,21 +6,21 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from butterfly_otel.catalog.model import OTHER
+from butterfly_otel.expositions.findings import Finding
 from butterfly_otel.lint.exposition_context import (
     OVERFLOW_LABELS,
     OVERFLOW_VALUE,
     is_overflow,
     series_key,
 )
-from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from butterfly_otel.catalog.model import Label
+    from butterfly_otel.expositions.findings import Severity
+    from butterfly_otel.expositions.scan import Sample
     from butterfly_otel.lint.exposition_context import Context, Exposed, Rule, SeriesKey
-    from butterfly_otel.lint.findings import Severity
-    from butterfly_otel.lint.scan import Sample
 
 _SCOPE_PREFIXES = ("otel_scope_", "otel.scope.")
 _SCOPE_HINT = (

@@ -6,12 +6,13 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from butterfly_otel.expositions.findings import Finding
 from butterfly_otel.lint.exposition_context import series_key
-from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from butterfly_otel.expositions.scan import Sample
     from butterfly_otel.lint.exposition_context import (
         Bucket,
         Context,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         HistogramSeries,
         Rule,
     )
-    from butterfly_otel.lint.scan import Sample
 
 #: Gauges that say yes or no.
 _FLAGS = frozenset({"butterfly_connection_active"})

@@ -13,7 +13,7 @@ from butterfly_otel.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from butterfly_otel.dashboards import Options
+    from butterfly_otel.operate.dashboards import Options
 
 #: The extra that it needs.
 EXTRA = "dashboards"
@@ -43,8 +43,8 @@ def _render(slug: str, options: Options | None) -> str:
     with warnings.catch_warnings():
         # Of the older schema, which is the one that every Grafana 12 imports.
         warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
-        from butterfly_otel.dashboards.grafana import to_json  # noqa: PLC0415 - optional extra
-    from butterfly_otel.dashboards import Options, dashboards  # noqa: PLC0415
+        from butterfly_otel.operate.dashboards.grafana import to_json  # noqa: PLC0415 - optional extra
+    from butterfly_otel.operate.dashboards import Options, dashboards  # noqa: PLC0415
 
     chosen = options or Options()
     [board] = (each for each in dashboards(chosen) if each.slug == slug)

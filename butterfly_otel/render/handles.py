@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
-from butterfly_otel.instruments import nesting
+from butterfly_otel.handles.handles import nesting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,8 +31,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Literal
 
-from butterfly_otel import tracing
-from butterfly_otel.bound import (
+from butterfly_otel.process import tracing
+from butterfly_otel.handles.bound import (
     BoundCounter,
     BoundGauge,
     BoundHistogram,
@@ -40,7 +40,7 @@ from butterfly_otel.bound import (
     Timer,
     negated,
 )
-from butterfly_otel.instruments import (
+from butterfly_otel.handles.handles import (
     CounterHandle,
     GaugeHandle,
     HistogramHandle,
@@ -48,7 +48,7 @@ from butterfly_otel.instruments import (
     UpDownCounterHandle,
     int_text,
 )
-from butterfly_otel.values import HIGHEST, ONE, SMALL
+from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from butterfly_otel.rules import Alert, Options, alert_groups, recording_groups
-from butterfly_otel.rules.promql import duration
+from butterfly_otel.operate.rules import Alert, Options, alert_groups, recording_groups
+from butterfly_otel.operate.rules.promql import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from butterfly_otel.rules import Group, RecordingRule
+    from butterfly_otel.operate.rules import Group, RecordingRule
 
 #: Names of the files, as the specification has them.
 RULES_FILE, ALERTS_FILE = "prometheus_rules.yml", "prometheus_alerts.yml"

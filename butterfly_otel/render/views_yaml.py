@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
-from butterfly_otel.streams import default_streams
+from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from butterfly_otel.streams import Stream
+    from butterfly_otel.views.streams import Stream
 
 _DEFAULT_HEADER = """\
 # Rendered from the catalogue by `butterfly-otel render`: edit the catalogue, not this.

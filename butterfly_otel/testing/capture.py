@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry
 
-from butterfly_otel import catalog, runtime
-from butterfly_otel.assembly import is_ours
+from butterfly_otel import catalog
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
 from butterfly_otel.lint.exposition import check_exposition
+from butterfly_otel.runtime import lifecycle as runtime
+from butterfly_otel.runtime.assembly import is_ours
 from butterfly_otel.testing.isolation import isolated
 from butterfly_otel.testing.selection import Wanted, of_metric, one, wanted
 from butterfly_otel.testing.series import HistogramValue, series_of, violations_of
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from butterfly_otel.arguments import MoreArguments
-    from butterfly_otel.config import NodeRole
-    from butterfly_otel.lint.findings import Finding
-    from butterfly_otel.runtime import Runtime
+    from butterfly_otel.expositions.findings import Finding
+    from butterfly_otel.runtime.lifecycle import Runtime
+    from butterfly_otel.settings.arguments import MoreArguments
+    from butterfly_otel.settings.config import NodeRole
     from butterfly_otel.testing.clock import Clock
     from butterfly_otel.testing.selection import Target
     from butterfly_otel.testing.series import Series, Violation

@@ -7,9 +7,9 @@ from threading import Condition, current_thread
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from butterfly_otel import timing
 from butterfly_otel.engine.sdk_internals import replace_time_ns
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from threading import Event, Thread

@@ -9,17 +9,17 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, TypeAlias
 
-from butterfly_otel.fetch import TargetError, read_target
-from butterfly_otel.instruments import Handle
+from butterfly_otel.expositions.fetch import TargetError, read_target
+from butterfly_otel.expositions.scan import scan
+from butterfly_otel.handles.handles import Handle
 from butterfly_otel.lint.exposition import check_exposition
-from butterfly_otel.lint.scan import scan
 from butterfly_otel.testing.capture import Captured
 from butterfly_otel.testing.series import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from butterfly_otel.lint.scan import Exposition, Family, Sample
+    from butterfly_otel.expositions.scan import Exposition, Family, Sample
 
 #: Text of an exposition, a URL (``http://…``, ``https://…``), a file, or what is captured.
 Readable: TypeAlias = "str | Path | Captured"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import _internal as otel
 
-from butterfly_otel import runtime
-from butterfly_otel.assembly import HANDLES
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.instruments import ObservableHandle
-from butterfly_otel.pools.books import POOLS
+from butterfly_otel.handles.handles import ObservableHandle
+from butterfly_otel.memory.books import POOLS
+from butterfly_otel.runtime import lifecycle as runtime
+from butterfly_otel.runtime.assembly import HANDLES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

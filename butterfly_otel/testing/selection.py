@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
 from butterfly_otel import catalog
-from butterfly_otel.bound import Bound
 from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.errors import CatalogError
-from butterfly_otel.instruments import Handle
+from butterfly_otel.handles.bound import Bound
+from butterfly_otel.handles.handles import Handle
 from butterfly_otel.testing.series import label_value, labels_text
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from butterfly_otel import metrics
-from butterfly_otel.instruments import ObservableHandle
+from butterfly_otel.handles.handles import ObservableHandle
 
 FACTS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "specification.json").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import yaml
 
 import butterfly_otel
-from butterfly_otel import runtime
+from butterfly_otel.runtime import lifecycle as runtime
 from tests.docs.blocks import ROOT, Block, blocks_of
 from tests.docs.receivers import GrpcReceiver, HttpReceiver
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from butterfly_otel.rules import recording_groups
+from butterfly_otel.operate.rules import recording_groups
 from tests.docs.blocks import DOCS, ROOT, all_blocks, pages
 from tests.promql_names import known, metrics
 

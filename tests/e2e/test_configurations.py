@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import butterfly_otel
-from butterfly_otel.rules import Alert, alert_groups
+from butterfly_otel.operate.rules import Alert, alert_groups
 from tests.contract.drive import Expected, drive
 
 from .demos import Demo

@@ -52,7 +52,7 @@ def driven() -> Iterator[Driven]:
 
 def address() -> str:
     """Return the host:port of our endpoint."""
-    runtime = butterfly_otel.runtime._current  # type: ignore[attr-defined]
+    runtime = butterfly_otel.runtime.lifecycle._current  # type: ignore[attr-defined]
     return str(runtime.prometheus_url).removeprefix("http://").removesuffix("/metrics")
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from butterfly_otel.operate.rules import Options
 from butterfly_otel.render.rules import ALERTS_FILE, RULES_FILE, render_alerts, render_rules
-from butterfly_otel.rules import Options
 
 from . import grafana
 from .demos import Demo

@@ -12,8 +12,8 @@ import pytest
 
 import butterfly_otel
 from butterfly_otel.catalog import queries
+from butterfly_otel.operate.rules import Options
 from butterfly_otel.render.rules import render_alerts
-from butterfly_otel.rules import Options
 from tests.contract.golden import FOLDER
 
 pytestmark = pytest.mark.e2e

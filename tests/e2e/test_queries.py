@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from butterfly_otel.catalog import queries
+from butterfly_otel.operate.rules import Options, RecordingRule, recording_groups
 from butterfly_otel.render.rules import ALERTS_FILE, RULES_FILE, render_alerts, render_rules
-from butterfly_otel.rules import Options, RecordingRule, recording_groups
 
 from .demos import Demo
 from .servers import Prometheus, Scrape, ServerError, wait_until

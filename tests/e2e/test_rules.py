@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from butterfly_otel.rules import Alert, alert_groups, recording_groups
+from butterfly_otel.operate.rules import Alert, alert_groups, recording_groups
 
 from .mutants import mutants
 from .promtool import (

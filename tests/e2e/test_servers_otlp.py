@@ -26,9 +26,9 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 
-from butterfly_otel.config import load_config
 from butterfly_otel.engine import MeterProvider as OurMeterProvider
 from butterfly_otel.exporters.otlp import build_otlp_exporter
+from butterfly_otel.settings.config import load_config
 
 from .servers import Collector, Prometheus, Sample, Scrape, wait_until
 

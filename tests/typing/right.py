@@ -17,9 +17,9 @@ from butterfly_otel import (
     timed,
     tracked,
 )
-from butterfly_otel.bound import BoundCounter, BoundHistogram, Timer
+from butterfly_otel.handles.bound import BoundCounter, BoundHistogram, Timer
 from butterfly_otel.decorators import RequestCall
-from butterfly_otel.instruments import Registration
+from butterfly_otel.handles.handles import Registration
 from butterfly_otel.integrations.starlette import butterfly_lifespan
 from butterfly_otel.testing import capture_metrics
 

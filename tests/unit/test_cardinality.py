@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 import butterfly_otel
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog.model import Label, Metric
-from butterfly_otel.sizes import ceiling, sample_limit, samples
-from butterfly_otel.streams import Stream
+from butterfly_otel.operate.sizes import ceiling, sample_limit, samples
+from butterfly_otel.views.streams import Stream
 
 #: Beyond every budget and every limit by so much.
 TOO_MANY = 2

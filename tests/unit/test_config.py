@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from butterfly_otel import ConfigurationError
-from butterfly_otel.config import load_config
+from butterfly_otel.settings.config import load_config
 
 NODE: dict[str, object] = {"node_id": "n1", "node_role": "compute"}
 ENV = {"BUTTERFLY_NODE_ID": "n1", "BUTTERFLY_NODE_ROLE": "compute"}

@@ -13,8 +13,8 @@ import pytest
 
 import butterfly_otel
 from butterfly_otel import catalog, metrics
-from butterfly_otel.bound import BoundCounter, Dependent
-from butterfly_otel.instruments import ObservableHandle, SynchronousHandle, node_pair
+from butterfly_otel.handles.bound import BoundCounter, Dependent
+from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle, node_pair
 
 Start = Callable[..., Any]
 REQUESTS = "butterfly_requests_total"

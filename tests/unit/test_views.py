@@ -12,8 +12,8 @@ import yaml
 from opentelemetry.configuration import load_config_file
 
 from butterfly_otel import ViewError, catalog, metrics
-from butterfly_otel.streams import Stream, default_streams
-from butterfly_otel.views import apply_overlay, compile_views, shipped
+from butterfly_otel.views.compiled import apply_overlay, compile_views, shipped
+from butterfly_otel.views.streams import Stream, default_streams
 
 Start = Callable[..., Any]
 

@@ -102,7 +102,7 @@ class Watch:
     def _rows(self, url: str) -> list[Row]:
         from butterfly_otel.cli.top.figures import Row, address, rows_of  # noqa: PLC0415
         from butterfly_otel.cli.top.samples import read_scrape  # noqa: PLC0415
-        from butterfly_otel.fetch import TargetError, read_target  # noqa: PLC0415
+        from butterfly_otel.expositions.fetch import TargetError, read_target  # noqa: PLC0415
 
         before = self._last.pop(url, None)
         try:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING, TypeAlias
 
-from butterfly_otel.lint.scan import detect_format, scan
+from butterfly_otel.expositions.scan import detect_format, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from butterfly_otel.fetch import Answer
+    from butterfly_otel.expositions.fetch import Answer
 
 _Labels: TypeAlias = "frozenset[tuple[str, str]]"
 #: Counts below and up to each upper bound, ascending.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, get_args
 
-from butterfly_otel import timing
 from butterfly_otel.catalog.telemetry import DEVICE_UP
 from butterfly_otel.collectors.nvml import contract
 from butterfly_otel.collectors.nvml.api import Nvml, NvmlError
@@ -21,6 +20,7 @@ from butterfly_otel.collectors.nvml.problems import (
 )
 from butterfly_otel.collectors.source import Extension, Reading, UnavailableError
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,6 @@ a meter provider, and :mod:`.app`, :mod:`.asgi` and :mod:`.server` serve it.
 
 from __future__ import annotations
 
-from butterfly_otel.exporter_settings import TranslationStrategy
 from butterfly_otel.exporters.prometheus.app import make_wsgi_app
 from butterfly_otel.exporters.prometheus.asgi import make_asgi_app
 from butterfly_otel.exporters.prometheus.collector import CollectionError
@@ -26,6 +25,7 @@ from butterfly_otel.exporters.prometheus.reader import (
     PrometheusMetricReader,
 )
 from butterfly_otel.exporters.prometheus.server import Server, serve
+from butterfly_otel.settings.exporters import TranslationStrategy
 
 __all__ = [
     "STRATEGIES",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel import forks
 from butterfly_otel.errors import ButterflyOtelError
 from butterfly_otel.exporters.prometheus.interop import FamilyMetric
+from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

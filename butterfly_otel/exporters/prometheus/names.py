@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
-from butterfly_otel.exporter_settings import TranslationStrategy
+from butterfly_otel.settings.exporters import TranslationStrategy
 
 #: The strategies of the specification; the first is its default.
 STRATEGIES: Final[tuple[TranslationStrategy, ...]] = get_args(TranslationStrategy)

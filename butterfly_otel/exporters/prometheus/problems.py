@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Literal
 
-from butterfly_otel import forks
+from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
     from opentelemetry.sdk.resources import Resource
 
-    from butterfly_otel.exporter_settings import TranslationStrategy
     from butterfly_otel.exporters.prometheus.directory import Verbatim
     from butterfly_otel.exporters.prometheus.problems import ProblemKind
     from butterfly_otel.exporters.prometheus.server import Server
+    from butterfly_otel.settings.exporters import TranslationStrategy
 
 #: The specification's default address ("Metrics Exporter - Prometheus", "Configuration").
 DEFAULT_HOST = "localhost"

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from butterfly_otel.exporters.prometheus.app import METRICS_PATH, Request, make_wsgi_app, respond
 from butterfly_otel.exporters.prometheus.connections import Connections
 from butterfly_otel.exporters.prometheus.listen import listen
-from butterfly_otel.forks import call_in_child
+from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
     from io import BufferedReader

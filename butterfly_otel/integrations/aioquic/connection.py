@@ -8,13 +8,13 @@ from weakref import ref
 
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted
 
-from butterfly_otel import timing
-from butterfly_otel.contain import attempt
 from butterfly_otel.integrations.aioquic import internals
 from butterfly_otel.integrations.aioquic.endings import error_of
 from butterfly_otel.integrations.aioquic.loss import WINDOW, Losses, LossWindow
 from butterfly_otel.integrations.peers import UNKNOWN_PEER, Link, links
 from butterfly_otel.integrations.traffic import Traffic
+from butterfly_otel.process import timing
+from butterfly_otel.process.contain import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

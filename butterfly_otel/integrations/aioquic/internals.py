@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from butterfly_otel.contain import attempt, log_once
+from butterfly_otel.process.contain import attempt, log_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

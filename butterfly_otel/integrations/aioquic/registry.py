@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel import forks, metrics
+from butterfly_otel import metrics
+from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from aioquic.asyncio.protocol import QuicConnectionProtocol
     from opentelemetry.metrics import Observation
 
-    from butterfly_otel.instruments import Registration
+    from butterfly_otel.handles.handles import Registration
     from butterfly_otel.integrations.aioquic.connection import TrackedConnection
     from butterfly_otel.integrations.aioquic.internals import Snapshot
     from butterfly_otel.integrations.peers import Link

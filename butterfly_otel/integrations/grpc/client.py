@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from butterfly_otel import timing
-from butterfly_otel.contain import attempt
+from butterfly_otel.process import timing
+from butterfly_otel.process.contain import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-from butterfly_otel import runtime, timing
 from butterfly_otel.integrations.grpc.messages import counting_deserializer, counting_serializer
 from butterfly_otel.integrations.grpc.naming import NODE_ID_KEY, ask_message_type
 from butterfly_otel.integrations.grpc.outcomes import outcome_of
 from butterfly_otel.integrations.peers import Link, links
 from butterfly_otel.integrations.traffic import Traffic
+from butterfly_otel.process import timing
+from butterfly_otel.runtime import lifecycle as runtime
 
 if TYPE_CHECKING:
     from grpc import StatusCode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from butterfly_otel.contain import attempt
+from butterfly_otel.process.contain import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

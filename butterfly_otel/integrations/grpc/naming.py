@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from butterfly_otel.contain import ask
 from butterfly_otel.integrations.peers import UNKNOWN_PEER, MessageType
+from butterfly_otel.process.contain import ask
 
 #: A call's metadata: pairs of a key in lower case and a value.
 Metadata: TypeAlias = Iterable[tuple[str, "str | bytes"]]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 
-from butterfly_otel.contain import ask, log_once
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.red import Method, RequestCall
 from butterfly_otel.decorators.red_series import series
@@ -28,6 +27,7 @@ from butterfly_otel.integrations.methods import (
     require_method,
     require_role,
 )
+from butterfly_otel.process.contain import ask, log_once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

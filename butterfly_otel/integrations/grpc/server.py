@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from butterfly_otel.contain import log_once
 from butterfly_otel.integrations.grpc.messages import counting_deserializer, counting_serializer
 from butterfly_otel.integrations.grpc.naming import (
     ask_message_type,
@@ -17,6 +16,7 @@ from butterfly_otel.integrations.grpc.naming import (
 )
 from butterfly_otel.integrations.peers import Link
 from butterfly_otel.integrations.traffic import Traffic
+from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,7 +10,7 @@ import pytest
 
 from butterfly_otel import catalog
 from butterfly_otel.catalog import queries
-from butterfly_otel.rules import RecordingRule, recording_groups
+from butterfly_otel.operate.rules import RecordingRule, recording_groups
 from tests.promql_names import known, known_labels, labels, metrics
 
 SHEET = Path(__file__).parents[2] / "contract" / "queries.json"

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[3] / "butterfly_otel"
 
 def test_every_variable_that_is_read_is_on_the_page() -> None:
     """A variable that is read is in the table, or said to have no argument."""
-    files = ("config.py", "exporter_settings.py")
+    files = ("settings/config.py", "settings/exporters.py")
     code = "".join((PACKAGE / file).read_text(encoding="utf-8") for file in files)
     read = set(re.findall(r'"((?:OTEL|BUTTERFLY)_[A-Z_]+)"', code))
     otlp = re.findall(r'otlp_(?:text|file|variable)\((?:"\w+", )?"(\w+)"\)', code)

@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 
 from butterfly_otel.cli import main
-from butterfly_otel.sizes import ROLES, Shape, ceiling, cluster_series, node_series, sample_limit
-from butterfly_otel.streams import default_streams
-from butterfly_otel.views import apply_overlay
+from butterfly_otel.operate.sizes import (
+    ROLES,
+    Shape,
+    ceiling,
+    cluster_series,
+    node_series,
+    sample_limit,
+)
+from butterfly_otel.views.compiled import apply_overlay
+from butterfly_otel.views.streams import default_streams
 
 DOCS = Path(__file__).parents[3] / "docs"
 SHOWN = re.findall(

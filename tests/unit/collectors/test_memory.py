@@ -15,9 +15,9 @@ import pytest
 from butterfly_otel import memory, metrics
 from butterfly_otel.collectors.memory import MemorySource, allocated_by_pool, fragmentation
 from butterfly_otel.collectors.source import Reading, UnavailableError
-from butterfly_otel.instruments import ObservableHandle
-from butterfly_otel.pools.books import Pools
-from butterfly_otel.pools.parts import Part, TorchMemory
+from butterfly_otel.handles.handles import ObservableHandle
+from butterfly_otel.memory.books import Pools
+from butterfly_otel.memory.parts import Part, TorchMemory
 
 MIB = 1024**2
 ALLOCATED = "butterfly_memory_allocated_bytes"

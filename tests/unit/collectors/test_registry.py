@@ -10,7 +10,7 @@ from butterfly_otel import ConfigurationError
 from butterfly_otel.collectors import Extension
 from butterfly_otel.collectors.cpu import CpuSource
 from butterfly_otel.collectors.registry import ENTRIES, Entry, choose, own_sources
-from butterfly_otel.config import load_config
+from butterfly_otel.settings.config import load_config
 from tests.unit.collectors.support import FakeSource
 
 NODE = {"node_id": "n", "node_role": "compute"}

@@ -14,8 +14,8 @@ import pytest
 from butterfly_otel.collectors.memory import MemorySource
 from butterfly_otel.collectors.source import UnavailableError
 from butterfly_otel.collectors.torch import TorchSource, expandable_in, model_bytes
-from butterfly_otel.pools.books import Pools
-from butterfly_otel.pools.parts import TorchMemory
+from butterfly_otel.memory.books import Pools
+from butterfly_otel.memory.parts import TorchMemory
 from tests.unit.collectors.fake_torch import (
     DistributedTensor,
     InitializedError,
@@ -246,7 +246,7 @@ def test_a_reading_is_stale_after_three_intervals(
     books: Pools, torch: Torch, monkeypatch: pytest.MonkeyPatch, interval: float, expected: float
 ) -> None:
     """The interval is as configured, and says how long a reading holds."""
-    monkeypatch.setattr("butterfly_otel.timing.monotonic", lambda: 1000.0)
+    monkeypatch.setattr("butterfly_otel.process.timing.monotonic", lambda: 1000.0)
     source = TorchSource(pools=books, loaded={"torch": torch}, environ={}, interval=interval)
     assert source.interval == expected
     assert read(source, books).expires == 1000 + 3 * expected

@@ -11,11 +11,17 @@ import pytest
 
 from butterfly_otel import ConfigurationError, catalog
 from butterfly_otel.cli import main
-from butterfly_otel.dashboards import SLUGS, Options, Panel, dashboards
 from butterfly_otel.lint.dashboards import lint_dashboard
 from butterfly_otel.lint.promql import selectors
-from butterfly_otel.rules import Alert, RecordingRule, Thresholds, alert_groups, recording_groups
-from butterfly_otel.rules import Options as RuleOptions
+from butterfly_otel.operate.dashboards import SLUGS, Options, Panel, dashboards
+from butterfly_otel.operate.rules import (
+    Alert,
+    RecordingRule,
+    Thresholds,
+    alert_groups,
+    recording_groups,
+)
+from butterfly_otel.operate.rules import Options as RuleOptions
 from tests.promql_names import known, known_labels, labels, metrics
 
 DOCS = Path(__file__).parents[3] / "docs" / "dashboards"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from butterfly_otel import ERROR_TYPES, ConfigurationError, ErrorTypes, contain
+from butterfly_otel import ERROR_TYPES, ConfigurationError, ErrorTypes
+from butterfly_otel.process import contain
 
 
 def class_of(name: str, *bases: type[BaseException]) -> type[BaseException]:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import butterfly_otel
-from butterfly_otel import ConfigurationError, LabelError, arg, contain, metrics, request
+from butterfly_otel import ConfigurationError, LabelError, arg, metrics, request
+from butterfly_otel.process import contain
 from tests.unit.decorators.conftest import Red
 
 Start = Callable[..., Any]
@@ -94,7 +95,7 @@ def test_an_interruption_is_counted_and_not_held_up(red: Red, error: BaseExcepti
 def test_the_seconds_are_those_of_the_call(red: Red, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is read at the start and at the end: one second apart in this test."""
     ticks = iter((10.0, 12.5))
-    monkeypatch.setattr("butterfly_otel.timing.perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("butterfly_otel.process.timing.perf_counter", lambda: next(ticks))
 
     @request(method="inference")
     def handler() -> None:

@@ -137,7 +137,7 @@ def test_an_empty_stream_succeeds_without_a_first_item(red: Red) -> None:
 def test_times_are_told_from_the_start(red: Red, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first item after one reading of the clock, the end after another."""
     ticks = iter((10.0, 10.5, 13.0))
-    monkeypatch.setattr("butterfly_otel.timing.perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("butterfly_otel.process.timing.perf_counter", lambda: next(ticks))
     list(stream([]))
     assert red.seconds() == (1, 3.0)
     assert red.seconds("butterfly_otel_request_first_item_seconds") == (1, 0.5)

@@ -8,8 +8,8 @@ from typing import Any
 from butterfly_otel import catalog
 from butterfly_otel.demo.cluster import Cluster
 from butterfly_otel.demo.size import BARRIERS, CHECKPOINTS_KEPT, REACH, TASK_POOL, Size
-from butterfly_otel.sizes import ROLES, Shape, node_series, samples
-from butterfly_otel.streams import default_streams
+from butterfly_otel.operate.sizes import ROLES, Shape, node_series, samples
+from butterfly_otel.views.streams import default_streams
 
 #: Nodes of the pipeline that a layer comes by, as it is rebuilt.
 MOVES = 4

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from butterfly_otel import catalog, sizes
+from butterfly_otel import catalog
 from butterfly_otel.cli import main
-from butterfly_otel.config import load_config
+from butterfly_otel.operate import sizes
+from butterfly_otel.settings.config import load_config
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy" / "kubernetes"

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from butterfly_otel import disk, timing
+from butterfly_otel import disk
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process import timing
 
 ERRORS = "butterfly_disk_io_errors_total"
 SECONDS = "butterfly_disk_write_duration_seconds"

@@ -17,7 +17,7 @@ from butterfly_otel import LabelError, catalog, metrics
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
 from butterfly_otel.enforcement.text import label_text
 from butterfly_otel.enforcement.violations import Violations
-from butterfly_otel.streams import Stream
+from butterfly_otel.views.streams import Stream
 
 Start = Callable[..., Any]
 VIOLATIONS = "butterfly_otel_label_violations_total"
@@ -32,7 +32,7 @@ def by_handle(**labels: Any) -> None:
 
 def by_otel(**labels: Any) -> None:
     """Measure through OpenTelemetry's own API, as an application that does not know us."""
-    provider = butterfly_otel.runtime._current.meter_provider  # type: ignore[attr-defined]
+    provider = butterfly_otel.runtime.lifecycle._current.meter_provider  # type: ignore[attr-defined]
     provider.get_meter("butterfly_otel").create_counter(REQUESTS).add(1, labels)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from butterfly_otel import MeasurementError, metrics
-from butterfly_otel.values import clean_value
+from butterfly_otel.process.values import clean_value
 
 Start = Callable[..., Any]
 INVALID = "butterfly_otel_invalid_measurements_total"

@@ -24,7 +24,7 @@ import pytest
 from opentelemetry.sdk.metrics.export import MetricsData
 
 import butterfly_otel.engine
-from butterfly_otel import timing
+from butterfly_otel.process import timing
 
 ENGINE = str(Path(butterfly_otel.engine.__file__).parent)
 
@@ -106,7 +106,7 @@ def standing_clock() -> Iterator[Clock]:
     modules = [
         module
         for name, module in tuple(sys.modules.items())
-        if name.startswith(("opentelemetry.sdk.metrics", "butterfly_otel.timing"))
+        if name.startswith(("opentelemetry.sdk.metrics", "butterfly_otel.process.timing"))
         and getattr(module, "time_ns", None) is time.time_ns
     ]
     patches = [patch.object(module, "time_ns", clock) for module in modules]

@@ -9,8 +9,8 @@ import pytest
 from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
-from butterfly_otel import timing
 from butterfly_otel.engine import MeterProvider
+from butterfly_otel.process import timing
 from tests.collected import points
 from tests.unit.engine.conftest import standing_clock
 

@@ -24,7 +24,8 @@ _APPLICATION = """
 import json, sys, urllib.request
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider
-from butterfly_otel import metrics as handles, runtime
+from butterfly_otel import metrics as handles
+from butterfly_otel.runtime import lifecycle as runtime
 handles.requests_total.inc(method="inference", status="success")
 metrics.get_meter("app").create_counter("jobs").add(2)
 current = runtime.current()

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from butterfly_otel import contain, metrics
-from butterfly_otel.contain import ask, attempt
+from butterfly_otel import metrics
 from butterfly_otel.integrations.peers import Link, forget_peer, links
 from butterfly_otel.integrations.traffic import Traffic
+from butterfly_otel.process import contain
+from butterfly_otel.process.contain import ask, attempt
 
 Start = Callable[..., Any]
 NEAR, FAR = "coordinator-1", "compute-node-2"

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from butterfly_otel import ConfigurationError, metrics, timing
+from butterfly_otel import ConfigurationError, metrics
 from butterfly_otel.consensus import Elections, observe_raft
+from butterfly_otel.process import timing
 
 Start = Callable[..., Any]
 NODE = {"node_id": "coordinator-1"}

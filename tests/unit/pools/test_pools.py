@@ -19,8 +19,8 @@ import pytest
 import butterfly_otel
 from butterfly_otel import memory
 from butterfly_otel.errors import ConfigurationError, MeasurementError
-from butterfly_otel.pools.books import POOLS, MemoryPool, Pools
-from butterfly_otel.pools.parts import Part
+from butterfly_otel.memory.books import POOLS, MemoryPool, Pools
+from butterfly_otel.memory.parts import Part
 
 METRIC = "butterfly_memory_allocated_bytes"
 INVALID = "butterfly_otel_invalid_measurements_total"
@@ -218,7 +218,7 @@ def test_a_signal_handler_may_measure() -> None:
     """A handler that runs while its own thread is in the books neither hangs nor is lost."""
     script = """
 import signal
-from butterfly_otel.pools.books import Pools
+from butterfly_otel.memory.books import Pools
 books = Pools()
 pool = books.open("buffer", "host")
 hits = 0
@@ -245,7 +245,7 @@ def test_a_child_forked_from_under_a_held_lock_goes_on() -> None:
     """The child has the parent's books and a lock of its own."""
     script = """
 import os, threading
-from butterfly_otel.pools.books import Pools
+from butterfly_otel.memory.books import Pools
 books = Pools()
 pool = books.open("buffer", "host")
 pool.add(5)

@@ -10,8 +10,7 @@ import pytest
 
 from butterfly_otel import ConfigurationError
 from butterfly_otel.cli import main
-from butterfly_otel.render.rules import render_alerts, render_rules
-from butterfly_otel.rules import (
+from butterfly_otel.operate.rules import (
     Alert,
     Options,
     RecordingRule,
@@ -20,7 +19,8 @@ from butterfly_otel.rules import (
     parse_labels,
     recording_groups,
 )
-from butterfly_otel.rules.promql import duration
+from butterfly_otel.operate.rules.promql import duration
+from butterfly_otel.render.rules import render_alerts, render_rules
 from tests.promql_names import metrics
 
 DOCS = Path(__file__).parents[3] / "docs"

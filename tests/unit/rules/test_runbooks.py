@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from butterfly_otel.rules import Alert, RecordingRule, alert_groups, recording_groups
+from butterfly_otel.operate.rules import Alert, RecordingRule, alert_groups, recording_groups
 from tests.promql_names import known, known_labels, labels, metrics
 
 FOLDER = Path(__file__).parents[3] / "docs" / "runbooks"

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 
 import butterfly_otel
 from butterfly_otel import ConfigurationError, metrics
-from butterfly_otel.arguments import Arguments
 from butterfly_otel.exporters.push import PushMetricReader
+from butterfly_otel.settings.arguments import Arguments
 from tests.unit.exporters.test_push import Recorder
 
 Start = Callable[..., Any]

@@ -15,9 +15,10 @@ import pytest
 from opentelemetry.metrics import get_meter
 
 import butterfly_otel
-from butterfly_otel import forks, metrics
+from butterfly_otel import metrics
 from butterfly_otel.consensus import Elections
 from butterfly_otel.integrations.peers import Link, links
+from butterfly_otel.process import forks
 from tests.conftest import Measured
 from tests.unit.engine.test_fork import in_child
 

@@ -10,7 +10,7 @@ import pytest
 
 from butterfly_otel import memory
 from butterfly_otel.collectors.registry import ENTRIES, choose
-from butterfly_otel.config import load_config
+from butterfly_otel.settings.config import load_config
 
 Start = Callable[..., Any]
 NODE = {"node_id": "n1", "node_role": "compute"}

@@ -11,7 +11,7 @@ from opentelemetry import metrics as otel
 
 import butterfly_otel
 from butterfly_otel import CatalogError, ConfigurationError, LabelError, memory, metrics
-from butterfly_otel.pools.books import POOLS
+from butterfly_otel.memory.books import POOLS
 from butterfly_otel.testing import Captured, HistogramValue, Violation, capture_metrics
 
 
@@ -162,7 +162,7 @@ def test_everything_is_undone() -> None:
     assert "OTEL_SDK_DISABLED" not in os.environ
     assert otel.get_meter_provider() is before
     assert (once._done, proxy._real_meter_provider) == state
-    assert butterfly_otel.runtime.current() is None
+    assert butterfly_otel.runtime.lifecycle.current() is None
     assert not metrics.requests_total.attached
 
 

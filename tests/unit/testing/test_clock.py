@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 import butterfly_otel
-from butterfly_otel import ConfigurationError, metrics, timing
+from butterfly_otel import ConfigurationError, metrics
 from butterfly_otel.collectors import Reading
 from butterfly_otel.consensus import Elections
+from butterfly_otel.process import timing
 from butterfly_otel.testing import Captured, Clock, capture_metrics
 
 START = 1_735_689_600

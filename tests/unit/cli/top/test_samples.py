@@ -14,7 +14,7 @@ from butterfly_otel.cli.top.samples import (
     quantile,
     read_scrape,
 )
-from butterfly_otel.fetch import Answer
+from butterfly_otel.expositions.fetch import Answer
 
 URL = "http://host:1/metrics"
 

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from butterfly_otel import ConfigurationError
-from butterfly_otel.config import load_config
 from butterfly_otel.exporters.otlp import build_otlp_exporter
+from butterfly_otel.settings.config import load_config
 from tests.unit.integrations.aioquic.support import certificate
 
 PROTOCOLS = ("http/protobuf", "grpc")

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from aioquic.asyncio import QuicConnectionProtocol
 
-from butterfly_otel import metrics, timing
+from butterfly_otel import metrics
 from butterfly_otel.integrations.aioquic import connection as connection_module
 from butterfly_otel.integrations.aioquic import forget_peer, track_connection, tracked_protocol
 from butterfly_otel.integrations.aioquic.registry import registry
+from butterfly_otel.process import timing
 from tests.unit.integrations.aioquic.support import (
     CLIENT,
     SERVER,

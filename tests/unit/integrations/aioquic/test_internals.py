@@ -18,8 +18,8 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted
 from aioquic.quic.packet_builder import QuicSentPacket
 
-from butterfly_otel import contain
 from butterfly_otel.integrations.aioquic import internals, track_connection, tracked_protocol
+from butterfly_otel.process import contain
 from tests.unit.integrations.aioquic.support import (
     CLIENT,
     SERVER,

@@ -13,10 +13,11 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 import butterfly_otel
-from butterfly_otel import ConfigurationError, metrics, runtime
+from butterfly_otel import ConfigurationError, metrics
 from butterfly_otel.integrations.asgi import metrics_app
 from butterfly_otel.integrations.starlette import butterfly_lifespan
 from butterfly_otel.lint import check_exposition
+from butterfly_otel.runtime import lifecycle as runtime
 from tests.unit.integrations.web.support import Server, ask, scope_of, serving
 
 pytestmark = pytest.mark.timeout(60)

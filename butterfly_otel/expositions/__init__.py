@@ -1,0 +1,1 @@
+"""Reading what an endpoint exposes, ours or anybody's."""

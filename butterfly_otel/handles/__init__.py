@@ -1,0 +1,1 @@
+"""Handles before and after configure(), bound instruments, timers."""

@@ -1,0 +1,300 @@
+"""Handles: what an application measures with, before and after ``configure()``.
+
+A handle belongs to one metric of the catalogue. It measures nothing until a :class:`Sink`
+is attached to it, and again nothing once the sink is detached, so instrumented code never
+has to ask whether metrics are on. ``butterfly_otel/metrics.py`` renders one typed subclass
+and one handle a metric on top of these classes.
+
+Everything here is thread-safe. In production mode no method raises because of what it is
+passed; in strict mode :class:`~butterfly_otel.LabelError` and
+:class:`~butterfly_otel.MeasurementError` say what was wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from weakref import ref
+
+from butterfly_otel import catalog
+from butterfly_otel.process import forks, tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.metrics import Observation
+    from typing_extensions import Self
+
+    from butterfly_otel.catalog.model import Metric
+    from butterfly_otel.handles.bound import Dependent, LabelValues, Target
+
+    #: Called at each collection; returns the one value, or an observation a series.
+    ObserveCallback = Callable[[], float | Iterable[Observation]]
+
+_registering = forks.lock()
+_keeping = forks.lock()
+
+
+class Sink(Protocol):
+    """Where the measurements of one metric go while the SDK is configured."""
+
+    def target(self, values: LabelValues) -> tuple[Target, bool]:
+        """Return where measurements of label values go, and whether that may be kept."""
+        ...
+
+    def remove(self, values: LabelValues) -> None:
+        """End the series with these label values."""
+        ...
+
+
+def node_pair(first: str, second: str) -> str:
+    """Name a pair of nodes, whichever order they come in.
+
+    The value of the labels ``node_pair`` and ``node_id_pair``: both ids, sorted, joined by
+    ``_`` (docs/contract.md, Labels).
+
+    >>> node_pair("compute-node-2", "compute-node-1")
+    'compute-node-1_compute-node-2'
+    """
+    return "_".join(sorted((first, second)))
+
+
+class Handle:
+    """Base of all handles: one metric of the catalogue."""
+
+    __slots__ = ("metric",)
+
+    def __init__(self, name: str) -> None:
+        #: The catalogue's entry of this metric.
+        self.metric: Metric = catalog.BY_NAME[name]
+
+    def __repr__(self) -> str:
+        """Name the metric."""
+        return f"<{type(self).__name__} {self.metric.name}>"
+
+
+def nesting(metric: Metric) -> tuple[int, ...]:
+    """Return the order in which a handle looks labels up, as indices of the contract's order.
+
+    Looking up one value after the other in dictionaries within dictionaries is cheaper than
+    making a tuple of them. The labels of many values come last, so that there are few
+    dictionaries.
+    """
+    labels = metric.labels
+    return tuple(
+        sorted(
+            range(len(labels)), key=lambda at: (labels[at].default is None, labels[at].seats, at)
+        )
+    )
+
+
+class SynchronousHandle(Handle):
+    """A handle that is measured by calls, which go to the sink attached to it."""
+
+    __slots__ = ("_cells", "_dependents", "_known", "_nesting", "_sink")
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._sink: Sink | None = None
+        self._dependents: set[ref[Dependent]] = set()
+        self._nesting = nesting(self.metric)
+        # Dictionaries within dictionaries, to the target; None while nothing is measured.
+        self._cells: Any = None
+        self._known = 0
+
+    def attach(self, sink: Sink | None) -> None:
+        """Send measurements to ``sink`` from now on, or nowhere. Called by the runtime."""
+        if sink is not None:
+            tracing.watch()
+        self._sink = sink
+        self.invalidate()
+
+    @property
+    def attached(self) -> bool:
+        """Whether measurements go anywhere now."""
+        return self._sink is not None
+
+    def invalidate(self) -> None:
+        """Forget every series looked up so far. Called by the runtime."""
+        with _keeping:
+            self._known = 0
+            self._cells = None if self._sink is None else {}
+        # A copy is made in one step, so others may be adopted or die meanwhile.
+        for reference in self._dependents.copy():
+            dependent = reference()
+            if dependent is not None:
+                dependent.unsettle()
+
+    def record_values(self, values: LabelValues, amount: float) -> None:
+        """Record for label values in the contract's order. Called by the runtime."""
+        self.find(values).record(amount)
+
+    def find(self, values: LabelValues) -> Any:  # noqa: ANN401 - a target; a cell where it is ready
+        """Return where measurements of label values go; they are known from then on."""
+        cells = self._cells
+        try:
+            for at in self._nesting:
+                cells = cells[values[at]]
+            return cells if values else cells[()]
+        except Exception:  # noqa: BLE001 - unknown, or no label value at all
+            return self.settle(values)[0]
+
+    def settle(self, values: LabelValues) -> tuple[Target, bool]:
+        """Return where measurements of label values go, and whether that may be kept.
+
+        What may not be kept reports its violation at every measurement.
+        """
+        sink, cells = self._sink, self._cells
+        if sink is None or cells is None:
+            return _NOWHERE, False
+        target, keep = sink.target(values)
+        return target, keep and self._keep(cells, values, target)
+
+    def _keep(self, cells: Any, values: LabelValues, target: Target) -> bool:  # noqa: ANN401
+        """Remember where label values lead; False where they can't be kept."""
+        path = [values[at] for at in self._nesting] or [()]
+        with _keeping:
+            # Beyond the stream's limit everything is the overflow point: nothing to gain.
+            if self._known < self.metric.stream_limit:
+                try:
+                    for value in path[:-1]:
+                        cells = cells.setdefault(value, {})
+                    cells[path[-1]] = target
+                except Exception:  # noqa: BLE001 - a str subclass' own __hash__ or __eq__ may raise
+                    return False
+                self._known += 1
+        return True
+
+    def adopt(self, dependent: Dependent) -> None:
+        """Tell ``dependent`` whenever what it has looked up is stale."""
+        self._dependents.add(ref(dependent, self._dependents.discard))
+
+    def _remove(self, values: LabelValues) -> None:
+        if self._sink is not None:
+            self._sink.remove(values)
+            # What is known leads to a series that is no more; it has to be admitted again.
+            self.invalidate()
+
+
+class _Nowhere:
+    """Where measurements go while the SDK is not configured."""
+
+    __slots__ = ()
+
+    ready = False
+
+    def record(self, amount: float) -> None:
+        """Record nothing."""
+
+
+_NOWHERE = _Nowhere()
+
+
+def int_text(value: object) -> object:
+    """Return an int as label text and anything else as it is, for the guard to judge."""
+    try:
+        return str(value) if type(value) is int else value
+    except ValueError:
+        # Of very many digits Python makes no text, which the guard reports.
+        return value
+
+
+class CounterHandle(SynchronousHandle):
+    """A value that only grows."""
+
+    __slots__ = ()
+
+
+class UpDownCounterHandle(SynchronousHandle):
+    """A value that calls move up and down."""
+
+    __slots__ = ()
+
+
+class GaugeHandle(SynchronousHandle):
+    """A value that is set."""
+
+    __slots__ = ()
+
+
+class HistogramHandle(SynchronousHandle):
+    """A distribution of values."""
+
+    __slots__ = ()
+
+
+class ObservableHandle(Handle):
+    """A value that callbacks read at each collection.
+
+    Callbacks must return at once: read slow sources in the background and return the last
+    reading. What a callback does not report is not exported, so a series ends by itself
+    when its source is gone. A callback that raises is counted, logged once, and loses
+    nothing but its own observations.
+    """
+
+    __slots__ = ("_source", "registrations")
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        #: What is registered now, the oldest first; replaced at each change, so that a collection
+        #: may iterate without a lock.
+        self.registrations: tuple[Registration, ...] = ()
+        self._source: object = None
+
+    def source(self) -> Callable[[], tuple[ObserveCallback, ...]]:
+        """Return what returns the callbacks, until the next runtime asks. Called by the runtime."""
+
+        def callbacks() -> tuple[ObserveCallback, ...]:
+            # Readers of a runtime that is over may collect once more.
+            known = self.registrations if self._source is callbacks else ()
+            return tuple(each.callback for each in known)
+
+        self._source = callbacks
+        return callbacks
+
+    def observe(self, callback: ObserveCallback) -> Registration:
+        """Call ``callback`` at each collection, until the registration is undone.
+
+        Args:
+            callback: Takes nothing; returns the current value (for a metric whose labels
+                all have a default) or an iterable of ``observation(...)``, one a series.
+
+        Returns:
+            A registration; ``unregister()`` it, or use it as a context manager.
+        """
+        registration = Registration(self, callback)
+        with _registering:
+            self.registrations = (*self.registrations, registration)
+        return registration
+
+    def _unregister(self, registration: Registration) -> None:
+        with _registering:
+            kept = tuple(each for each in self.registrations if each is not registration)
+            self.registrations = kept
+
+    def _observation(self, value: float, values: LabelValues) -> Observation:
+        from opentelemetry.metrics import Observation  # noqa: PLC0415 - keeps import light
+
+        given = zip(self.metric.label_keys, values, strict=True)
+        # Label values of any type: the guard turns them into strings at collection.
+        attributes = cast("dict[str, str]", {k: v for k, v in given if v is not None})
+        return Observation(value, attributes)
+
+
+class Registration:
+    """A registered observation callback; undone by ``unregister()`` or at the end of a ``with``."""
+
+    __slots__ = ("_handle", "callback")
+
+    def __init__(self, handle: ObservableHandle, callback: ObserveCallback) -> None:
+        self._handle = handle
+        self.callback = callback
+
+    def unregister(self) -> None:
+        """Stop calling the callback; harmless when done twice."""
+        self._handle._unregister(self)  # noqa: SLF001 - the two classes are one mechanism
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.unregister()

@@ -1,0 +1,1 @@
+"""Putting it together: what configure() starts, signals, the global meter provider, shutdown()."""

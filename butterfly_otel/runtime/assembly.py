@@ -1,0 +1,297 @@
+"""Wiring: from settings to readers, a provider, an enforced meter and handles that measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.resources import Resource
+
+from butterfly_otel import catalog, metrics
+from butterfly_otel.catalog import telemetry
+from butterfly_otel.collectors import handles as collected
+from butterfly_otel.decorators.red_series import first_item_seconds
+from butterfly_otel.enforcement.guard import Identity, LabelGuard
+from butterfly_otel.enforcement.guarded import Gate, GuardedObservable
+from butterfly_otel.enforcement.meter import GuardedMeter
+from butterfly_otel.enforcement.violations import Violations
+from butterfly_otel.engine import GatedMeterProvider, MeterProvider
+from butterfly_otel.engine.instruments import CellInstrument
+from butterfly_otel.engine.sdk_internals import remove_series
+from butterfly_otel.exporters.push import PushMetricReader
+from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
+from butterfly_otel.version import __version__
+from butterfly_otel.views.compiled import apply_overlay, compile_views
+from butterfly_otel.views.streams import default_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.metrics import Counter, Meter
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
+    from prometheus_client import CollectorRegistry
+
+    from butterfly_otel.catalog.model import Label
+    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
+    from butterfly_otel.settings.config import Config, ExporterName
+    from butterfly_otel.views.streams import Stream
+
+
+#: Every handle: the contract's, and the one that a decorator measures an extension with.
+HANDLES = (*metrics.ALL, *collected.OWN, first_item_seconds)
+#: What is enforced; the rest of the SDK's own metrics have labels of ours only.
+_ENFORCED = frozenset(handle.metric.name for handle in HANDLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What ``configure()`` has built.
+
+    Attributes:
+        provider: The meter provider.
+        readers: Every reader, ours and the caller's.
+        prometheus: The pull reader, where pull is configured.
+        streams: What is exported of each metric.
+        telemetry: The SDK's own counters.
+    """
+
+    provider: GatedMeterProvider
+    readers: tuple[MetricReader, ...]
+    prometheus: PrometheusMetricReader | None
+    streams: tuple[Stream, ...]
+    telemetry: SelfTelemetry
+
+
+class SelfTelemetry:
+    """The SDK's own counters, which bypass enforcement: their labels are ours.
+
+    Thread-safe. What is counted before :meth:`attach` is counted nowhere.
+    """
+
+    def __init__(self) -> None:
+        self._counters: dict[str, Counter] = {}
+
+    def attach(self, meter: Meter) -> None:
+        """Count on the SDK's meter from now on."""
+        self._counters = {
+            metric.name: meter.create_counter(metric.name, metric.unit, metric.help)
+            for metric in telemetry.METRICS
+            if metric.instrument == "counter"
+        }
+
+    def count(self, name: str, labels: Mapping[str, str]) -> None:
+        """Add one to the counter ``name``."""
+        counter = self._counters.get(name)
+        if counter is not None:
+            counter.add(1, dict(labels))
+
+
+def assemble(
+    config: Config,
+    registry: CollectorRegistry | None,
+    extra_readers: Sequence[MetricReader],
+) -> Pipeline:
+    """Build everything ``config`` asks for, and attach the handles to it.
+
+    Raises:
+        ConfigurationError: When an overlay or a TLS file is wrong.
+    """
+    streams = default_streams()
+    for path in config.views:
+        streams = apply_overlay(streams, path)
+    own = SelfTelemetry()
+    ours: list[MetricReader] = []
+    try:
+        # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
+        pushing: list[ExporterName] = [each for each in config.exporters if each != "prometheus"]
+        ours.extend(_push_reader(name, config, own) for name in pushing)
+        prometheus = None
+        if "prometheus" in config.exporters:
+            prometheus = _prometheus_reader(config, registry)
+            ours.append(prometheus)
+        provider = _provider(config, streams, (*ours, *extra_readers))
+    except BaseException:
+        for reader in ours:
+            reader.shutdown(timeout_millis=0)
+        raise
+    violations = Violations(strict=config.strict, count=own.count)
+
+    def guard_meter(inner: Meter) -> GuardedMeter:
+        own.attach(inner)
+        return _guarded_meter(inner, streams, config, violations, provider)
+
+    provider.gate(catalog.METER_NAME, guard_meter, __version__)
+    _attach_handles(provider, streams)
+    if config.zero_init:
+        _start_at_zero(streams, config)
+    return Pipeline(provider, (*ours, *extra_readers), prometheus, streams, own)
+
+
+def _provider(
+    config: Config, streams: Sequence[Stream], readers: Sequence[MetricReader]
+) -> GatedMeterProvider:
+    settings: dict[str, Any] = {
+        "metric_readers": readers,
+        "resource": _resource(config),
+        "views": compile_views(streams),
+        "shutdown_on_exit": False,
+    }
+    if config.engine == "sdk":
+        return GatedMeterProvider(**settings)
+    return MeterProvider(**settings, time_to_live=dict(config.time_to_live))
+
+
+def detach_handles() -> None:
+    """Turn every handle back into a no-op."""
+    for handle in HANDLES:
+        if isinstance(handle, SynchronousHandle):
+            handle.attach(None)
+
+
+def _resource(config: Config) -> Resource:
+    attributes = {
+        **dict(config.resource_attributes),
+        "service.namespace": "butterfly",
+        "service.name": config.service_name,
+        "service.instance.id": config.node_id,
+    }
+    if config.service_version is not None:
+        attributes["service.version"] = config.service_version
+    return Resource.create(attributes)
+
+
+def _prometheus_reader(
+    config: Config, registry: CollectorRegistry | None
+) -> PrometheusMetricReader:
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - only where pull is configured
+
+    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader  # noqa: PLC0415
+
+    settings = config.prometheus
+    return PrometheusMetricReader(
+        disable_target_info=not settings.target_info,
+        scope_info_enabled=settings.scope_labels,
+        registry=REGISTRY if registry is None else registry,
+        verbatim=is_ours,
+        translation_strategy=settings.translation_strategy,
+    )
+
+
+def is_ours(scope: str, name: str) -> bool:
+    """Tell whether a metric is the catalogue's and keeps its exact name."""
+    return scope == catalog.METER_NAME and name in catalog.BY_NAME
+
+
+def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> PushMetricReader:
+    def count(succeeded: bool) -> None:  # noqa: FBT001 - a callback's only argument
+        status = "success" if succeeded else "error"
+        own.count("butterfly_otel_exports_total", {"exporter": name, "status": status})
+
+    return PushMetricReader(
+        _push_exporter(name, config),
+        name=name,
+        address=config.otlp.address if name == "otlp" else "",
+        interval=config.export_interval,
+        timeout=config.export_timeout,
+        on_export=count,
+    )
+
+
+def _push_exporter(name: ExporterName, config: Config) -> MetricExporter:
+    if name == "otlp":
+        from butterfly_otel.exporters.otlp import build_otlp_exporter  # noqa: PLC0415
+
+        return build_otlp_exporter(config.otlp)
+    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter  # noqa: PLC0415
+
+    return ConsoleMetricExporter()
+
+
+def _guarded_meter(
+    inner: Meter,
+    streams: Sequence[Stream],
+    config: Config,
+    violations: Violations,
+    provider: GatedMeterProvider,
+) -> GuardedMeter:
+    identity = Identity(config.node_id, config.node_role)
+
+    def remove(instrument: object, attributes: Mapping[str, str]) -> None:
+        items = attributes.items()
+
+        def doomed(series: Mapping[str, object]) -> bool:
+            return items <= series.items()
+
+        if isinstance(instrument, CellInstrument):
+            instrument.remove(doomed)
+        else:
+            remove_series(provider, instrument, doomed)
+
+    gates = {
+        stream.metric.name: Gate(
+            stream=stream,
+            guard=LabelGuard(stream, identity, violations, _evict(stream, provider)),
+            violations=violations,
+            remove_series=remove,
+        )
+        for stream in streams
+        if stream.metric.name in _ENFORCED
+    }
+    return GuardedMeter(inner, gates)
+
+
+def _evict(stream: Stream, provider: GatedMeterProvider) -> Callable[[str, str], None]:
+    """Return what ends the series of a label value that has lost its place."""
+    name = stream.metric.name
+
+    def evict(key: str, value: str) -> None:
+        meter = provider.get_meter(catalog.METER_NAME)
+        if isinstance(meter, GuardedMeter):
+            meter.guarded(name).remove_matching({key: value})
+        handle = getattr(metrics, stream.metric.handle_name, None)
+        if isinstance(handle, SynchronousHandle):
+            handle.invalidate()
+
+    return evict
+
+
+def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> None:
+    meter = provider.get_meter(catalog.METER_NAME)
+    if not isinstance(meter, GuardedMeter):  # OTEL_SDK_DISABLED
+        return
+    dropped = {stream.metric.name for stream in streams if stream.dropped}
+    for handle in HANDLES:
+        if handle.metric.name in dropped:
+            continue
+        guarded = meter.guarded(handle.metric.name)
+        if isinstance(guarded, GuardedObservable):
+            if isinstance(handle, ObservableHandle):
+                guarded.listen(handle.source())
+        elif isinstance(handle, SynchronousHandle):
+            handle.attach(guarded)
+
+
+def _start_at_zero(streams: Sequence[Stream], config: Config) -> None:
+    """Create the series whose labels are all known beforehand (docs/contract.md, Labels).
+
+    Counters and up-down counters only: a counter born at 1 never shows in ``rate()``.
+    """
+    for stream in streams:
+        metric = stream.metric
+        handle = getattr(metrics, metric.handle_name, None)
+        if stream.dropped or metric.instrument not in {"counter", "up_down_counter"}:
+            continue
+        known = [_known_values(label, config) for label in metric.labels]
+        if isinstance(handle, SynchronousHandle) and all(known):
+            for values in product(*known):
+                handle.record_values(values, 0)
+
+
+def _known_values(label: Label, config: Config) -> tuple[str | None, ...]:
+    """Return the values a label will have on this node; none where they can't be known."""
+    if label.default == "node_role":
+        return (None,) if config.node_role in label.values else ()
+    if label.default is not None:
+        return (None,)
+    return label.values if label.kind == "closed" else ()

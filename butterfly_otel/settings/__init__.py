@@ -1,0 +1,1 @@
+"""Settings: arguments and environment variables to one frozen Config."""

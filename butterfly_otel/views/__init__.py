@@ -1,0 +1,1 @@
+"""What is exported of each metric: streams, the OpenTelemetry Views made of them, overlays."""
