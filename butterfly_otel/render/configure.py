@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from textwrap import fill
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from butterfly_otel.settings import config, exporters
 from butterfly_otel.settings.config import SETTINGS
@@ -94,9 +94,9 @@ def render_configure(settings: Iterable[Setting] = SETTINGS) -> str:
 def default_of(setting: Setting) -> str:
     """Return a sentence on the default; empty where its own sentences tell it."""
     value = setting.default
-    if isinstance(value, tuple) and len(value) == 1:
-        value = value[0]
-    if value is None or value == ():
+    if isinstance(value, tuple):
+        value = ", ".join(map(str, cast("tuple[object, ...]", value)))
+    if value is None or value == "":
         return ""
     if isinstance(value, str):
         return f"Default ``{value}``."

@@ -27,6 +27,7 @@ from butterfly_otel.settings.kinds import (
     FLAG,
     LABEL,
     PATHS,
+    REGISTRY,
     SECONDS,
     SECONDS_BY_NAME,
     TEXT,
@@ -37,7 +38,6 @@ from butterfly_otel.settings.kinds import (
     objects,
     one_of,
     pairs,
-    passed,
     unquoted,
 )
 from butterfly_otel.settings.reading import Reading
@@ -120,7 +120,7 @@ class Config(Declared):
     prometheus: PrometheusSettings = group(PrometheusSettings)
     registry: CollectorRegistry | None = setting(
         "registry",
-        Kind(passed, "CollectorRegistry"),
+        REGISTRY,
         default=None,
         tells="prometheus_client registry whose metrics share the endpoint; by default its"
         " global one.",

@@ -255,9 +255,10 @@ def _file(given: Given) -> Path:
     return Path(value)
 
 
-def passed(given: Given) -> Any:  # noqa: ANN401 - whatever it is
-    """Return an object as it was passed; no variable can name one."""
-    return given.argument
+def _registry(given: Given) -> Any:  # noqa: ANN401 - whatever registers and collects
+    if all(hasattr(given.argument, each) for each in ("register", "unregister", "collect")):
+        return given.argument
+    raise given.wrong("pass a CollectorRegistry of prometheus_client")
 
 
 def _objects(given: Given) -> tuple[Any, ...]:
@@ -283,6 +284,9 @@ FILE: Final = Kind(_file, "str | PathLike[str]")
 PATHS: Final = Kind(
     _paths, "str | PathLike[str] | Sequence[str | PathLike[str]]", "separated as PATH is"
 )
+
+
+REGISTRY: Final = Kind(_registry, "CollectorRegistry")
 
 
 def objects(takes: str) -> Kind[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from butterfly_otel.settings.kinds import Given, Kind, Others, pairs, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from urllib.parse import SplitResult
 
 #: For all signals: for HTTP, the path of metrics is added to it.
 SHARED_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -42,13 +43,8 @@ def _endpoint(given: Given) -> str:
     value = text(given)
     if grpc and "://" not in value:
         value = f"{'http' if given.other('otlp_insecure') else 'https'}://{value}"
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        valid = False
-    if not valid:
+    parts = _http(value)
+    if parts is None:
         like = f"http://collector:{_PORTS[protocol]}{'' if grpc or shared else _METRICS_PATH}"
         raise given.wrong(f"it must be a URL such as {like}")
     if grpc and "@" in parts.netloc:
@@ -59,6 +55,16 @@ def _endpoint(given: Given) -> str:
     if shared and not grpc:
         return parts._replace(path=parts.path.rstrip("/") + _METRICS_PATH).geturl()
     return parts.scheme + value[len(parts.scheme) :]
+
+
+def _http(value: str) -> SplitResult | None:
+    """Return the parts of a URL; None where it is not one of HTTP."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme in {"http", "https"} and parts.hostname else None
 
 
 def _headers(given: Given) -> tuple[tuple[str, str], ...]:
