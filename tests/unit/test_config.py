@@ -310,6 +310,12 @@ def test_all_wrong_settings_are_told_at_once() -> None:
     ]
 
 
+def test_a_wrong_setting_is_one_line_whatever_is_in_it() -> None:
+    """A name with a line break in it makes no second line."""
+    with pytest.raises(ConfigurationError, match=r"time_to_live has '0' for a b; .* above 0$"):
+        load_config({**NODE, "time_to_live": {"a\nb": 0}}, {})
+
+
 def test_what_does_not_fit_together_is_told_with_the_rest() -> None:
     """A rule between settings is one of the lines, and so are rules of who loads them."""
 

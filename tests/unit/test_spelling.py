@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import opentelemetry.environment_variables
@@ -110,6 +111,14 @@ def test_what_kubernetes_makes_for_a_service_is_left_alone(service: str) -> None
         environ[f"{port}_PORT"] = "9464"
         environ[f"{port}_ADDR"] = "10.0.0.11"
     assert misspelt(environ, SETTINGS) == {}
+
+
+def test_no_setting_is_so_near_that_kubernetes_is_warned_of() -> None:
+    """Also where a setting should once be called nearly as such a variable is."""
+    near = ("BUTTERFLY_OTEL_SERVICE_HOSTS", "BUTTERFLY_OTEL_PORT_9464_TCP_ADR")
+    settings = [replace(SETTINGS[0], variables=(each,)) for each in near]
+    made = ("BUTTERFLY_OTEL_SERVICE_HOST", "BUTTERFLY_OTEL_PORT_9464_TCP_ADDR")
+    assert misspelt(dict.fromkeys(made, "10.0.0.11"), settings) == {}
 
 
 def test_a_blank_variable_is_unset_whatever_its_name() -> None:
