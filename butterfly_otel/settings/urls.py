@@ -72,12 +72,18 @@ def _headers(given: Given) -> tuple[tuple[str, str], ...]:
     found = pairs(given)
     for key, value in found.items():
         if not _HEADER_NAME.fullmatch(key) or not _HEADER_VALUE.fullmatch(value):
-            # Without the value, which may be a secret.
             raise ConfigurationError(
-                f"{given.place} has {key!r}, which can't be sent: a name is letters, digits and"
-                " hyphens, a value printable ASCII"
+                f"{given.place} has {_name_alone(key, given)!r}, which can't be sent: a name is"
+                " letters, digits and hyphens, a value printable ASCII"
             )
     return tuple(sorted((key.lower(), value) for key, value in found.items()))
+
+
+def _name_alone(key: str, given: Given) -> str:
+    """Return a header's name without what may be the value, as in ``authorization: token==``."""
+    if given.passed:
+        return key.partition(":")[0]
+    return found[0] if (found := _HEADER_NAME.match(key)) else ""
 
 
 ENDPOINT: Final = Kind(_endpoint, "str")

@@ -457,6 +457,7 @@ def test_a_config_shows_no_secret(settings: dict[str, Any]) -> None:
         {"otlp_headers": ["authorization", "hunter2"]},
         {"otlp_headers": {"authorization": "hunter2\n"}},
         {"otlp_headers": {"a b": "hunter2"}},
+        {"otlp_headers": {"authorization: hunter2": ""}},
         {"otlp_headers": {"authorization": "hunter2", "b": None}},
     ],
 )
