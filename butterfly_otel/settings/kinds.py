@@ -244,7 +244,8 @@ def _paths(given: Given) -> tuple[Path, ...]:
 
 
 def _file(given: Given) -> Path:
-    value = text(given)
+    passed = isinstance(given.argument, os.PathLike)
+    value = str(Path(cast("os.PathLike[str]", given.argument))) if passed else text(given)
     try:
         Path(value).open("rb").close()
     except (OSError, ValueError) as error:
@@ -284,8 +285,6 @@ FILE: Final = Kind(_file, "str | PathLike[str]")
 PATHS: Final = Kind(
     _paths, "str | PathLike[str] | Sequence[str | PathLike[str]]", "separated as PATH is"
 )
-
-
 REGISTRY: Final = Kind(_registry, "CollectorRegistry")
 
 

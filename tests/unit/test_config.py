@@ -486,6 +486,23 @@ def test_relative_paths_of_certificates_are_kept(tmp_path: Path) -> None:
     assert load_config({**NODE, "otlp_certificate": file}, {}).otlp.certificate == file
 
 
+class _Path:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def test_paths_may_be_of_any_kind_that_says_so(tmp_path: Path) -> None:
+    """What fits the signature's PathLike is taken, from whatever library."""
+    file = tmp_path / "ca.pem"
+    file.write_text("x")
+    config = load_config({**NODE, "otlp_certificate": _Path(file), "views": _Path(file)}, {})
+    assert config.otlp.certificate == file
+    assert config.views == (file,)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "shown"),
     [
