@@ -43,7 +43,8 @@ if TYPE_CHECKING:
         ViewError,
     )
     from butterfly_otel.handles.handles import node_pair
-    from butterfly_otel.runtime.lifecycle import Runtime, configure, force_flush, shutdown
+    from butterfly_otel.runtime.configure import configure
+    from butterfly_otel.runtime.lifecycle import Runtime, force_flush, shutdown
 
 __all__ = [
     "ERROR_TYPES",
@@ -82,7 +83,7 @@ _HOMES = {
     "ErrorTypes": "decorators",
     "Runtime": "runtime.lifecycle",
     "arg": "decorators",
-    "configure": "runtime.lifecycle",
+    "configure": "runtime.configure",
     "counted": "decorators",
     "error_type": "decorators",
     "force_flush": "runtime.lifecycle",

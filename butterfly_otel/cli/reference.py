@@ -1,27 +1,25 @@
 """Renders the reference of the settings and of the command line, from what decides of both.
 
-``configure()``'s signature and docstring, and the parsers themselves: the pages can't say
-anything else than the code.
+The declarations of the settings, and the parsers themselves: the pages can't say anything else
+than the code.
 """
 
 from __future__ import annotations
 
 import argparse
-import inspect
 import re
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
-from butterfly_otel.errors import CatalogError
 from butterfly_otel.render import Artefact
-from butterfly_otel.runtime.lifecycle import configure
+from butterfly_otel.render.configure import default_of
+from butterfly_otel.settings.config import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+
+    from butterfly_otel.settings.declaration import Setting
 
 _NOTE = "<!-- Rendered by `butterfly-otel render`: edit {source}, not this. -->\n"
-_ENTRY = re.compile(r"^(\w+): (.*)", re.DOTALL)
-_VARIABLES = re.compile(r"\(([^()]*\b(?:OTEL|BUTTERFLY)_[A-Z_]+[^()]*)\)")
-_VARIABLE = re.compile(r"\b(?:OTEL|BUTTERFLY)_[A-Z_]+\b")
 #: A role of reStructuredText, of which the last name remains.
 _ROLE = re.compile(r":\w+:`~?[\w.]*?(\w+)`")
 
@@ -29,8 +27,9 @@ _SETTINGS = """\
 # Configuration
 
 Every setting of `butterfly_otel.configure()`. An argument beats its variable, a variable beats
-the default; an empty variable counts as unset. A wrong setting is one `ConfigurationError` that
-says what is wrong, where it was set and how to mend it.
+the default; an empty variable counts as unset. Wrong settings are one `ConfigurationError`, with a
+line for each that says what is wrong, where it was set and how to mend it. Passwords in URLs and
+values of headers are shown neither there nor in `repr(runtime.config)`.
 
 | Argument | Variable | Meaning |
 |---|---|---|
@@ -40,13 +39,14 @@ Variables without an argument:
 
 | Variable | Meaning |
 |---|---|
-| `OTEL_SDK_DISABLED` | `true`: handles do nothing, no port is opened, no name is needed. |
+{variables}
 
-Variables for OTLP have a second spelling for metrics alone, such as
-`OTEL_EXPORTER_OTLP_METRICS_HEADERS`, which beats the shared one. Durations in variables are in
+Of two variables the first beats the second: those for OTLP have a spelling for metrics alone, such
+as `OTEL_EXPORTER_OTLP_METRICS_HEADERS`, which beats the shared one. Durations in variables are in
 milliseconds, as OpenTelemetry has it; arguments are in seconds. Flags are `true`, `1`, `yes` or
 `on`, and `false`, `0`, `no` or `off`. Several paths in `BUTTERFLY_OTEL_VIEWS` are separated as in
-`PATH`.
+`PATH`. A variable that is nearly one of these, such as `BUTTERFLY_OTEL_STRCT`, is warned of once,
+with the right name; what Kubernetes makes for a service called `butterfly-otel` is left alone.
 """
 _COMMANDS = """\
 # Command line
@@ -55,66 +55,32 @@ _COMMANDS = """\
 """
 
 
-class Setting(NamedTuple):
-    """One argument of ``configure()``.
-
-    Attributes:
-        argument: Its name.
-        variables: The environment variables that stand for it.
-        form: What is special about these, such as their unit.
-        meaning: What it does, with its default.
-    """
-
-    argument: str
-    variables: tuple[str, ...]
-    form: str
-    meaning: str
-
-
-def settings(function: Callable[..., object] = configure) -> list[Setting]:
-    """Return the arguments of a function as its docstring describes them.
-
-    Raises:
-        CatalogError: When the docstring has not exactly the arguments of the signature.
-    """
-    _, _, rest = inspect.cleandoc(function.__doc__ or "").partition("\nArgs:\n")
-    section = re.split(r"\n\S", rest)[0]
-    # Each begins with four spaces; what is deeper goes on with it.
-    entries = [
-        " ".join(each.split()) for each in re.split(r"^ {4}(?=\w)", section, flags=re.MULTILINE)
-    ]
-    found = [_setting(*match.groups()) for each in entries if (match := _ENTRY.match(each))]
-    names = [each.argument for each in found]
-    if names != list(inspect.signature(function).parameters):
-        raise CatalogError(f"the docstring of {function.__name__} describes other arguments")
-    return found
-
-
-def _setting(argument: str, text: str) -> Setting:
-    stated = _VARIABLES.search(text)
-    variables: tuple[str, ...] = ()
-    form = ""
-    if stated is not None:
-        variables = tuple(_VARIABLE.findall(stated[1]))
-        # Several variables are explained by a sentence, one by an addition.
-        form = _VARIABLE.sub("", stated[1]).strip(" ,") if len(variables) == 1 else ""
-        text = text.replace(stated[0], "")
-    text = _ROLE.sub(r"`\1`", text).replace("``", "`")
-    return Setting(argument, variables, form, re.sub(r"\s+([.,])", r"\1", " ".join(text.split())))
-
-
-def render_settings() -> str:
+def render_settings(settings: Iterable[Setting] = SETTINGS) -> str:
     """Return the text of ``docs/reference/configuration.md``."""
-    rows = "\n".join(
-        f"| `{each.argument}` | {_variables(each)} | {_cell(each.meaning)} |" for each in settings()
-    )
-    note = _NOTE.format(source="the docstring of `configure()`")
-    return f"{note}{_SETTINGS}{rows}\n{_MORE_SETTINGS}"
+    with_argument: list[str] = []
+    without: list[str] = []
+    for each in settings:
+        name = f"| `{each.name}` " if each.name else ""
+        row = f"{name}| {_variables(each)} | {meaning(each)} |"
+        (with_argument if each.name else without).append(row)
+    note = _NOTE.format(source="the declarations in `butterfly_otel/settings`")
+    more = _MORE_SETTINGS.format(variables="\n".join(without))
+    return "\n".join((f"{note}{_SETTINGS.rstrip()}", *with_argument, more))
+
+
+def meaning(setting: Setting) -> str:
+    """Return what a setting does, with its default, as Markdown."""
+    return _markdown(f"{setting.tells} {default_of(setting)}".strip())
 
 
 def _variables(setting: Setting) -> str:
-    names = ", ".join(f"`{name}`" for name in setting.variables)
-    return f"{names} ({setting.form})" if setting.form else names or "none"
+    listed = ", ".join(f"`{name}`" for name in setting.variables)
+    form = _markdown(setting.kind.form)
+    return f"{listed} ({form})" if form else listed or "none"
+
+
+def _markdown(text: str) -> str:
+    return _cell(_ROLE.sub(r"`\1`", text).replace("``", "`"))
 
 
 def render_commands() -> str:

@@ -105,6 +105,22 @@ def own_sources(collectors: object) -> tuple[Source, ...]:
     return tuple(cast("Source", each) for each in listed if not isinstance(each, str))
 
 
+def check_names(names: Iterable[str], entries: Sequence[Entry] = ENTRIES) -> None:
+    """Refuse names of collectors that there are not.
+
+    Raises:
+        ConfigurationError: With those that there are.
+    """
+    known = ("auto", *(entry.name for entry in entries))
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(
+                f"collectors names {name!r}, which is unknown; known are"
+                f" {', '.join(('auto', 'none', *known[1:]))}"
+                " (set by configure(collectors=...) or BUTTERFLY_OTEL_COLLECTORS)"
+            )
+
+
 def choose(
     config: Config, own: Iterable[Source] = (), entries: Sequence[Entry] = ENTRIES
 ) -> list[Chosen]:
@@ -114,14 +130,7 @@ def choose(
         ConfigurationError: When a name is unknown, two sources have one name, or a source
             yields what can't be observed.
     """
-    known = {entry.name: entry for entry in entries}
-    for name in config.collectors:
-        if name != "auto" and name not in known:
-            raise ConfigurationError(
-                f"collectors names {name!r}, which is unknown; known are"
-                f" {', '.join(('auto', 'none', *known))}"
-                " (set by configure(collectors=...) or BUTTERFLY_OTEL_COLLECTORS)"
-            )
+    check_names(config.collectors, entries)
     auto = "auto" in config.collectors
     chosen = [
         Chosen(entry.build(config), quiet=entry.name not in config.collectors)

@@ -33,7 +33,7 @@ from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
 
 from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.errors import ButterflyOtelError
-from butterfly_otel.runtime import lifecycle as runtime
+from butterfly_otel.runtime.configure import configure
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -93,7 +93,7 @@ class Configurator(stock._OTelSDKConfigurator):  # noqa: SLF001 - as above
 
     def _configure(self, **kwargs: Any) -> None:
         try:
-            current = runtime.configure()
+            current = configure()
         except ButterflyOtelError as error:
             # A sentence: logging is not configured yet, so it goes to stderr as it is.
             _logger.error("butterfly-otel measures nothing: %s", error)  # noqa: TRY400

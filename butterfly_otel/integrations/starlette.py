@@ -25,13 +25,14 @@ See :mod:`butterfly_otel.integrations.asgi` for what is measured. The extras ``f
 
 from __future__ import annotations
 
-import inspect
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.integrations.asgi import ButterflyMiddleware, fail, metrics_app
 from butterfly_otel.runtime import lifecycle as runtime
+from butterfly_otel.runtime.configure import Arguments, configure
+from butterfly_otel.settings.spelling import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from butterfly_otel.exporters.prometheus.asgi import Receive, Scope, Send
-    from butterfly_otel.settings.arguments import Arguments
 
     #: What both frameworks take: an application to what runs around its serving.
     Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
@@ -75,7 +75,7 @@ def butterfly_lifespan(
         ConfigurationError: At once, when ``metrics_path`` is no path; at the start of the
             application, which then does not start, when a setting is missing or wrong.
     """
-    inspect.signature(runtime.configure).bind(**settings)
+    refuse_unknown("butterfly_lifespan", settings, Arguments.__annotations__)
     if metrics_path is not None:
         if not metrics_path.startswith("/") or "{" in metrics_path:
             msg = f"metrics_path is {metrics_path!r}; it must be a path such as '/metrics'"
@@ -98,7 +98,7 @@ def butterfly_lifespan(
 def _configured(settings: Arguments) -> Generator[None, None, None]:
     before = runtime.current()
     told = settings.keys() - {"prometheus_server"}
-    current = before if before is not None and not told else runtime.configure(**settings)
+    current = before if before is not None and not told else configure(**settings)
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
-"""Everything that is rendered from the catalogue and checked in.
+"""Everything that is rendered from the catalogue and from the settings, and checked in.
 
-One module an artefact, each a pure function from the catalogue to text; writing and
-comparing happen here.
+One module an artefact, each a pure function from the data to text; writing and comparing
+happen here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from butterfly_otel.render import dashboards
+from butterfly_otel.render.configure import render_configure
 from butterfly_otel.render.handles import render_handles
 from butterfly_otel.render.reference import render_reference
 from butterfly_otel.render.rules import (
@@ -49,6 +50,7 @@ class Artefact:
 
 ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("butterfly_otel/metrics.py", render_handles),
+    Artefact("butterfly_otel/runtime/configure.py", render_configure),
     Artefact("views/default.yaml", render_views),
     Artefact("docs/reference/metrics.md", render_reference),
     Artefact(f"docs/{RULES_FILE}", render_rules),

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import Counter, Meter
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
-    from prometheus_client import CollectorRegistry
 
     from butterfly_otel.catalog.model import Label
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
@@ -87,11 +86,7 @@ class SelfTelemetry:
             counter.add(1, dict(labels))
 
 
-def assemble(
-    config: Config,
-    registry: CollectorRegistry | None,
-    extra_readers: Sequence[MetricReader],
-) -> Pipeline:
+def assemble(config: Config) -> Pipeline:
     """Build everything ``config`` asks for, and attach the handles to it.
 
     Raises:
@@ -108,9 +103,9 @@ def assemble(
         ours.extend(_push_reader(name, config, own) for name in pushing)
         prometheus = None
         if "prometheus" in config.exporters:
-            prometheus = _prometheus_reader(config, registry)
+            prometheus = _prometheus_reader(config)
             ours.append(prometheus)
-        provider = _provider(config, streams, (*ours, *extra_readers))
+        provider = _provider(config, streams, (*ours, *config.metric_readers))
     except BaseException:
         for reader in ours:
             reader.shutdown(timeout_millis=0)
@@ -125,7 +120,7 @@ def assemble(
     _attach_handles(provider, streams)
     if config.zero_init:
         _start_at_zero(streams, config)
-    return Pipeline(provider, (*ours, *extra_readers), prometheus, streams, own)
+    return Pipeline(provider, (*ours, *config.metric_readers), prometheus, streams, own)
 
 
 def _provider(
@@ -161,9 +156,7 @@ def _resource(config: Config) -> Resource:
     return Resource.create(attributes)
 
 
-def _prometheus_reader(
-    config: Config, registry: CollectorRegistry | None
-) -> PrometheusMetricReader:
+def _prometheus_reader(config: Config) -> PrometheusMetricReader:
     from prometheus_client import REGISTRY  # noqa: PLC0415 - only where pull is configured
 
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader  # noqa: PLC0415
@@ -172,7 +165,7 @@ def _prometheus_reader(
     return PrometheusMetricReader(
         disable_target_info=not settings.target_info,
         scope_info_enabled=settings.scope_labels,
-        registry=REGISTRY if registry is None else registry,
+        registry=REGISTRY if config.registry is None else config.registry,
         verbatim=is_ours,
         translation_strategy=settings.translation_strategy,
     )

@@ -1,28 +1,56 @@
-"""Settings: one frozen value made from arguments and environment, checked in one place.
+"""The settings, declared: one frozen value made from arguments and environment.
 
 The only module that reads the environment. Arguments beat environment variables, which beat
 defaults. Whatever is wrong is one :class:`~butterfly_otel.ConfigurationError` that says what,
-where it was set and how to mend it.
+where it was set and how to mend it, a line for each setting.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.settings.exporters import (
-    OtlpSettings,
-    PrometheusSettings,
-    otlp_settings,
-    prometheus_settings,
+from butterfly_otel.settings import relations
+from butterfly_otel.settings.declaration import (
+    Declared,
+    Setting,
+    build,
+    group,
+    setting,
+    settings_of,
 )
-from butterfly_otel.settings.source import Source, strings, unquote_pairs
+from butterfly_otel.settings.exporters import OtlpSettings, PrometheusSettings
+from butterfly_otel.settings.kinds import (
+    FLAG,
+    LABEL,
+    PATHS,
+    REGISTRY,
+    SECONDS,
+    SECONDS_BY_NAME,
+    TEXT,
+    Given,
+    Kind,
+    choice,
+    names,
+    objects,
+    one_of,
+    pairs,
+    unquoted,
+)
+from butterfly_otel.settings.reading import Reading
+from butterfly_otel.settings.spelling import tell_of_misspelt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from prometheus_client import CollectorRegistry
+
+    from butterfly_otel.settings.kinds import Others
 
 NodeRole = Literal["coordinator", "compute", "observer"]
 ExporterName = Literal["prometheus", "otlp", "console", "none"]
@@ -30,149 +58,234 @@ Engine = Literal["butterfly", "sdk"]
 GpuId = Literal["uuid", "index", "pci"]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+def _exporters(given: Given) -> tuple[ExporterName, ...]:
+    found = (
+        # What opentelemetry-instrument knows our reader by.
+        each.replace("butterfly_prometheus", "prometheus")
+        for each in names(given, like="prometheus")
+    )
+    checked = (one_of(given, each, get_args(ExporterName)) for each in found)
+    return cast("tuple[ExporterName, ...]", tuple(dict.fromkeys(checked)))
+
+
+def _resource_attributes(given: Given) -> tuple[tuple[str, str], ...]:
+    """Return those of both places; of equal keys the argument's stand."""
+    below = unquoted(given.text, given.variable)
+    return tuple(sorted({**below, **pairs(given)}.items()))
+
+
+@dataclass(frozen=True, repr=False, slots=True, kw_only=True)
+class Config(Declared):
     """Everything ``configure()`` decides by; equal settings compare equal."""
 
-    node_id: str
-    node_role: NodeRole
-    exporters: tuple[ExporterName, ...]
-    service_name: str
-    service_version: str | None = None
-    resource_attributes: tuple[tuple[str, str], ...] = ()
-    prometheus: PrometheusSettings = field(default_factory=PrometheusSettings)
-    otlp: OtlpSettings = field(default_factory=OtlpSettings)
-    export_interval: float = 60.0
-    export_timeout: float = 30.0
-    views: tuple[Path, ...] = ()
-    strict: bool = False
-    zero_init: bool = True
-    handle_signals: bool = True
-    set_global: bool = True
-    engine: Engine = "butterfly"
-    collectors: tuple[str, ...] = ("auto",)
-    sampling_interval: float | None = None
-    cpu_per_core: bool = False
-    gpu_id: GpuId = "uuid"
-    hardware_metrics: bool = False
-    checkpoint_dir: tuple[Path, ...] = ()
-    time_to_live: tuple[tuple[str, float], ...] = ()
-    disabled: bool = False
+    node_id: str = setting(
+        "node_id",
+        LABEL,
+        "BUTTERFLY_NODE_ID",
+        otherwise=relations.node_id,
+        tells="This node's name, at most 128 characters. Required.",
+    )
+    node_role: NodeRole = setting(
+        "node_role",
+        choice(NodeRole),
+        "BUTTERFLY_NODE_ROLE",
+        otherwise=relations.node_role,
+        tells="``coordinator``, ``compute`` or ``observer``. Required.",
+    )
+    exporters: tuple[ExporterName, ...] = setting(
+        "exporter",
+        Kind(_exporters, "ExporterName | Sequence[ExporterName]", "comma-separated"),
+        "OTEL_METRICS_EXPORTER",
+        default=("prometheus",),
+        tells="``prometheus``, ``otlp``, ``console``, ``none``, or several.",
+    )
+    service_name: str = setting(
+        "service_name",
+        TEXT,
+        "OTEL_SERVICE_NAME",
+        otherwise=relations.service_name,
+        tells="Resource attribute ``service.name``. By default ``butterfly-`` and the role.",
+    )
+    service_version: str | None = setting(
+        "service_version", TEXT, default=None, tells="Resource attribute ``service.version``."
+    )
+    resource_attributes: tuple[tuple[str, str], ...] = setting(
+        "resource_attributes",
+        Kind(_resource_attributes, "Mapping[str, str]", "key=value,key=value"),
+        "OTEL_RESOURCE_ATTRIBUTES",
+        default=(),
+        tells="More resource attributes. Ours stand: ``service.namespace`` is ``butterfly``,"
+        " ``service.instance.id`` the node's name.",
+    )
+    prometheus: PrometheusSettings = group(PrometheusSettings)
+    registry: CollectorRegistry | None = setting(
+        "registry",
+        REGISTRY,
+        default=None,
+        tells="prometheus_client registry whose metrics share the endpoint; by default its"
+        " global one.",
+    )
+    otlp: OtlpSettings = group(OtlpSettings)
+    export_interval: float = setting(
+        "export_interval",
+        SECONDS,
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        default=60.0,
+        tells="Seconds between pushes.",
+    )
+    export_timeout: float = setting(
+        "export_timeout",
+        SECONDS,
+        "OTEL_METRIC_EXPORT_TIMEOUT",
+        default=30.0,
+        tells="Seconds a collection may take.",
+    )
+    views: tuple[Path, ...] = setting(
+        "views",
+        PATHS,
+        "BUTTERFLY_OTEL_VIEWS",
+        default=(),
+        tells="Overlay file, shipped overlay's name such as ``low-cardinality``, or several."
+        " Needs the extra ``views``.",
+    )
+    strict: bool = setting(
+        "strict",
+        FLAG,
+        "BUTTERFLY_OTEL_STRICT",
+        default=False,
+        tells="Raise on a measurement that breaks the contract, for tests and development;"
+        " otherwise it is mended and counted.",
+    )
+    zero_init: bool = setting(
+        "zero_init",
+        FLAG,
+        "BUTTERFLY_OTEL_ZERO_INIT",
+        default=True,
+        tells="Start the series that are known beforehand at zero.",
+    )
+    handle_signals: bool = setting(
+        "handle_signals",
+        FLAG,
+        "BUTTERFLY_OTEL_HANDLE_SIGNALS",
+        default=True,
+        tells="Flush on SIGTERM and SIGINT. Only where called from the main thread.",
+    )
+    set_global: bool = setting(
+        "set_global",
+        FLAG,
+        "BUTTERFLY_OTEL_SET_GLOBAL",
+        default=True,
+        tells="Become OpenTelemetry's global meter provider.",
+    )
+    engine: Engine = setting(
+        "engine",
+        choice(Engine),
+        "BUTTERFLY_OTEL_ENGINE",
+        default="butterfly",
+        tells="``butterfly``, which measures by cells, or ``sdk``, the stock OpenTelemetry SDK.",
+    )
+    collectors: tuple[str, ...] = setting(
+        "collectors",
+        Kind(
+            partial(names, like="auto", mixed=True),
+            "str | Sequence[str | Source]",
+            "comma-separated",
+        ),
+        "BUTTERFLY_OTEL_COLLECTORS",
+        default=("auto",),
+        tells="What reads the hardware in the background, by threads of its own: names such as"
+        " ``cpu``, ``auto`` for those that find theirs, ``none``, and"
+        " :class:`~butterfly_otel.collectors.Source` objects of your own, in a list. A collector"
+        " that is named is reported as down where it finds nothing; by ``auto`` it is just not"
+        " there.",
+    )
+    sampling_interval: float | None = setting(
+        "sampling_interval",
+        SECONDS,
+        "BUTTERFLY_OTEL_SAMPLING_INTERVAL",
+        default=None,
+        tells="Seconds between two readings of each collector that ships with this. By default"
+        " each has its own, which is 5 for most. Some read no more often than makes sense.",
+    )
+    cpu_per_core: bool = setting(
+        "cpu_per_core",
+        FLAG,
+        "BUTTERFLY_OTEL_CPU_PER_CORE",
+        default=False,
+        tells="Whether the CPU's usage is reported a core, instead of as a whole.",
+    )
+    gpu_id: GpuId = setting(
+        "gpu_id",
+        choice(GpuId),
+        "BUTTERFLY_OTEL_GPU_ID",
+        default="uuid",
+        tells="What the label ``gpu_id`` has: ``uuid``, which is the same after a reboot and in"
+        " a container, ``index`` or ``pci``.",
+    )
+    hardware_metrics: bool = setting(
+        "hardware_metrics",
+        FLAG,
+        "BUTTERFLY_OTEL_HARDWARE_METRICS",
+        default=False,
+        tells="Whether GPUs report more than the contract has: power, energy, ECC errors and"
+        " others, named ``hw.*`` as OpenTelemetry does.",
+    )
+    checkpoint_dir: tuple[Path, ...] = setting(
+        "checkpoint_dir",
+        PATHS,
+        "BUTTERFLY_OTEL_CHECKPOINT_DIR",
+        default=(),
+        tells="Where checkpoints are, whose space is reported: a path or several. By default none.",
+    )
+    time_to_live: tuple[tuple[str, float], ...] = setting(
+        "time_to_live",
+        SECONDS_BY_NAME,
+        "BUTTERFLY_OTEL_TIME_TO_LIVE",
+        default=(),
+        tells="Seconds by metric name: a series of that metric that nobody measures for longer"
+        " is left out.",
+    )
+    metric_readers: tuple[MetricReader, ...] = setting(
+        "metric_readers",
+        objects("MetricReader"),
+        default=(),
+        tells="Further readers of the OpenTelemetry SDK.",
+    )
+    disabled: bool = setting(
+        "",
+        FLAG,
+        relations.DISABLED,
+        default=False,
+        tells="``true``: handles do nothing, no port is opened, no name is needed.",
+    )
 
 
-#: What ``configure()`` was given, by argument name; ``None`` where it was given nothing.
-Arguments = dict[str, object]
+#: All that is declared, in the order of the page and of the signature.
+SETTINGS: Final[tuple[Setting, ...]] = settings_of(Config)
 
 
-def load_config(arguments: Arguments, environ: Mapping[str, str] | None = None) -> Config:
+def load_config(
+    arguments: Mapping[str, object],
+    environ: Mapping[str, str] | None = None,
+    rules: Iterable[Callable[[Others], None]] = (),
+) -> Config:
     """Return the settings that arguments and environment together ask for.
 
-    Raises:
-        ConfigurationError: When a setting is missing or wrong.
-    """
-    source = Source(arguments, os.environ if environ is None else environ)
-    disabled = source.flag(None, "OTEL_SDK_DISABLED", default=False)
-    role = cast("NodeRole", _role(source, disabled=disabled))
-    exporters = _exporters(source)
-    config = Config(
-        node_id=_node_id(source, disabled=disabled),
-        node_role=role,
-        exporters=exporters,
-        service_name=source.text("service_name", "OTEL_SERVICE_NAME")
-        or dict(_resource_attributes(source)).get("service.name")
-        or f"butterfly-{role}",
-        service_version=source.text("service_version", None),
-        resource_attributes=_resource_attributes(source),
-        prometheus=prometheus_settings(source),
-        otlp=otlp_settings(source),
-        export_interval=source.milliseconds(
-            "export_interval", "OTEL_METRIC_EXPORT_INTERVAL", default=60.0
-        ),
-        export_timeout=source.milliseconds(
-            "export_timeout", "OTEL_METRIC_EXPORT_TIMEOUT", default=30.0
-        ),
-        views=source.paths("views", "BUTTERFLY_OTEL_VIEWS"),
-        strict=source.flag("strict", "BUTTERFLY_OTEL_STRICT", default=False),
-        zero_init=source.flag("zero_init", "BUTTERFLY_OTEL_ZERO_INIT", default=True),
-        handle_signals=source.flag("handle_signals", "BUTTERFLY_OTEL_HANDLE_SIGNALS", default=True),
-        set_global=source.flag("set_global", "BUTTERFLY_OTEL_SET_GLOBAL", default=True),
-        engine=cast("Engine", source.choice("engine", "BUTTERFLY_OTEL_ENGINE", get_args(Engine))),
-        collectors=source.names(
-            "collectors", "BUTTERFLY_OTEL_COLLECTORS", default="auto", objects=True
-        ),
-        sampling_interval=source.duration("sampling_interval", "BUTTERFLY_OTEL_SAMPLING_INTERVAL"),
-        cpu_per_core=source.flag("cpu_per_core", "BUTTERFLY_OTEL_CPU_PER_CORE", default=False),
-        gpu_id=cast("GpuId", source.choice("gpu_id", "BUTTERFLY_OTEL_GPU_ID", get_args(GpuId))),
-        hardware_metrics=source.flag(
-            "hardware_metrics", "BUTTERFLY_OTEL_HARDWARE_METRICS", default=False
-        ),
-        checkpoint_dir=source.paths("checkpoint_dir", "BUTTERFLY_OTEL_CHECKPOINT_DIR"),
-        time_to_live=source.seconds_by_name("time_to_live", "BUTTERFLY_OTEL_TIME_TO_LIVE"),
-        disabled=disabled,
-    )
-    _require_together(config)
-    return config
-
-
-def _require_together(config: Config) -> None:
-    """Refuse settings that need another one.
+    Args:
+        arguments: What ``configure()`` was given, by name; None where it was given nothing.
+        environ: The environment; by default that of the process.
+        rules: What must hold besides; each raises ConfigurationError where it does not.
 
     Raises:
-        ConfigurationError: When one is missing.
+        ConfigurationError: When settings are missing or wrong: a line for each.
     """
-    if "disk" in config.collectors and not config.checkpoint_dir:
-        raise ConfigurationError(
-            "collectors names 'disk', which reads the space of checkpoints: say where they are by"
-            " configure(checkpoint_dir=...) or BUTTERFLY_OTEL_CHECKPOINT_DIR"
-        )
-    if config.time_to_live and config.engine == "sdk":
-        raise ConfigurationError(
-            "time_to_live needs engine 'butterfly', and engine is 'sdk'; leave one of them out"
-        )
-
-
-def _node_id(source: Source, *, disabled: bool) -> str:
-    node_id = source.label("node_id", "BUTTERFLY_NODE_ID")
-    if node_id is None and not disabled:
-        msg = (
-            "node_id is not set: pass configure(node_id=...) or set BUTTERFLY_NODE_ID to this"
-            " node's name, such as compute-node-1"
-        )
-        raise ConfigurationError(msg)
-    return node_id or ""
-
-
-def _role(source: Source, *, disabled: bool) -> str:
-    role = source.text("node_role", "BUTTERFLY_NODE_ROLE")
-    if role is None and disabled:
-        return "observer"
-    if role is None:
-        msg = (
-            "node_role is not set: pass configure(node_role=...) or set BUTTERFLY_NODE_ROLE to"
-            " coordinator, compute or observer"
-        )
-        raise ConfigurationError(msg)
-    return source.one_of(role, get_args(NodeRole), "node_role", "BUTTERFLY_NODE_ROLE")
-
-
-def _exporters(source: Source) -> tuple[ExporterName, ...]:
-    chosen: list[ExporterName] = []
-    for name in source.names("exporter", "OTEL_METRICS_EXPORTER", default="prometheus"):
-        text = name.replace("butterfly_prometheus", "prometheus")
-        checked = source.one_of(text, get_args(ExporterName), "exporter", "OTEL_METRICS_EXPORTER")
-        if checked not in chosen:
-            chosen.append(cast("ExporterName", checked))
-    return tuple(chosen)
-
-
-def _resource_attributes(source: Source) -> tuple[tuple[str, str], ...]:
-    given = source.argument("resource_attributes")
-    pairs = unquote_pairs(
-        source.text(None, "OTEL_RESOURCE_ATTRIBUTES") or "", "OTEL_RESOURCE_ATTRIBUTES"
-    )
-    if given is not None:
-        if not isinstance(given, Mapping):
-            msg = f"resource_attributes is {given!r}; pass a dict of strings"
-            raise ConfigurationError(msg)
-        pairs.update(strings(cast("object", given), "resource_attributes"))
-    return tuple(sorted(pairs.items()))
+    variables = os.environ if environ is None else environ
+    tell_of_misspelt(variables, SETTINGS)
+    reading = Reading(SETTINGS, arguments, variables)
+    for each in SETTINGS:
+        reading.attempt(partial(reading.value, each.key))
+    for rule in (*relations.RULES, *rules):
+        reading.attempt(partial(rule, reading.value))
+    if reading.problems:
+        raise ConfigurationError("\n".join(reading.problems))
+    return build(Config, reading.value)

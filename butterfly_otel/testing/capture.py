@@ -13,6 +13,8 @@ from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
 from butterfly_otel.lint.exposition import check_exposition
 from butterfly_otel.runtime import lifecycle as runtime
 from butterfly_otel.runtime.assembly import is_ours
+from butterfly_otel.runtime.configure import Arguments, configure
+from butterfly_otel.settings.spelling import refuse_unknown
 from butterfly_otel.testing.isolation import isolated
 from butterfly_otel.testing.selection import Wanted, of_metric, one, wanted
 from butterfly_otel.testing.series import HistogramValue, series_of, violations_of
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
     from butterfly_otel.expositions.findings import Finding
     from butterfly_otel.runtime.lifecycle import Runtime
-    from butterfly_otel.settings.arguments import MoreArguments
-    from butterfly_otel.settings.config import NodeRole
     from butterfly_otel.testing.clock import Clock
     from butterfly_otel.testing.selection import Target
     from butterfly_otel.testing.series import Series, Violation
@@ -163,12 +163,9 @@ class Captured:
 @contextmanager
 def capture_metrics(
     *,
-    node_id: str = "node-1",
-    node_role: NodeRole = "coordinator",
-    strict: bool = True,
     clock: Clock | None = None,
     env: Mapping[str, str] | None = None,
-    **settings: Unpack[MoreArguments],
+    **settings: Unpack[Arguments],
 ) -> Generator[Captured, None, None]:
     """Configure butterfly-otel for the block, and capture what is measured in it.
 
@@ -178,16 +175,16 @@ def capture_metrics(
     the environment. It works the same in a coroutine.
 
     Args:
-        node_id: This node's name.
-        node_role: This node's role.
-        strict: Raise on every measurement that breaks the contract; False mends and counts it,
-            as production does (:attr:`Captured.violations`).
         clock: A clock that is used for the block instead of the real one; one that runs already
             goes on.
         env: ``OTEL_…`` and ``BUTTERFLY_OTEL_…`` variables, instead of those from outside.
-        settings: Whatever else :func:`butterfly_otel.configure` takes.
+        settings: What :func:`butterfly_otel.configure` takes. By default ``node_id`` is ``node-1``,
+            ``node_role`` is ``coordinator``, and ``strict`` is True, so that every measurement
+            that breaks the contract raises; False mends and counts it, as production does
+            (:attr:`Captured.violations`).
 
     Raises:
+        TypeError: When there is no such setting.
         ConfigurationError: When something is captured or configured already (a process has one
             set of handles, so captures can't be nested or run in parallel threads), or a setting
             is wrong.
@@ -197,9 +194,7 @@ def capture_metrics(
         if clock is not None and not clock.running:
             stack.enter_context(clock)
         try:
-            _current = _begin(
-                {"node_id": node_id, "node_role": node_role, "strict": strict, **settings}, clock
-            )
+            _current = _begin({**settings}, clock)
             yield _current
         finally:
             _current = None
@@ -221,7 +216,11 @@ def current() -> Captured:
 
 
 def _begin(settings: dict[str, Any], clock: Clock | None) -> Captured:
+    refuse_unknown("capture_metrics", settings, Arguments.__annotations__)
     defaults: dict[str, Any] = {
+        "node_id": "node-1",
+        "node_role": "coordinator",
+        "strict": True,
         "exporter": "none",
         "collectors": "none",
         "zero_init": False,
@@ -238,9 +237,9 @@ def _begin(settings: dict[str, Any], clock: Clock | None) -> Captured:
         scope_info_enabled=bool(chosen.get("scope_labels")),
         disable_target_info=chosen.get("target_info") is False,
     )
-    readers = (*chosen.pop("metric_readers", ()), reader, prometheus)
+    readers = (*(chosen.pop("metric_readers", None) or ()), reader, prometheus)
     try:
-        running = runtime.configure(**chosen, metric_readers=readers)
+        running = configure(**chosen, metric_readers=readers)
     except BaseException:
         prometheus.shutdown()
         raise

@@ -15,6 +15,7 @@ from butterfly_otel.handles.handles import ObservableHandle
 from butterfly_otel.memory.books import POOLS
 from butterfly_otel.runtime import lifecycle as runtime
 from butterfly_otel.runtime.assembly import HANDLES
+from butterfly_otel.settings import spelling
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -55,6 +56,7 @@ def restored(environment: Mapping[str, str]) -> Generator[None, None, None]:
         for part in (_environment(environment), _global_provider(), _registrations(), _pools()):
             stack.enter_context(part)
         stack.callback(runtime.shutdown)
+        spelling.forget_told()
         yield
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from butterfly_otel.settings.arguments import Arguments
+    from butterfly_otel.runtime.configure import Arguments
     from butterfly_otel.testing.capture import Captured
     from butterfly_otel.testing.clock import Clock
 

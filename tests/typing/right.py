@@ -1,7 +1,8 @@
 """Calls that are right: no type checker may find anything here."""
 
 from collections.abc import AsyncGenerator, Generator
-from typing import overload
+from pathlib import Path
+from typing import Literal, overload
 
 from typing_extensions import assert_type
 
@@ -9,6 +10,7 @@ from butterfly_otel import (
     ERROR_TYPES,
     ErrorTypes,
     arg,
+    configure,
     counted,
     decorators,
     metrics,
@@ -21,6 +23,8 @@ from butterfly_otel.handles.bound import BoundCounter, BoundHistogram, Timer
 from butterfly_otel.decorators import RequestCall
 from butterfly_otel.handles.handles import Registration
 from butterfly_otel.integrations.starlette import butterfly_lifespan
+from butterfly_otel.runtime.configure import Arguments
+from butterfly_otel.settings.config import GpuId
 from butterfly_otel.testing import capture_metrics
 
 metrics.requests_total.add(1, method="inference", status="success")
@@ -153,6 +157,16 @@ async def blocks() -> None:
         pass
 
 
+settings: Arguments = {"node_id": "n", "node_role": "compute", "views": ["a", Path("b")]}
+runtime = configure(**settings)
+configure(node_id="n", node_role="compute", collectors=["auto"], otlp_insecure=None)
+assert_type(runtime.config.exporters[0], Literal["prometheus", "otlp", "console", "none"])
+assert_type(runtime.config.gpu_id, GpuId)
+assert_type(runtime.config.otlp.timeout, float)
+assert_type(runtime.config.otlp.certificate, Path | None)
+assert_type(runtime.config.prometheus.port, int)
+butterfly_lifespan(**settings)
+capture_metrics(**settings)
 butterfly_lifespan(node_id="n", node_role="coordinator", metrics_path="/metrics", views="x.yaml")
 capture_metrics(strict=False, time_to_live={"butterfly_batch_size": 60}, env={})
 errors: dict[type[LookupError], str] = {KeyError: "x"}

@@ -2,6 +2,7 @@
 
 from butterfly_otel import arg, configure, counted, decorators, metrics, request, timed, tracked
 from butterfly_otel.integrations.starlette import butterfly_lifespan
+from butterfly_otel.runtime.configure import Arguments
 from butterfly_otel.testing import capture_metrics
 
 metrics.requests_total.add(1, method="inference", status="sucess")  # wrong: value
@@ -27,6 +28,20 @@ metrics.request_total.inc(method="inference", status="error")  # wrong: no such 
 configure(node_id="n", node_role="leader")  # wrong: role
 configure(node_id="n", node_role="compute", exporter="zipkin")  # wrong: exporter
 configure("n", "compute")  # wrong: positional settings
+configure(node_id="n", node_role="compute", strct=True)  # wrong: no such setting
+configure(node_id="n", node_role="compute", otlp_timeout="10")  # wrong: seconds are a number
+configure(node_id="n", node_role="compute", otlp_insecure="true")  # wrong: not a boolean
+configure(node_id="n", node_role="compute", otlp_protocol="http")  # wrong: protocol
+configure(node_id="n", node_role="compute", gpu_id=0)  # wrong: gpu_id
+configure(node_id="n", node_role="compute", collectors=[5])  # wrong: neither name nor source
+configure(node_id="n", node_role="compute", time_to_live={"x": "1"})  # wrong: seconds
+configure(node_id="n", node_role="compute").config.exporter  # wrong: its field is `exporters`
+configure(node_id="n", node_role="compute").config.strict.upper()  # wrong: a boolean
+configure(node_id="n", node_role="compute").config.strict = True  # wrong: frozen
+misspelt: Arguments = {"strct": True}  # wrong: no such setting
+butterfly_lifespan(otlp_timeout="10")  # wrong: seconds are a number
+capture_metrics(node_role="leader")  # wrong: role
+capture_metrics(strct=True)  # wrong: no such setting
 butterfly_lifespan(node_role="leader")  # wrong: role
 butterfly_lifespan(prometheus_prot=9464)  # wrong: no such setting
 capture_metrics(zero_init="yes")  # wrong: not a boolean

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from butterfly_otel import ConfigurationError
-from butterfly_otel.settings.config import load_config
+from butterfly_otel.settings.config import SETTINGS, load_config
 
 NODE: dict[str, object] = {"node_id": "n1", "node_role": "compute"}
 ENV = {"BUTTERFLY_NODE_ID": "n1", "BUTTERFLY_NODE_ROLE": "compute"}
@@ -39,6 +39,7 @@ def test_everything_can_come_from_the_environment() -> None:
         "OTEL_EXPORTER_PROMETHEUS_PORT": "9100",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
+        "OTEL_EXPORTER_OTLP_INSECURE": "true",
         "OTEL_EXPORTER_OTLP_HEADERS": "Api-Key=a%20b, x=y",
         "OTEL_EXPORTER_OTLP_TIMEOUT": "2500",
         "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
@@ -214,7 +215,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
         "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE is '/no/ca.pem'",
     ),
     ({**NODE, "otlp_protocol": "grpc", "otlp_compression": "deflate"}, {}, "none or gzip"),
-    ({**NODE, "otlp_headers": "a=b"}, {}, "otlp_headers is 'a=b'.*dict"),
+    ({**NODE, "otlp_headers": "a=b"}, {}, "otlp_headers is of type str; pass a dict"),
     (NODE, {"OTEL_EXPORTER_OTLP_HEADERS": "novalue"}, "HEADERS has no key and value in part 1"),
     (NODE, {"OTEL_RESOURCE_ATTRIBUTES": "a=b,,=x"}, "ATTRIBUTES has no key and value in part 3"),
     ({**NODE, "resource_attributes": "a=b"}, {}, "resource_attributes is 'a=b'"),
@@ -249,6 +250,27 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ),
     ({**NODE, "otlp_headers": {"a b": "x"}}, {}, "otlp_headers has 'a b', which can't be sent"),
     (NODE, {"OTEL_EXPORTER_OTLP_METRICS_HEADERS": "a=x%0Ay"}, "OTLP_METRICS_HEADERS has 'a'"),
+    ({**NODE, "service_name": " "}, {}, "service_name is ' '; pass a text that is not empty"),
+    ({**NODE, "service_version": 3}, {}, "service_version is 3; pass a text"),
+    ({**NODE, "prometheus_host": ""}, {}, "prometheus_host is ''; pass a text"),
+    ({**NODE, "scope_labels": 1}, {}, "scope_labels is 1; pass True or False"),
+    (NODE, {"BUTTERFLY_OTEL_TARGET_INFO": "no!"}, "BUTTERFLY_OTEL_TARGET_INFO is 'no!'"),
+    ({**NODE, "zero_init": "off"}, {}, "zero_init is 'off'; pass True or False"),
+    ({**NODE, "handle_signals": 0}, {}, "handle_signals is 0; pass True or False"),
+    (NODE, {"BUTTERFLY_OTEL_SET_GLOBAL": "2"}, "BUTTERFLY_OTEL_SET_GLOBAL is '2'; set it to true"),
+    (NODE, {"BUTTERFLY_OTEL_HARDWARE_METRICS": "all"}, "HARDWARE_METRICS is 'all'; set it to"),
+    ({**NODE, "otlp_insecure": "no"}, {}, "otlp_insecure is 'no'; pass True or False"),
+    (NODE, {"OTEL_EXPORTER_OTLP_INSECURE": "no TLS"}, "OTLP_INSECURE is 'no TLS'; set it to true"),
+    ({**NODE, "otlp_client_key": "/no/key"}, {}, "otlp_client_key is '/no/key', which can't be"),
+    ({**NODE, "otlp_certificate": "a\0b"}, {}, "otlp_certificate is .*, which can't be read"),
+    (
+        NODE,
+        {"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/no/cert"},
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is '/no/cert', which can't be read",
+    ),
+    ({**NODE, "registry": 7}, {}, "registry is 7; pass a CollectorRegistry"),
+    ({**NODE, "metric_readers": 7}, {}, "metric_readers is 7; pass a list"),
+    (NODE, {"OTEL_SDK_DISABLED": "off course"}, "OTEL_SDK_DISABLED is 'off course'; set it to"),
 ]
 
 
@@ -262,11 +284,223 @@ def test_a_wrong_setting_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_every_setting_has_a_wrong_value() -> None:
+    """Who adds a setting shows above what is said where it is wrong."""
+    assert len({each.key for each in SETTINGS}) == len(SETTINGS)
+    shown = {name for arguments, _, _ in WRONG if arguments is not NODE for name in arguments}
+    shown.update(name for _, environ, _ in WRONG for name in environ)
+    without = [each.key for each in SETTINGS if not shown & {each.name, *each.variables}]
+    assert without == []
+
+
+def test_all_wrong_settings_are_told_at_once() -> None:
+    """Several wrong settings are one error with a line each, whatever sets them."""
+    arguments = {"node_role": "leader", "strict": "yes", "views": ["a", 1], "gpu_id": "a\nb"}
+    environ = {"OTEL_EXPORTER_OTLP_TIMEOUT": "1s", "BUTTERFLY_OTEL_TIME_TO_LIVE": "x=soon"}
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(arguments, environ)
+    assert [line.split(" is ")[0].split(" has ")[0] for line in str(caught.value).split("\n")] == [
+        "node_id",
+        "node_role",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        "views",
+        "strict",
+        "gpu_id",
+        "BUTTERFLY_OTEL_TIME_TO_LIVE",
+    ]
+
+
+def test_a_wrong_setting_is_one_line_whatever_is_in_it() -> None:
+    """A name with a line break in it makes no second line."""
+    with pytest.raises(ConfigurationError, match=r"time_to_live has '0' for a b; .* above 0$"):
+        load_config({**NODE, "time_to_live": {"a\nb": 0}}, {})
+
+
+def test_what_does_not_fit_together_is_told_with_the_rest() -> None:
+    """A rule between settings is one of the lines, and so are rules of who loads them."""
+
+    def never(_: object) -> None:
+        raise ConfigurationError("collectors names 'x', which is unknown")
+
+    arguments = {**NODE, "collectors": "disk", "strict": 1}
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(arguments, {}, rules=(never,))
+    lines = str(caught.value).split("\n")
+    assert [line.split()[0] for line in lines] == ["strict", "collectors", "collectors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        # Whether deflate is possible, what endpoint fits: the protocol says.
+        ({"otlp_protocol": "udp", "otlp_compression": "deflate", "otlp_endpoint": "c:1"}, {}),
+        # Without a role there is no default of the service's name.
+        ({"node_role": "leader"}, {}),
+        # Whether a name is needed at all.
+        ({"node_id": None, "node_role": None}, {"OTEL_SDK_DISABLED": "perhaps"}),
+        ({"otlp_protocol": "grpc", "otlp_endpoint": "c:1", "otlp_insecure": "x"}, {}),
+        ({"engine": "fast", "time_to_live": {"x": 1}}, {}),
+    ],
+)
+def test_what_depends_on_a_wrong_setting_is_not_judged(
+    arguments: dict[str, Any], environ: dict[str, str]
+) -> None:
+    """One mistake is one line: what can't be known because of it is not called wrong, too."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_config({**NODE, **arguments}, environ)
+    assert "\n" not in str(caught.value)
+
+
+GRPC = {**NODE, "otlp_protocol": "grpc"}
+METRICS_INSECURE = "OTEL_EXPORTER_OTLP_METRICS_INSECURE"
+INSECURE = "OTEL_EXPORTER_OTLP_INSECURE"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "endpoint"),
+    [
+        ({}, {}, "http://localhost:4317"),
+        ({}, {INSECURE: "false"}, "http://localhost:4317"),
+        ({"otlp_endpoint": "c:4317"}, {}, "https://c:4317"),
+        ({"otlp_endpoint": "c:4317", "otlp_insecure": True}, {}, "http://c:4317"),
+        ({"otlp_endpoint": "c:4317"}, {INSECURE: "TRUE"}, "http://c:4317"),
+        (
+            {"otlp_endpoint": "c:4317"},
+            {INSECURE: "true", METRICS_INSECURE: "false"},
+            "https://c:4317",
+        ),
+        ({"otlp_endpoint": "c:4317", "otlp_insecure": False}, {INSECURE: "true"}, "https://c:4317"),
+        ({}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4317", METRICS_INSECURE: "true"}, "http://c:4317"),
+        ({}, {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "[::1]:4317"}, "https://[::1]:4317"),
+        ({"otlp_endpoint": "c"}, {}, "https://c"),
+        ({"otlp_endpoint": "http://c:4317", "otlp_insecure": False}, {}, "http://c:4317"),
+        ({"otlp_endpoint": "https://c:4317", "otlp_insecure": True}, {}, "https://c:4317"),
+        ({"otlp_endpoint": "HTTP://C:4317"}, {}, "http://C:4317"),
+        ({"otlp_endpoint": "HTTPS://c:4317", "otlp_insecure": True}, {}, "https://c:4317"),
+    ],
+)
+def test_grpc_without_a_scheme_means_tls(
+    arguments: dict[str, Any], environ: dict[str, str], endpoint: str
+) -> None:
+    """As the OTLP specification has it: a scheme decides, else INSECURE, else TLS."""
+    assert load_config({**GRPC, **arguments}, environ).otlp.endpoint == endpoint
+
+
+def test_insecure_decides_nothing_by_http() -> None:
+    """An HTTP endpoint has a scheme, and one without is as wrong as ever."""
+    with pytest.raises(ConfigurationError, match="otlp_endpoint is 'c:4318'"):
+        load_config({**NODE, "otlp_endpoint": "c:4318", "otlp_insecure": True}, {})
+
+
+def test_settings_that_do_the_same_compare_equal() -> None:
+    """A scheme that is written and one that INSECURE has decided on are the same endpoint."""
+    written = load_config({**GRPC, "otlp_endpoint": "http://c:4317"}, {})
+    assert load_config({**GRPC, "otlp_endpoint": "c:4317", "otlp_insecure": True}, {}) == written
+
+
+@pytest.mark.parametrize("user", ["me:hunter2@", "me@", ":hunter2@"])
+@pytest.mark.parametrize("scheme", ["http://", "https://", ""])
+def test_grpc_refuses_a_user_in_the_url(scheme: str, user: str) -> None:
+    """No name like this one resolves; the error says so and does not quote it."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}{user}c:4317"}
+    with pytest.raises(ConfigurationError, match=r"OTLP_ENDPOINT has .*otlp_headers") as caught:
+        load_config(dict(GRPC), environ)
+    assert "hunter2" not in str(caught.value)
+    assert "me@" not in str(caught.value)
+
+
+def test_a_shared_endpoint_keeps_its_query() -> None:
+    """The path of metrics is added to the path, not to the end of the query."""
+    config = load_config(dict(NODE), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318/x/?key=1"})
+    assert config.otlp.endpoint == "http://c:4318/x/v1/metrics?key=1"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"otlp_endpoint": "https://me:hunter2@c:4318/v1/metrics"},
+        {"otlp_endpoint": "https://hunter2@c:4318/v1/metrics"},
+        {"otlp_endpoint": "https://c:4318/v1/metrics?key=hunter2"},
+        {"otlp_endpoint": "https://c:4318/v1/metrics?key=a@hunter2"},
+        {"otlp_endpoint": "https://c:4318/v1/metrics#hunter2"},
+        {"otlp_headers": {"authorization": "Bearer hunter2", "x-key": "hunter2"}},
+        {"otlp_protocol": "grpc", "otlp_headers": {"api-key": "hunter2"}},
+    ],
+)
+def test_a_config_shows_no_secret(settings: dict[str, Any]) -> None:
+    """repr() goes into logs: it shows which headers there are and where a push goes, no more."""
+    config = load_config({**NODE, **settings}, {})
+    for shown in (repr(config), str(config), repr(config.otlp), f"{config}"):
+        assert "hunter2" not in shown
+        assert "***" in shown
+    assert repr(config).startswith("Config(node_id='n1', node_role='compute', ")
+    # What is used is the whole of it.
+    assert "hunter2" in config.otlp.endpoint + str(config.otlp.headers)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"otlp_endpoint": "ftp://me:hunter2@c"},
+        {"otlp_endpoint": "http://me:hunter2@c:x"},
+        {"otlp_endpoint": "http://me:hun/ter2@c:x"},
+        {"otlp_endpoint": "http://me:hunter2?@c:x"},
+        {"otlp_endpoint": "http://c:x/?key=hunter2"},
+        {"otlp_endpoint": "http://c:x/?key=a@hunter2"},
+        {"otlp_endpoint": "http://c:x/#hunter2"},
+        {"otlp_endpoint": "me:hunter2@c:4318"},
+        {"otlp_endpoint": "me:hunter2@http://c"},
+        {"otlp_endpoint": "http://me:hunter2@"},
+        {"otlp_endpoint": b"http://me:hunter2@c"},
+        {"otlp_endpoint": "unix://me:hunter2@c", "otlp_protocol": "grpc"},
+        {"otlp_headers": "authorization=hunter2"},
+        {"otlp_headers": ["authorization", "hunter2"]},
+        {"otlp_headers": {"authorization": "hunter2\n"}},
+        {"otlp_headers": {"a b": "hunter2"}},
+        {"otlp_headers": {"authorization: hunter2": ""}},
+        {"otlp_headers": {"authorization": "hunter2", "b": None}},
+    ],
+)
+def test_an_error_about_a_wrong_url_or_header_shows_no_secret(settings: dict[str, Any]) -> None:
+    """Whatever is wrong with it, what may be a password or a key is left out of the message."""
+    with pytest.raises(ConfigurationError, match=r"^otlp_") as caught:
+        load_config({**NODE, **settings}, {})
+    assert "hunter2" not in str(caught.value)
+    assert "ter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["authorization:hunter2", "=hunter2", "a=b,hunter2", "a%20b=hunter2"]
+)
+def test_an_error_about_a_variable_of_headers_shows_no_secret(text: str) -> None:
+    """A part that is not key and value may be a token, and so may be any value."""
+    with pytest.raises(ConfigurationError, match=r"^OTEL_EXPORTER_OTLP_HEADERS") as caught:
+        load_config(dict(NODE), {"OTEL_EXPORTER_OTLP_HEADERS": text})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_relative_paths_of_certificates_are_kept(tmp_path: Path) -> None:
     """A readable certificate file is accepted as it was given."""
     file = tmp_path / "ca.pem"
     file.write_text("x")
     assert load_config({**NODE, "otlp_certificate": file}, {}).otlp.certificate == file
+
+
+class _Path:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def test_paths_may_be_of_any_kind_that_says_so(tmp_path: Path) -> None:
+    """What fits the signature's PathLike is taken, from whatever library."""
+    file = tmp_path / "ca.pem"
+    file.write_text("x")
+    config = load_config({**NODE, "otlp_certificate": _Path(file), "views": _Path(file)}, {})
+    assert config.otlp.certificate == file
+    assert config.views == (file,)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pydoc
 import socket
 import threading
 import urllib.request
@@ -18,7 +19,8 @@ from prometheus_client import CollectorRegistry
 import butterfly_otel
 from butterfly_otel import ConfigurationError, metrics
 from butterfly_otel.exporters.push import PushMetricReader
-from butterfly_otel.settings.arguments import Arguments
+from butterfly_otel.runtime.configure import Arguments
+from butterfly_otel.settings.config import SETTINGS
 from tests.unit.exporters.test_push import Recorder
 
 Start = Callable[..., Any]
@@ -247,3 +249,27 @@ def test_whatever_passes_settings_on_has_their_types() -> None:
     parameters = inspect.signature(butterfly_otel.configure).parameters.values()
     taken = {each.name: each.annotation for each in parameters}
     assert passed_on == taken
+
+
+def test_help_shows_every_setting() -> None:
+    """help() has each setting's name, type, variables and what it does."""
+    shown = pydoc.render_doc(butterfly_otel.configure, renderer=pydoc.plaintext)
+    # Up to 3.13 types are shown in quotation marks.
+    words = " ".join(shown.replace("'", "").split())
+    for setting in SETTINGS:
+        if setting.name:
+            tells = setting.tells.replace("'", "")
+            assert f"{setting.name}: {setting.takes} | None = None" in words, setting.name
+            assert f" {setting.name}: {tells}" in words
+            assert all(variable in words for variable in setting.variables)
+
+
+def test_collectors_that_are_wrong_are_told_with_the_rest() -> None:
+    """One error has a line for a wrong setting, for an unknown collector and for a wrong source."""
+    with pytest.raises(ConfigurationError) as caught:
+        butterfly_otel.configure(**NODE, strict="x", collectors=["cpuu", 5])
+    lines = str(caught.value).split("\n")
+    assert [line[: line.index("'") + 2] for line in lines[:1]] == ["strict is 'x"]
+    assert lines[1].startswith("collectors has 5, which is neither")
+    assert lines[2].startswith("collectors names 'cpuu', which is unknown")
+    assert len(lines) == 3

@@ -1,0 +1,66 @@
+"""What settings say of each other: defaults that others decide, and what must hold between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from butterfly_otel.settings.kinds import Others
+
+#: The variable that switches everything off.
+DISABLED: Final = "OTEL_SDK_DISABLED"
+
+
+def node_id(other: Others) -> str:
+    """Return the name of a node that has none: empty, where nothing is measured.
+
+    Raises:
+        ConfigurationError: Anywhere else.
+    """
+    if other(DISABLED):
+        return ""
+    raise ConfigurationError(
+        "node_id is not set: pass configure(node_id=...) or set BUTTERFLY_NODE_ID to this"
+        " node's name, such as compute-node-1"
+    )
+
+
+def node_role(other: Others) -> Literal["observer"]:
+    """Return the role of a node that has none: any, where nothing is measured.
+
+    Raises:
+        ConfigurationError: Anywhere else.
+    """
+    if other(DISABLED):
+        return "observer"
+    raise ConfigurationError(
+        "node_role is not set: pass configure(node_role=...) or set BUTTERFLY_NODE_ROLE to"
+        " coordinator, compute or observer"
+    )
+
+
+def service_name(other: Others) -> str:
+    """Return the name of a service that has none: that of its resource, else of its role."""
+    attributes: dict[str, str] = dict(other("resource_attributes"))
+    return attributes.get("service.name") or f"butterfly-{other('node_role')}"
+
+
+def _disk_needs_a_directory(other: Others) -> None:
+    if "disk" in other("collectors") and not other("checkpoint_dir"):
+        raise ConfigurationError(
+            "collectors names 'disk', which reads the space of checkpoints: say where they are by"
+            " configure(checkpoint_dir=...) or BUTTERFLY_OTEL_CHECKPOINT_DIR"
+        )
+
+
+def _ends_of_series_need_our_engine(other: Others) -> None:
+    if other("time_to_live") and other("engine") == "sdk":
+        raise ConfigurationError(
+            "time_to_live needs engine 'butterfly', and engine is 'sdk'; leave one of them out"
+        )
+
+
+#: Each raises ConfigurationError where it does not hold.
+RULES: Final = (_disk_needs_a_directory, _ends_of_series_need_our_engine)
