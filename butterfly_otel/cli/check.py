@@ -26,11 +26,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, cast
 
 from butterfly_otel import catalog
-from butterfly_otel.expositions.fetch import Answer, TargetError, read_target
-from butterfly_otel.expositions.findings import Finding, Severity
-from butterfly_otel.expositions.scan import ExpositionFormat, detect_format
-from butterfly_otel.expositions.scan_line import printable
-from butterfly_otel.lint.exposition import RULE_NAMES, check_exposition, sort_findings
+from butterfly_otel.lint.expositions.check import RULE_NAMES, check_exposition, sort_findings
+from butterfly_otel.lint.expositions.fetch import Answer, TargetError, read_target
+from butterfly_otel.lint.expositions.lines import printable
+from butterfly_otel.lint.expositions.scan import detect_format
+from butterfly_otel.lint.findings import Finding, Severity
 from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from butterfly_otel.catalog.model import Metric
+    from butterfly_otel.lint.expositions.model import ExpositionFormat
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1

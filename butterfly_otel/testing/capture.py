@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from butterfly_otel import catalog
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
-from butterfly_otel.lint.exposition import check_exposition
+from butterfly_otel.lint.expositions.check import check_exposition
 from butterfly_otel.runtime import lifecycle as runtime
 from butterfly_otel.runtime.assembly import is_ours
 from butterfly_otel.testing.isolation import isolated
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from butterfly_otel.expositions.findings import Finding
+    from butterfly_otel.lint.findings import Finding
     from butterfly_otel.runtime.lifecycle import Runtime
     from butterfly_otel.settings.arguments import MoreArguments
     from butterfly_otel.settings.config import NodeRole

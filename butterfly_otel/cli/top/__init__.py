@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from butterfly_otel.cli.top.figures import Row
-    from butterfly_otel.cli.top.samples import Scrape
+    from butterfly_otel.lint.expositions.growth import Scrape
 
 _DESCRIPTION = """\
 Show what endpoints with Butterfly's metrics are doing, live: requests, errors, latency, tokens,
@@ -101,8 +101,8 @@ class Watch:
 
     def _rows(self, url: str) -> list[Row]:
         from butterfly_otel.cli.top.figures import Row, address, rows_of  # noqa: PLC0415
-        from butterfly_otel.cli.top.samples import read_scrape  # noqa: PLC0415
-        from butterfly_otel.expositions.fetch import TargetError, read_target  # noqa: PLC0415
+        from butterfly_otel.lint.expositions.fetch import TargetError, read_target  # noqa: PLC0415
+        from butterfly_otel.lint.expositions.growth import read_scrape  # noqa: PLC0415
 
         before = self._last.pop(url, None)
         try:
@@ -110,7 +110,7 @@ class Watch:
         except TargetError as error:
             return [Row(address(url), url, error=str(error))]
         now = self._last[url] = read_scrape(answer, self._clock())
-        if not any(name.startswith("butterfly_") for name in now.samples):
+        if not any(name.startswith("butterfly_") for name in now.exposition.samples):
             return [Row(address(url), url, error=f"{url} has no metric of Butterfly")]
         return rows_of(url, before, now)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from butterfly_otel import catalog
 from butterfly_otel.lint import check_exposition
-from butterfly_otel.lint.exposition import RULE_NAMES
-from butterfly_otel.lint.exposition_values import canonical_bound
+from butterfly_otel.lint.expositions.check import RULE_NAMES
+from butterfly_otel.lint.expositions.rules.values import canonical_bound
 from tests.unit.lint.exposition_mistakes import (
     ACTIVE,
     BUCKET_5,

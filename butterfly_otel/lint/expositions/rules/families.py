@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.lint.exposition_context import expected_type, exposed_name, family_name
-from butterfly_otel.lint.exposition_names import UNIT_WORDS, explain_name
+from butterfly_otel.lint.expositions.rules.context import expected_type, exposed_name, family_name
+from butterfly_otel.lint.expositions.rules.names import UNIT_WORDS, explain_name
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from butterfly_otel.expositions.findings import Severity
-    from butterfly_otel.lint.exposition_context import Context, Rule
+    from butterfly_otel.lint.expositions.rules.context import Context, Rule
+    from butterfly_otel.lint.findings import Severity
 
 _EXTENSION_PREFIX = "butterfly_otel_"
 _TYPES = {

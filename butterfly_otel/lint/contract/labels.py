@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from butterfly_otel.catalog.model import OTHER
-from butterfly_otel.expositions.findings import Finding
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

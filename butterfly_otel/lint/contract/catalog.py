@@ -14,8 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from butterfly_otel.catalog.model import STREAM_CAP
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.lint.labels import (
+from butterfly_otel.lint.contract.labels import (
     label_budget,
     label_default,
     label_forbidden,
@@ -25,6 +24,7 @@ from butterfly_otel.lint.labels import (
     label_vocabulary,
     node_budget,
 )
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
