@@ -63,6 +63,7 @@ RULE_NAMES: Mapping[str, str] = MappingProxyType(
         "malformed-line": "a line is none that the format allows",
         "metadata-duplicate": "a family has two TYPE, HELP or UNIT lines",
         "missing-eof": "OpenMetrics does not end with `# EOF`",
+        "name-mismatch": "TYPE and samples spell one name in two ways",
         "no-metrics": "there is no metric of the contract at all",
         "overflow": "a stream went over its cardinality limit",
         "pair-order": "a pair of nodes is not two sorted ids joined by `_`",

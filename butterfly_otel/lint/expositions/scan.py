@@ -8,6 +8,7 @@ cannot be read becomes a finding and the scan goes on. Nothing raises.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel.lint.expositions.lines import (
@@ -31,17 +32,21 @@ _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 _SHOWN = 60
 
 #: Suffixes of the samples of a family, by type; only OpenMetrics has them for counters.
-_SUFFIXES: Mapping[str, tuple[str, ...]] = {
-    "histogram": ("_bucket", "_sum", "_count"),
-    "summary": ("_sum", "_count"),
-}
-_OPENMETRICS_SUFFIXES: Mapping[str, tuple[str, ...]] = {
-    "counter": ("_total", "_created"),
-    "histogram": ("_bucket", "_sum", "_count", "_created"),
-    "summary": ("_sum", "_count", "_created"),
-    "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
-    "info": ("_info",),
-}
+SUFFIXES: Mapping[ExpositionFormat, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "text": {
+            "histogram": ("_bucket", "_sum", "_count"),
+            "summary": ("_sum", "_count"),
+        },
+        "openmetrics": {
+            "counter": ("_total", "_created"),
+            "histogram": ("_bucket", "_sum", "_count", "_created"),
+            "summary": ("_sum", "_count", "_created"),
+            "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
+            "info": ("_info",),
+        },
+    }
+)
 _ANY_SUFFIX = ("_bucket", "_sum", "_count", "_total", "_created", "_gsum", "_gcount", "_info")
 
 
@@ -180,7 +185,7 @@ def _owner(
     openmetrics: bool,
 ) -> str:
     """Name the family of a sample: declared exactly, declared by suffix, then as known."""
-    suffixes = _OPENMETRICS_SUFFIXES if openmetrics else _SUFFIXES
+    suffixes = SUFFIXES["openmetrics" if openmetrics else "text"]
     for types in (declared, undeclared):
         if name in types:
             return name
