@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Literal, cast
 from butterfly_otel import catalog
 from butterfly_otel.lint.expositions.check import RULE_NAMES, check_exposition, sort_findings
 from butterfly_otel.lint.expositions.fetch import Answer, TargetError, read_target
-from butterfly_otel.lint.expositions.lines import printable
 from butterfly_otel.lint.expositions.scan import detect_format
 from butterfly_otel.lint.findings import Finding, Severity
+from butterfly_otel.process.text import printable
 from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _contract(overlays: Sequence[str]) -> Sequence[Metric]:
     """
     if not overlays:
         return catalog.CONTRACT
-    from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - loads the SDK
+    from butterfly_otel.views.overlays import apply_overlay  # noqa: PLC0415 - needs an extra
 
     streams = tuple(map(Stream.of, catalog.CONTRACT))
     for overlay in overlays:

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError(msg)
     streams = default_streams()
     for overlay in args.views:
-        from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - needs an extra
+        from butterfly_otel.views.overlays import apply_overlay  # noqa: PLC0415 - needs an extra
 
         streams = apply_overlay(streams, overlay)
     parts = {name: getattr(args, name) for name in _PARTS if getattr(args, name) is not None}

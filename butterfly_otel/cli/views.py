@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     streams = default_streams()
     if args.overlay:
-        from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - loads the SDK
+        from butterfly_otel.views.overlays import apply_overlay  # noqa: PLC0415 - needs an extra
 
         for overlay in args.overlay:
             streams = apply_overlay(streams, overlay)

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from butterfly_otel.lint.expositions.model import NUMBER, Exemplar, Metadata, Sample, as_number
+from butterfly_otel.process.text import printable
 
 if TYPE_CHECKING:
     from butterfly_otel.lint.expositions.model import Keyword, Labels
@@ -38,14 +39,6 @@ _PLAIN_PAIR = re.compile(r'([a-zA-Z0-9_]+)="([^"]*)"')
 
 class LineError(ValueError):
     """A line that the format does not allow; the message is a sentence without its subject."""
-
-
-def printable(text: str) -> str:
-    """Escape whatever a terminal should not be sent: control characters, lone surrogates."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
 
 
 def parse_metadata(line: str, number: int, *, openmetrics: bool) -> Metadata | None:

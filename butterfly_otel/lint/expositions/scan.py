@@ -15,10 +15,10 @@ from butterfly_otel.lint.expositions.lines import (
     LineError,
     parse_metadata,
     parse_sample,
-    printable,
 )
 from butterfly_otel.lint.expositions.model import Exposition, Family
 from butterfly_otel.lint.findings import Finding
+from butterfly_otel.process.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

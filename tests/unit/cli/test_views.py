@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.configuration import load_config_file
 
 from butterfly_otel.cli import main
-from butterfly_otel.views.compiled import apply_overlay, shipped
+from butterfly_otel.views.overlays import apply_overlay, shipped
 from butterfly_otel.views.streams import Stream, default_streams
 
 OVERLAY = """\
