@@ -3,4 +3,7 @@
 ``text`` turns label values into strings, ``guard`` holds
 vocabularies and budgets, ``violations`` counts and logs what was refused, and ``meter`` puts
 all of them between an OpenTelemetry meter and its callers.
+
+How a wrong label or value is mended, counted and told is changed here and nowhere else. May
+import: ``catalog``, ``views``, ``handles``, ``engine``, ``process``, ``errors``.
 """

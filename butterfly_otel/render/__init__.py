@@ -2,6 +2,9 @@
 
 One module an artefact, each a pure function from the catalogue to text; writing and
 comparing happen here.
+
+A new artefact is a module with such a function and an entry in ``ARTEFACTS``. May import:
+``operate``, ``views``, ``handles``, ``catalog``, ``process``, ``errors``.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ null, "requests_per_second": 12.5, …}]}``. The figures are those of
 :class:`~butterfly_otel.cli.top.figures.Row`, null where they are not known.
 
 Exit codes: 0, all endpoints answered the last time; 1, some did not; 2, none did, or wrong usage.
+
+A column is a field of ``figures.Row`` and an entry in ``table``; scrapes are read by
+``lint.expositions``.
 """
 
 from __future__ import annotations
