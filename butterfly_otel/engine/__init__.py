@@ -2,7 +2,7 @@
 
 It knows streams, cells and OpenTelemetry, and nothing of the contract. Private names of the SDK
 stand in :mod:`.sdk_internals` alone; the stock SDK is the oracle of every change. May import:
-``process``, ``errors``.
+``process``, nothing else of ours.
 """
 
 from __future__ import annotations

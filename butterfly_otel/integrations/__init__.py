@@ -4,6 +4,6 @@ Nothing here is imported by the rest of the package, and nothing is patched on i
 connection, channel, server or application is measured because it was handed over.
 """
 
-# For whoever changes this room: An adapter is a module or a package of its own, and an extra. May
-# import: every room but ``cli``, ``demo`` and ``testing``; other people's packages only in their
-# own adapter.
+# For whoever changes this room: an adapter is a module or a package, with an extra of its name,
+# and the only one that imports what it adapts. It may import every room but `cli`, `demo` and
+# `testing`.
