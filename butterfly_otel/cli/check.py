@@ -19,6 +19,7 @@ target that cannot be read.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass, fields, replace
@@ -31,10 +32,10 @@ from butterfly_otel.lint.expositions.fetch import Answer, TargetError, read_targ
 from butterfly_otel.lint.expositions.scan import detect_format
 from butterfly_otel.lint.findings import Finding, Severity
 from butterfly_otel.process.text import printable
+from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Collection, Sequence
     from typing import TextIO
 
@@ -83,8 +84,6 @@ def add_parser(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage] - it has no public name
 ) -> None:
     """Declare the command; ``args.run`` is then :func:`run`."""
-    import argparse  # noqa: PLC0415 - whoever calls this has it; run() alone does without
-
     parser = subparsers.add_parser(
         "check",
         help="check an exposition against the contract",
@@ -202,16 +201,9 @@ def _contract(overlays: Sequence[str]) -> Sequence[Metric]:
     Raises:
         ViewError: When an overlay is wrong.
     """
-    if not overlays:
-        return catalog.CONTRACT
-    from butterfly_otel.views.overlays import apply_overlay  # noqa: PLC0415 - needs an extra
-
-    streams = tuple(map(Stream.of, catalog.CONTRACT))
-    for overlay in overlays:
-        streams = apply_overlay(streams, overlay)
     return [
         replace(stream.metric, labels=stream.labels, buckets=stream.buckets)
-        for stream in streams
+        for stream in apply_overlays(map(Stream.of, catalog.CONTRACT), overlays)
         if not stream.dropped
     ]
 
@@ -266,8 +258,6 @@ def _line(finding: Finding, width: int) -> str:
 
 def _seconds(text: str) -> float:
     """Read a positive number of seconds; argparse reports the error."""
-    import argparse  # noqa: PLC0415 - whoever parses has it; run() alone does without
-
     try:
         seconds = float(text)
     except ValueError:

@@ -23,7 +23,7 @@ from butterfly_otel.exporters.push import PushMetricReader
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
-from butterfly_otel.views.overlays import apply_overlay
+from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ def assemble(
     Raises:
         ConfigurationError: When an overlay or a TLS file is wrong.
     """
-    streams = default_streams()
-    for path in config.views:
-        streams = apply_overlay(streams, path)
+    streams = apply_overlays(default_streams(), config.views)
     own = SelfTelemetry()
     ours: list[MetricReader] = []
     try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import reduce
 from importlib.resources import files
 from math import isfinite
 from pathlib import Path
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 _LONGEST = 255
 #: Metrics that an error names.
 _NAMED = 3
+
+
+def apply_overlays(streams: Iterable[Stream], paths: Iterable[str | Path]) -> tuple[Stream, ...]:
+    """Return ``streams`` as overlays narrow them, one after the other; raises as one does."""
+    return reduce(apply_overlay, paths, tuple(streams))
 
 
 def apply_overlay(streams: Iterable[Stream], path: str | Path) -> tuple[Stream, ...]:

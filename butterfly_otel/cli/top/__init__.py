@@ -12,6 +12,7 @@ A column is a field of ``figures.Row`` and an entry in ``table``; scrapes are re
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
@@ -25,7 +26,6 @@ from typing import TYPE_CHECKING
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
 
     from butterfly_otel.cli.top.figures import Row
@@ -49,14 +49,12 @@ _MOST_AT_ONCE = 32
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
-
     parser = commands.add_parser(
         "top",
         help="watch endpoints live in the terminal",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("urls", nargs="+", metavar="URL", help="endpoint; without a path, /metrics is added")
