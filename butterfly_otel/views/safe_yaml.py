@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
+from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
 from butterfly_otel.process.values import shown
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 _MERGE = "tag:yaml.org,2002:merge"
 #: Keys that `<<` may bring in, in one document; each is counted as often as it is brought in.
 _MAX_MERGED = 10_000
+#: Levels as they are written; the schema has some ten.
+_MAX_DEPTH = 50
 
 
 def parse(text: str) -> object:
@@ -26,8 +29,8 @@ def parse(text: str) -> object:
     """
     try:
         return cast("object", yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
-    except RecursionError:
-        msg = "it nests too deeply"
+    except RecursionError:  # a merge of a mapping into itself
+        msg = "it contains itself"
         raise yaml.YAMLError(msg) from None
 
 
@@ -37,6 +40,17 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._merged = 0
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        try:
+            if self._depth > _MAX_DEPTH:
+                msg = f"it nests deeper than {_MAX_DEPTH} levels"
+                raise ComposerError(None, None, msg, self.get_mark())
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
