@@ -2,6 +2,9 @@
 
 Adding a metric is one entry in one of these modules and one ``butterfly-otel render``.
 Source: the Butterfly metrics specification as resolved by ``docs/contract.md``.
+
+May import: nothing of ours. Entries stay literals without loops or conditions; the fields they
+have are those of :mod:`.model`, and the rules they keep are in ``lint.contract``.
 """
 
 from __future__ import annotations

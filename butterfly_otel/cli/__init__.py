@@ -1,4 +1,9 @@
-"""The ``butterfly-otel`` command: the only place that prints or exits."""
+"""The ``butterfly-otel`` command: the only place that prints or exits.
+
+A command is a module with ``add_parser()`` and ``run()``, which returns the exit code, and an
+entry in :func:`build_parser`; what it shows is computed in the rooms below. May import: all of
+them.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
@@ -13,7 +14,6 @@ from butterfly_otel import catalog
 from butterfly_otel.catalog.model import Category, PrometheusType
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Sequence
 
     from butterfly_otel.catalog.model import Metric
@@ -29,14 +29,12 @@ examples:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
-
     parser = commands.add_parser(
         "catalog",
         help="show the metrics of the contract",
         description="Show the metrics of the contract.",
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "pattern", nargs="?", default="*", help="only metrics whose name matches, such as '*gpu*'"

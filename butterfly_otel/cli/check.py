@@ -19,6 +19,7 @@ target that cannot be read.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass, fields, replace
@@ -26,19 +27,20 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, cast
 
 from butterfly_otel import catalog
-from butterfly_otel.expositions.fetch import Answer, TargetError, read_target
-from butterfly_otel.expositions.findings import Finding, Severity
-from butterfly_otel.expositions.scan import ExpositionFormat, detect_format
-from butterfly_otel.expositions.scan_line import printable
-from butterfly_otel.lint.exposition import RULE_NAMES, check_exposition, sort_findings
+from butterfly_otel.lint.expositions.check import RULE_NAMES, check_exposition, sort_findings
+from butterfly_otel.lint.expositions.fetch import Answer, TargetError, read_target
+from butterfly_otel.lint.expositions.scan import detect_format
+from butterfly_otel.lint.findings import Finding, Severity
+from butterfly_otel.process.text import printable
+from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Collection, Sequence
     from typing import TextIO
 
     from butterfly_otel.catalog.model import Metric
+    from butterfly_otel.lint.expositions.model import ExpositionFormat
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
@@ -82,8 +84,6 @@ def add_parser(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage] - it has no public name
 ) -> None:
     """Declare the command; ``args.run`` is then :func:`run`."""
-    import argparse  # noqa: PLC0415 - whoever calls this has it; run() alone does without
-
     parser = subparsers.add_parser(
         "check",
         help="check an exposition against the contract",
@@ -201,16 +201,9 @@ def _contract(overlays: Sequence[str]) -> Sequence[Metric]:
     Raises:
         ViewError: When an overlay is wrong.
     """
-    if not overlays:
-        return catalog.CONTRACT
-    from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - loads the SDK
-
-    streams = tuple(map(Stream.of, catalog.CONTRACT))
-    for overlay in overlays:
-        streams = apply_overlay(streams, overlay)
     return [
         replace(stream.metric, labels=stream.labels, buckets=stream.buckets)
-        for stream in streams
+        for stream in apply_overlays(map(Stream.of, catalog.CONTRACT), overlays)
         if not stream.dropped
     ]
 
@@ -265,8 +258,6 @@ def _line(finding: Finding, width: int) -> str:
 
 def _seconds(text: str) -> float:
     """Read a positive number of seconds; argparse reports the error."""
-    import argparse  # noqa: PLC0415 - whoever parses has it; run() alone does without
-
     try:
         seconds = float(text)
     except ValueError:

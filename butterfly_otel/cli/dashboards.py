@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from butterfly_otel.cli.output import write_files
-from butterfly_otel.cli.rule_options import given, parse_duration, rule_options
+from butterfly_otel.cli.rule_options import add_common, given, parse_duration, rule_options
 
 if TYPE_CHECKING:
     from butterfly_otel.operate.dashboards import Options
@@ -35,21 +34,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--output", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
+    add_common(parser)
     add("--datasource", metavar="UID", help="the data source to begin with (default: Grafana's)")
     add(
         "--name",
         help="begins every uid and title, and links the dashboards (default: butterfly)",
     )
     add("--refresh", metavar="DURATION", help="how often, or off (default: 30s)")
-    add(
-        "--selector",
-        action="append",
-        default=[],
-        metavar="MATCHER",
-        help="a matcher that every selector gets, such as 'cluster=\"a\"'; may be given several"
-        " times",
-    )
     add(
         "--extra-label",
         action="append",
@@ -70,8 +61,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DURATION",
         help="of Prometheus (default: 15s): where a scrape counts as slow follows from it",
     )
-    add("--jobs", metavar="REGEX", help="the job label of all that is Butterfly's")
-    add("--runbooks", metavar="URL", help="where the runbooks are (default: docs/runbooks)")
     parser.set_defaults(run=run)
 
 

@@ -1,14 +1,31 @@
-"""Reading the options that rules are made with, by whichever command needs them."""
+"""The options that rules are made with, for whichever command takes them."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from butterfly_otel.operate.rules import Options
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that ``rules`` and ``dashboards`` both take, in the same sense."""
+    add = parser.add_argument
+    add("--output", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
+    add(
+        "--selector",
+        action="append",
+        default=[],
+        metavar="MATCHER",
+        help="a matcher that every selector gets, such as 'cluster=\"a\"'; may be given several"
+        " times",
+    )
+    add("--jobs", metavar="REGEX", help="the job label of all that is Butterfly's")
+    add("--runbooks", metavar="URL", help="where the runbooks are (default: docs/runbooks)")
 
 
 def rule_options(args: argparse.Namespace, **more: Any) -> Options:  # noqa: ANN401 - as Options has

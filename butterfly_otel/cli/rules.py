@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from butterfly_otel.cli.output import write_files
-from butterfly_otel.cli.rule_options import parse_duration, rule_options
+from butterfly_otel.cli.rule_options import add_common, parse_duration, rule_options
 
 _DESCRIPTION = """\
 Write prometheus_rules.yml and prometheus_alerts.yml: the specification's recording rules and
@@ -34,21 +33,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--output", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
+    add_common(parser)
     add(
         "--extra-label",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="a label of every recorded series and every alert; may be given several times",
-    )
-    add(
-        "--selector",
-        action="append",
-        default=[],
-        metavar="MATCHER",
-        help="a matcher that every selector gets, such as 'cluster=\"a\"'; may be given several"
-        " times",
     )
     add(
         "--threshold",
@@ -63,7 +54,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DURATION",
         help="of Prometheus, or of pushes (default: 15s); no rate looks at less than four",
     )
-    add("--jobs", metavar="REGEX", help="the job label of all that is Butterfly's")
     add(
         "--require",
         action="append",
@@ -71,7 +61,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a metric whose absence is an alert, in place of the usual ones; may be given"
         " several times",
     )
-    add("--runbooks", metavar="URL", help="where the runbooks are (default: docs/runbooks)")
     add(
         "--speed",
         type=float,

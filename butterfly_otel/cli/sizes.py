@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from butterfly_otel.cli.rule_options import parse_duration
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.operate import sizes
+from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
@@ -90,11 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.scrape_interval:
         msg = "--scrape-interval is 0; give what Prometheus is set to, such as 15s"
         raise ConfigurationError(msg)
-    streams = default_streams()
-    for overlay in args.views:
-        from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - needs an extra
-
-        streams = apply_overlay(streams, overlay)
+    streams = apply_overlays(default_streams(), args.views)
     parts = {name: getattr(args, name) for name in _PARTS if getattr(args, name) is not None}
     shapes = [sizes.Shape.of(nodes, **parts) for nodes in args.nodes]
     rows = [_row(shape, streams, args.scrape_interval) for shape in shapes]

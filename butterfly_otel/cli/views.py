@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import argparse
+from butterfly_otel.views.overlays import apply_overlays
+from butterfly_otel.views.streams import default_streams
 
 _DESCRIPTION = """\
 Write the Views that are in effect, overlays applied, in OpenTelemetry's declarative
@@ -25,14 +24,12 @@ examples:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
-
     parser = commands.add_parser(
         "views",
         help="write the Views in effect as declarative configuration",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--overlay",
@@ -55,14 +52,8 @@ def run(args: argparse.Namespace) -> int:
     """
     # Imported late, so that the other commands start as fast as they can.
     from butterfly_otel.render.views_yaml import render_effective_views  # noqa: PLC0415
-    from butterfly_otel.views.streams import default_streams  # noqa: PLC0415
 
-    streams = default_streams()
-    if args.overlay:
-        from butterfly_otel.views.compiled import apply_overlay  # noqa: PLC0415 - loads the SDK
-
-        for overlay in args.overlay:
-            streams = apply_overlay(streams, overlay)
+    streams = apply_overlays(default_streams(), args.overlay)
     text = render_effective_views(streams, args.overlay)
     if args.output is None:
         sys.stdout.write(text)

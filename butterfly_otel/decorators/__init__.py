@@ -91,6 +91,10 @@ Everything here is thread-safe, but for entering one and the same object in seve
 tasks at once as a context manager.
 """
 
+# For whoever changes this room: a decorator is a function over `series` (which series a call goes
+# to) and `wrapping` (kinds of callables). It may import `metrics`, `handles`, `process` and
+# `errors`, not `runtime`.
+
 from __future__ import annotations
 
 from butterfly_otel.decorators.domain import (

@@ -27,6 +27,9 @@ the disk takes. In a coroutine, run the writing function in a thread
 nothing is measured.
 """
 
+# For whoever changes this room: `files` has durable files, `syncing` timed blocks and the count
+# of errors. It may import `metrics`, `process` and `errors`.
+
 from __future__ import annotations
 
 from butterfly_otel.disk.files import DurableFile, DurableTextFile, open_durable

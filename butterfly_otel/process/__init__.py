@@ -1,1 +1,5 @@
-"""Small facts of the process that every floor needs: forks, clock, values, containment."""
+"""Small facts of the process that every floor needs: forks, clock, values, text, containment.
+
+A module is a few functions on one such fact; what knows of metrics belongs higher up. May import:
+the standard library, and OpenTelemetry's API late; nothing of ours.
+"""

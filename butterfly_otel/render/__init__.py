@@ -2,6 +2,9 @@
 
 One module an artefact, each a pure function from the data to text; writing and comparing
 happen here.
+
+A new artefact is a module with such a function and an entry in ``ARTEFACTS``. May import:
+``operate``, ``settings``, ``views``, ``handles`` and what is below them.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
+from butterfly_otel.process.text import printable
 from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def render_views() -> str:
 def render_effective_views(streams: Iterable[Stream], overlays: Sequence[str]) -> str:
     """Return the Views of ``streams``, with a head that names the overlays that made them so."""
     # A file's name may hold anything; a line feed would end the comment.
-    names = ", then ".join(" ".join(name.split()) for name in overlays)
+    names = ", then ".join(printable(" ".join(name.split())) for name in overlays)
     head = f",\n# as narrowed by {names}" if overlays else ""
     header = _EFFECTIVE_HEADER.replace("{overlays}", head).replace("{meter}", catalog.METER_NAME)
     return header + _document(streams)

@@ -22,7 +22,8 @@ from butterfly_otel.engine.sdk_internals import remove_series
 from butterfly_otel.exporters.push import PushMetricReader
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
 from butterfly_otel.version import __version__
-from butterfly_otel.views.compiled import apply_overlay, compile_views
+from butterfly_otel.views.compiled import compile_views
+from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
@@ -92,9 +93,7 @@ def assemble(config: Config) -> Pipeline:
     Raises:
         ConfigurationError: When an overlay or a TLS file is wrong.
     """
-    streams = default_streams()
-    for path in config.views:
-        streams = apply_overlay(streams, path)
+    streams = apply_overlays(default_streams(), config.views)
     own = SelfTelemetry()
     ours: list[MetricReader] = []
     try:

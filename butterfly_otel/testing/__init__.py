@@ -15,6 +15,10 @@ and ``butterfly_clock`` come with this package (see :mod:`butterfly_otel.testing
 Everything here is imported on first use, so a test run that needs none of it pays nothing.
 """
 
+# For whoever changes this room: an assertion compares what `series` has of a collection;
+# expositions are read and compared by `lint.expositions`. It may import every room but `cli`,
+# `demo` and `integrations`.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

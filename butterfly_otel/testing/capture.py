@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from butterfly_otel import catalog
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
-from butterfly_otel.lint.exposition import check_exposition
+from butterfly_otel.lint.expositions.check import check_exposition
 from butterfly_otel.runtime import lifecycle as runtime
 from butterfly_otel.runtime.assembly import is_ours
 from butterfly_otel.runtime.configure import Arguments, configure
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from butterfly_otel.expositions.findings import Finding
+    from butterfly_otel.lint.findings import Finding
     from butterfly_otel.runtime.lifecycle import Runtime
     from butterfly_otel.testing.clock import Clock
     from butterfly_otel.testing.selection import Target

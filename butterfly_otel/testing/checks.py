@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from math import isclose, isinf
+from math import isinf
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
+from butterfly_otel.lint.expositions.compare import near, spelled
 from butterfly_otel.testing import capture
 from butterfly_otel.testing.selection import one
-from butterfly_otel.testing.series import HistogramValue, labels_text, number, value_text
+from butterfly_otel.testing.series import HistogramValue, labels_text, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,14 +41,14 @@ def assert_metric(
     asked, series = capture.current().asked(metric, **labels)
     found = _one(asked, series)
     if found is None:
-        raise AssertionError(_missing(asked, series, f"{number(value)}{_unit(asked, series)}"))
+        raise AssertionError(_missing(asked, series, f"{spelled(value)}{_unit(asked, series)}"))
     is_histogram = isinstance(found.value, HistogramValue)
     actual = found.value.count if isinstance(found.value, HistogramValue) else found.value
-    if not _near(actual, value, tolerance):
+    if not near(actual, value, tolerance):
         what = " values recorded" if is_histogram else _unit(asked, series)
-        off = "" if tolerance is None else f" (give or take {number(tolerance)})"
+        off = "" if tolerance is None else f" (give or take {spelled(tolerance)})"
         raise AssertionError(
-            f"{asked} is {number(actual)}, not {number(value)}{off}{what}{_others(asked, series)}"
+            f"{asked} is {spelled(actual)}, not {spelled(value)}{off}{what}{_others(asked, series)}"
         )
 
 
@@ -129,14 +130,6 @@ def _one(asked: Wanted, series: Sequence[Series]) -> Series | None:
     return one(asked, series, capture.current().own)
 
 
-def _near(actual: float, expected: float, tolerance: float | None) -> bool:
-    if actual == expected:
-        return True
-    if tolerance is None:
-        return isclose(actual, expected, rel_tol=1e-9, abs_tol=1e-12)
-    return abs(actual - expected) <= tolerance
-
-
 def _differences(
     actual: HistogramValue,
     count: int | None,
@@ -146,14 +139,14 @@ def _differences(
 ) -> Iterator[str]:
     if count is not None and actual.count != count:
         yield f"count {actual.count}, not {count}"
-    if total is not None and not _near(actual.sum, total, tolerance):
-        yield f"sum {number(actual.sum)}, not {number(total)}"
+    if total is not None and not near(actual.sum, total, tolerance):
+        yield f"sum {spelled(actual.sum)}, not {spelled(total)}"
     for bound, expected in (buckets or {}).items():
         if bound not in actual.buckets:
-            bounds = ", ".join(number(each) for each in actual.buckets if not isinf(each))
-            yield f"no bucket le={number(bound)}; there are {bounds} and +Inf"
+            bounds = ", ".join(spelled(each) for each in actual.buckets if not isinf(each))
+            yield f"no bucket le={spelled(bound)}; there are {bounds} and +Inf"
         elif actual.buckets[bound] != expected:
-            yield f"at most {number(bound)}: {actual.buckets[bound]}, not {expected}"
+            yield f"at most {spelled(bound)}: {actual.buckets[bound]}, not {expected}"
 
 
 def _missing(asked: Wanted, series: Sequence[Series], expected: str) -> str:

@@ -1,46 +1,23 @@
-"""Comparing expositions by what they say, not by how it is written."""
+"""The assertion that an exposition says what is expected."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from difflib import unified_diff
-from math import inf, isclose, isnan
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, TypeAlias
 
-from butterfly_otel.expositions.fetch import TargetError, read_target
-from butterfly_otel.expositions.scan import scan
 from butterfly_otel.handles.handles import Handle
-from butterfly_otel.lint.exposition import check_exposition
+from butterfly_otel.lint.expositions.check import check_exposition
+from butterfly_otel.lint.expositions.compare import difference
+from butterfly_otel.lint.expositions.fetch import TargetError, read_target
+from butterfly_otel.lint.expositions.scan import scan
 from butterfly_otel.testing.capture import Captured
-from butterfly_otel.testing.series import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from butterfly_otel.expositions.scan import Exposition, Family, Sample
+    from collections.abc import Iterable
 
 #: Text of an exposition, a URL (``http://…``, ``https://…``), a file, or what is captured.
 Readable: TypeAlias = "str | Path | Captured"
-#: A line's place in its family, and what it is about.
-_Key: TypeAlias = "tuple[str, int, str, tuple[tuple[str, float, str], ...]]"
-
-_HELP, _TYPE, _UNIT, _SAMPLE = range(4)
-#: Labels that are numbers written as text.
-_NUMBERS = frozenset({"le", "quantile"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line in its one spelling; ``value`` is None for metadata, whose text says it all."""
-
-    text: str
-    value: float | None = None
-
-    def __str__(self) -> str:
-        """Write it."""
-        return self.text if self.value is None else f"{self.text} {_number(self.value)}"
 
 
 def assert_exposition(
@@ -79,26 +56,23 @@ def assert_exposition(
     __tracebackhide__ = True
     text = _text(actual, timeout)
     found = scan(text)
-    for finding in found.findings:
-        if finding.rule == "malformed-line":
-            raise AssertionError(f"line {finding.line} of the exposition: {finding.message}")
+    for finding in found.malformed:
+        raise AssertionError(f"line {finding.line} of the exposition: {finding.message}")
     wanted_text = expected.read_text("utf-8") if isinstance(expected, Path) else _dedent(expected)
     types = {family.name: family.type or "untyped" for family in found.families}
     wanted = scan(wanted_text, known_types=types)
-    for finding in wanted.findings:
-        if finding.rule == "malformed-line":
-            msg = f"what is expected is no exposition: line {finding.line}: {finding.message}"
-            raise ValueError(msg)
+    for finding in wanted.malformed:
+        msg = f"what is expected is no exposition: line {finding.line}: {finding.message}"
+        raise ValueError(msg)
     names = None if metrics is None else {_name(each) for each in metrics}
-    # Without metadata, nothing in what is expected says that OpenMetrics calls the family of
-    # jobs_total jobs.
-    owners = {each.name: family.name for family in found.families for each in family.samples}
-    ours, theirs = (_lines(_only(each, names), owners) for each in (found, wanted))
+    try:
+        diff = difference(found, wanted, names=names, subset=subset, tolerance=tolerance)
+    except ValueError as error:
+        raise AssertionError(str(error)) from None
     if lint:
         _require_clean(text)
-    difference = _diff(_alike(ours, theirs, tolerance, subset=subset), theirs)
-    if difference:
-        raise AssertionError("the exposition is not as expected:\n" + "\n".join(difference))
+    if diff:
+        raise AssertionError("the exposition is not as expected:\n" + "\n".join(diff))
 
 
 def _text(actual: Readable, timeout: float) -> str:
@@ -122,104 +96,6 @@ def _name(metric: str | Handle) -> str:
     return metric.metric.name if isinstance(metric, Handle) else metric
 
 
-def _only(exposition: Exposition, names: set[str] | None) -> list[Family]:
-    if names is None:
-        return list(exposition.families)
-    return [
-        family
-        for family in exposition.families
-        if family.name in names or any(sample.name in names for sample in family.samples)
-    ]
-
-
-def _lines(families: Iterable[Family], owners: Mapping[str, str]) -> dict[_Key, _Line]:
-    """Return every line in its one spelling, by what it is about, in the one order.
-
-    Args:
-        families: Whose lines.
-        owners: Families of samples, by name, where they are known.
-    """
-    __tracebackhide__ = True
-    found: dict[_Key, _Line] = {}
-    for family in families:
-        metadata = ((_HELP, family.helps), (_TYPE, family.types), (_UNIT, family.units))
-        for place, items in metadata:
-            for item in items[:1]:
-                text = f"# {item.keyword} {item.name} {item.text}".replace("\n", "\\n")
-                found[family.name, place, "", ()] = _Line(text)
-        for sample in family.samples:
-            labels = _sorted_labels(sample)
-            key = (owners.get(sample.name, family.name), _SAMPLE, sample.name, labels)
-            line = _Line(sample.name + _labels_text(labels), sample.value)
-            if key in found:
-                raise AssertionError(f"the series {line.text} is there twice")
-            found[key] = line
-    return dict(sorted(found.items()))
-
-
-def _sorted_labels(sample: Sample) -> tuple[tuple[str, float, str], ...]:
-    """Return labels in order; a boundary sorts, and equals another, as the number it is."""
-    labels: list[tuple[str, float, str]] = []
-    for key, text in sample.labels:
-        try:
-            value = float(text) if key in _NUMBERS else None
-        except ValueError:
-            value = None
-        labels.append((key, 0.0, text) if value is None else (key, value, _number(value)))
-    # The boundary last, so that the buckets of one series stand together.
-    return tuple(sorted(labels, key=lambda label: (label[0] in _NUMBERS, label)))
-
-
-def _labels_text(labels: Sequence[tuple[str, float, str]]) -> str:
-    escaped = (
-        (key, text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
-        for key, _, text in labels
-    )
-    inner = ",".join(f'{key}="{text}"' for key, text in escaped)
-    return f"{{{inner}}}" if inner else ""
-
-
-def _alike(
-    actual: Mapping[_Key, _Line],
-    expected: Mapping[_Key, _Line],
-    tolerance: float | None,
-    *,
-    subset: bool,
-) -> dict[_Key, _Line]:
-    """Return the actual lines that count, those that are near enough spelled as expected."""
-    kept: dict[_Key, _Line] = {}
-    for key, line in actual.items():
-        other = expected.get(key)
-        if other is None and (subset or key[1] != _SAMPLE):
-            continue
-        near = other is not None and _near(line.value, other.value, tolerance)
-        kept[key] = other if near and other is not None else line
-    return kept
-
-
-def _near(actual: float | None, expected: float | None, tolerance: float | None) -> bool:
-    if actual is None or expected is None:
-        return False
-    if isnan(actual) or isnan(expected):
-        return isnan(actual) and isnan(expected)
-    if tolerance is None:
-        return isclose(actual, expected, rel_tol=1e-9, abs_tol=1e-12)
-    return actual == expected or abs(actual - expected) <= tolerance
-
-
-def _diff(actual: Mapping[_Key, _Line], expected: Mapping[_Key, _Line]) -> list[str]:
-    return list(
-        unified_diff(
-            [str(line) for line in expected.values()],
-            [str(line) for line in actual.values()],
-            "expected",
-            "actual",
-            lineterm="",
-            n=2,
-        )
-    )
-
-
 def _require_clean(text: str) -> None:
     __tracebackhide__ = True
     errors = [each for each in check_exposition(text) if each.severity == "error"]
@@ -229,9 +105,3 @@ def _require_clean(text: str) -> None:
             for each in errors
         )
         raise AssertionError(f"the exposition is not true to the contract:{listed}")
-
-
-def _number(value: float) -> str:
-    if isnan(value):
-        return "NaN"
-    return number(value) if abs(value) != inf else f"{'+' if value > 0 else '-'}Inf"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from butterfly_otel.lint.expositions.compare import spelled
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -107,16 +109,6 @@ def violations_of(series: Iterable[Series]) -> tuple[Violation, ...]:
     )
 
 
-def number(value: float) -> str:
-    """Return a number as a person writes it: ``3``, ``0.25``."""
-    return str(int(value)) if value == int_or_none(value) else repr(value)
-
-
-def int_or_none(value: float) -> int | None:
-    """Return a number as an int where it is a whole one that floats have exactly."""
-    return int(value) if abs(value) < 2**53 and value == int(value) else None
-
-
 def labels_text(labels: Mapping[str, str]) -> str:
     """Return labels as PromQL writes them, ``{}`` where there are none."""
     return "{" + ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items())) + "}"
@@ -125,14 +117,14 @@ def labels_text(labels: Mapping[str, str]) -> str:
 def value_text(value: float | HistogramValue) -> str:
     """Return what a series has, on one line."""
     if not isinstance(value, HistogramValue):
-        return number(value)
+        return spelled(value)
     steps: list[str] = []
     below = 0
     for bound, count in value.buckets.items():
         if count > below:
-            steps.append(f"{count - below} at most {number(bound)}")
+            steps.append(f"{count - below} at most {spelled(bound)}")
         below = count
-    return f"count {value.count}, sum {number(value.sum)} ({', '.join(steps) or 'empty'})"
+    return f"count {value.count}, sum {spelled(value.sum)} ({', '.join(steps) or 'empty'})"
 
 
 def _labels(point: Any) -> dict[str, str]:  # noqa: ANN401 - any of the SDK's data points

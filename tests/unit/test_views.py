@@ -12,7 +12,8 @@ import yaml
 from opentelemetry.configuration import load_config_file
 
 from butterfly_otel import ViewError, catalog, metrics
-from butterfly_otel.views.compiled import apply_overlay, compile_views, shipped
+from butterfly_otel.views.compiled import compile_views
+from butterfly_otel.views.overlays import apply_overlay, shipped
 from butterfly_otel.views.streams import Stream, default_streams
 
 Start = Callable[..., Any]

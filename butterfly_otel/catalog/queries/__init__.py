@@ -1,6 +1,8 @@
 """Example queries: every one of the specification's, corrected, and some more; what each tells.
 
 They are data for the metrics reference and for tests; nothing that measures imports them.
+
+A query is an entry in the module of its subject. May import: ``catalog``.
 """
 
 from __future__ import annotations

@@ -5,10 +5,14 @@ null, "requests_per_second": 12.5, …}]}``. The figures are those of
 :class:`~butterfly_otel.cli.top.figures.Row`, null where they are not known.
 
 Exit codes: 0, all endpoints answered the last time; 1, some did not; 2, none did, or wrong usage.
+
+A column is a field of ``figures.Row`` and an entry in ``table``; scrapes are read by
+``lint.expositions``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
@@ -22,11 +26,10 @@ from typing import TYPE_CHECKING
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
 
     from butterfly_otel.cli.top.figures import Row
-    from butterfly_otel.cli.top.samples import Scrape
+    from butterfly_otel.lint.expositions.growth import Scrape
 
 _DESCRIPTION = """\
 Show what endpoints with Butterfly's metrics are doing, live: requests, errors, latency, tokens,
@@ -46,14 +49,12 @@ _MOST_AT_ONCE = 32
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415
-
     parser = commands.add_parser(
         "top",
         help="watch endpoints live in the terminal",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("urls", nargs="+", metavar="URL", help="endpoint; without a path, /metrics is added")
@@ -101,8 +102,8 @@ class Watch:
 
     def _rows(self, url: str) -> list[Row]:
         from butterfly_otel.cli.top.figures import Row, address, rows_of  # noqa: PLC0415
-        from butterfly_otel.cli.top.samples import read_scrape  # noqa: PLC0415
-        from butterfly_otel.expositions.fetch import TargetError, read_target  # noqa: PLC0415
+        from butterfly_otel.lint.expositions.fetch import TargetError, read_target  # noqa: PLC0415
+        from butterfly_otel.lint.expositions.growth import read_scrape  # noqa: PLC0415
 
         before = self._last.pop(url, None)
         try:
@@ -110,7 +111,7 @@ class Watch:
         except TargetError as error:
             return [Row(address(url), url, error=str(error))]
         now = self._last[url] = read_scrape(answer, self._clock())
-        if not any(name.startswith("butterfly_") for name in now.samples):
+        if not any(name.startswith("butterfly_") for name in now.exposition.samples):
             return [Row(address(url), url, error=f"{url} has no metric of Butterfly")]
         return rows_of(url, before, now)
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from butterfly_otel.cli.top.samples import Scrape, bucket_increase, increase, quantile
+from butterfly_otel.lint.expositions.growth import Scrape, bucket_increase, increase, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,12 +91,12 @@ class Row:
 def rows_of(url: str, before: Scrape | None, now: Scrape) -> list[Row]:
     """Return an endpoint's rows: one for itself and, where it tells of several nodes, theirs."""
     nodes = {
-        labels["node_id"]
+        sample.label("node_id")
         for name in _BY_NODE
-        for labels, _ in now.select(name)
-        if labels.get("node_id")
+        for sample in now.select(name)
+        if sample.label("node_id")
     }
-    own = [labels.get("service_instance_id", "") for labels, _ in now.select("target_info")]
+    own = [sample.label("service_instance_id") for sample in now.select("target_info")]
     name = own[0] if len(own) == 1 and own[0] else address(url)
     if len(nodes) == 1 and not (own and own[0]):
         name = next(iter(nodes))

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from butterfly_otel.cli.top.table import fitting
-from butterfly_otel.expositions.scan_line import printable
+from butterfly_otel.process.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

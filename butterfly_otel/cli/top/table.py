@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from butterfly_otel.expositions.scan_line import printable
+from butterfly_otel.process.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

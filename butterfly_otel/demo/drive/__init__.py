@@ -2,6 +2,8 @@
 
 One process measures what a whole cluster would, so every label that names a node is given
 explicitly; a real node leaves it out.
+
+May import: the public API, ``demo``, ``handles`` and the type of a collector.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@
 :mod:`.names` and :mod:`.labels` translate, :mod:`.translate` makes families of them,
 :mod:`.encode` writes those, :mod:`.negotiate` chooses the format, :mod:`.reader` ties it to
 a meter provider, and :mod:`.app`, :mod:`.asgi` and :mod:`.server` serve it.
+
+A spelling is changed in the first three, how pages are served in the last three. May import:
+``settings``, ``engine``, ``process``, ``errors``.
 """
 
 from __future__ import annotations

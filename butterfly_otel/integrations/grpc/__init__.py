@@ -48,6 +48,8 @@ The requests that a server handles are another interceptor's, beside or without 
 Needs the extra ``grpc``.
 """
 
+# For whoever changes this room: it may import what `integrations` may, and `grpc`.
+
 from __future__ import annotations
 
 from typing import overload

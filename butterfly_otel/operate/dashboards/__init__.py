@@ -3,6 +3,9 @@
 :func:`dashboards` is pure: the same options give the same dashboards. Turning one into Grafana's
 JSON is :mod:`butterfly_otel.operate.dashboards.grafana`, the only module that needs the extra
 ``dashboards``.
+
+A panel is an entry in the module of its dashboard. May import: ``operate.rules``, ``catalog``,
+``errors``.
 """
 
 from __future__ import annotations

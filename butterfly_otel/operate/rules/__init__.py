@@ -2,6 +2,8 @@
 
 :func:`recording_groups` and :func:`alert_groups` are pure: the same options give the same
 groups. Writing them as YAML is :mod:`butterfly_otel.render.rules`.
+
+An alert or a rule is an entry in the module of its group. May import: ``catalog``, ``errors``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 
 from butterfly_otel.catalog import ALL, Label, Metric
 from butterfly_otel.lint import Finding, lint_catalog
-from butterfly_otel.lint import catalog as rules
+from butterfly_otel.lint.contract import catalog as rules
 
 CLOSED = Label(key="status", kind="closed", help="How it ended.", values=("success", "error"))
 OPEN = Label(key="error_type", kind="open", help="Kind.", values=("timeout",), budget=50)

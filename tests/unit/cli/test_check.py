@@ -369,7 +369,7 @@ def test_answer_in_drips(server: Server) -> None:
 
 def test_too_large(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer without end, compressed or not, is given up."""
-    monkeypatch.setattr("butterfly_otel.expositions.fetch._MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("butterfly_otel.lint.expositions.fetch._MAX_BYTES", 1 << 20)
     body = b"#" * (3 << 20)
     for url in (
         lambda: server.answer(body, TEXT_TYPE),

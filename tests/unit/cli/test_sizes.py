@@ -17,7 +17,7 @@ from butterfly_otel.operate.sizes import (
     node_series,
     sample_limit,
 )
-from butterfly_otel.views.compiled import apply_overlay
+from butterfly_otel.views.overlays import apply_overlay
 from butterfly_otel.views.streams import default_streams
 
 DOCS = Path(__file__).parents[3] / "docs"

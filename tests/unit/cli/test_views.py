@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from opentelemetry.configuration import load_config_file
 
 from butterfly_otel.cli import main
-from butterfly_otel.views.compiled import apply_overlay, shipped
+from butterfly_otel.views.overlays import apply_overlay, shipped
 from butterfly_otel.views.streams import Stream, default_streams
 
 OVERLAY = """\
@@ -90,3 +91,15 @@ def test_what_can_not_be_done_is_one_sentence(
     out, err = capsys.readouterr()
     assert said in err
     assert (out, err.count("\n")) == ("", 1)
+
+
+def test_a_name_that_yaml_can_not_hold_does_not_spoil_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Control characters of an overlay's name are escaped in the comment that names it."""
+    path = tmp_path / "esc\x1b.yaml"
+    path.write_text(OVERLAY)
+    assert main(["views", "--overlay", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "esc\\x1b.yaml" in text
+    assert "meter_provider" in yaml.safe_load(text)

@@ -12,7 +12,7 @@ import pytest
 from butterfly_otel import ConfigurationError, catalog
 from butterfly_otel.cli import main
 from butterfly_otel.lint.dashboards import lint_dashboard
-from butterfly_otel.lint.promql import selectors
+from butterfly_otel.lint.dashboards.promql import selectors
 from butterfly_otel.operate.dashboards import SLUGS, Options, Panel, dashboards
 from butterfly_otel.operate.rules import (
     Alert,

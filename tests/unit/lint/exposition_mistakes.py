@@ -287,6 +287,14 @@ MISTAKES = (
         OM,
         says="only as the name's end",
     ),
+    Mistake(
+        "name-mismatch",
+        "error",
+        FOREIGN,
+        "# TYPE sglang:token_usage gauge\nsglang_token_usage 42",
+        1,
+        says="`sglang_token_usage`",
+    ),
     Mistake("interleaved", "error", FOREIGN, f"{FOREIGN}\n{labels(TERM, node_id='b')}", 1, OM),
     Mistake("interleaved", "warning", FOREIGN, f"{FOREIGN}\n{labels(TERM, node_id='b')}", 1),
     # Labels.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from butterfly_otel.lint.dashboards import lint_dashboard
-from butterfly_otel.lint.promql import Selector, selectors
+from butterfly_otel.lint.dashboards.promql import Selector, selectors
 
 Document = dict[str, Any]
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from butterfly_otel import catalog
 from butterfly_otel.lint import check_exposition
-from butterfly_otel.lint.exposition import RULE_NAMES
-from butterfly_otel.lint.exposition_values import canonical_bound
+from butterfly_otel.lint.expositions.check import RULE_NAMES
+from butterfly_otel.lint.expositions.rules.values import canonical_bound
 from tests.unit.lint.exposition_mistakes import (
     ACTIVE,
     BUCKET_5,
@@ -270,3 +270,55 @@ def test_nothing_raises(data: st.DataObject) -> None:
     text = "\n".join(lines)
     text = text[: data.draw(st.integers(0, len(text)))]
     check_exposition(text, exposition_format=exposition_format)
+
+
+@pytest.mark.parametrize(
+    ("declared", "type_", "samples"),
+    [
+        ("sglang:token_usage", "gauge", ["sglang_token_usage 42.0"]),
+        ("vllm:tokens", "counter", ["vllm_tokens_total 1.0", "vllm_tokens_created 1.7e9"]),
+        ("vllm:wait", "histogram", ['vllm_wait_bucket{le="+Inf"} 1', "vllm_wait_count 1"]),
+        ("vllm:ttft", "summary", ['vllm_ttft{quantile="0.5"} 1', "vllm_ttft_sum 1"]),
+        ("vllm:build", "info", ['vllm_build_info{version="1"} 1']),
+        ("a:b:c", "gauge", ["a_b_c 1"]),
+        ("a::b", "gauge", ["a__b 1"]),
+        ("a_b", "gauge", ["a:b 1"]),
+        ('"a.b"', "gauge", ["a_b 1"]),
+        ('"a.b"', "gauge", ["a_dot_b 1"]),
+        ('"a.b"', "gauge", ["U__a_2e_b 1"]),
+        ("a_b", "gauge", ['{"a.b"} 1']),
+        ("a:b", "gauge", ['a:b{x="1"} 1', 'a_b{x="2"} 1']),
+    ],
+)
+def test_a_type_whose_samples_have_another_name(
+    declared: str, type_: str, samples: list[str]
+) -> None:
+    """A name that was escaped in one place only is found, whatever was lost in it."""
+    block = "\n".join([f"# HELP {declared} x", f"# TYPE {declared} {type_}", *samples])
+    found = check_exposition(GOOD["openmetrics"].replace("# EOF", f"{block}\n# EOF"))
+    assert [item.rule for item in found] == ["name-mismatch", "coverage"]
+    assert (found[0].severity, found[0].subject) == ("error", declared.strip('"'))
+
+
+def test_a_sample_of_a_family_that_took_its_name() -> None:
+    """Where both spellings are declared, a sample that stands under the other's TYPE is found."""
+    block = '# TYPE a:b gauge\na_b{x="1"} 1\n# TYPE a_b gauge\na_b{x="2"} 2'
+    found = check_exposition(GOOD["text"] + block + "\n")
+    assert "name-mismatch" in [item.rule for item in found]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "# TYPE a:b gauge\na:b 1\n# TYPE a_b gauge\na_b 1",
+        "# TYPE a:b gauge\n# TYPE c gauge\nc 1",
+        "# TYPE a:b gauge\na_c 1",
+        "# TYPE a:b gauge\na_b_total 1",
+        "# TYPE a gauge\na_total 1",
+        "job:a:sum 1\njob_a_sum 1",
+    ],
+)
+def test_names_that_are_alike_are_two_metrics(block: str) -> None:
+    """Two families, each declared and sampled by its own name, are no mistake."""
+    found = check_exposition(GOOD["text"] + block + "\n")
+    assert "name-mismatch" not in [item.rule for item in found]

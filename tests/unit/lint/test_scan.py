@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from butterfly_otel.expositions.scan import Family, detect_format, scan
-from butterfly_otel.expositions.scan_line import printable
+from butterfly_otel.lint.expositions.model import Family
+from butterfly_otel.lint.expositions.scan import detect_format, scan
+from butterfly_otel.process.text import printable
 from tests.unit.lint.exposition_fixture import render_openmetrics, render_text
 
 

@@ -7,14 +7,14 @@ from math import inf
 import pytest
 
 from butterfly_otel.cli.top.figures import Row, rows_of, sorted_rows
-from butterfly_otel.cli.top.samples import (
+from butterfly_otel.lint.expositions.fetch import Answer
+from butterfly_otel.lint.expositions.growth import (
     Scrape,
     bucket_increase,
     increase,
     quantile,
     read_scrape,
 )
-from butterfly_otel.expositions.fetch import Answer
 
 URL = "http://host:1/metrics"
 
@@ -166,5 +166,5 @@ def test_malformed_lines_are_left_out() -> None:
     """What can't be read spoils nothing else."""
     found = scrape(0, 'a 1\nb{ 2\nh_bucket{le="x"} 1')
     assert found.values("a") == [1]
-    assert found.malformed == 1
+    assert len(found.exposition.malformed) == 1
     assert bucket_increase(found, found, "h") == []

@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.expositions.scan_line import parse_number
+from butterfly_otel.lint.expositions.model import histograms
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from butterfly_otel.catalog.model import Metric
-    from butterfly_otel.expositions.scan import Exposition, ExpositionFormat, Family, Sample
+    from butterfly_otel.lint.expositions.model import (
+        Exposition,
+        ExpositionFormat,
+        Family,
+        HistogramSeries,
+        Sample,
+    )
 
 #: The label of OTel's overflow point, in its escaped and in its UTF-8 spelling.
 OVERFLOW_LABELS = frozenset({"otel_metric_overflow", "otel.metric.overflow"})
 OVERFLOW_VALUE = "true"
 _STRUCTURAL = (("histogram", "le"), ("summary", "quantile"))
-
-#: A set of labels without empty ones, which for Prometheus are no labels at all.
-SeriesKey = frozenset[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """One ``_bucket`` sample; ``bound`` is NaN where ``le`` is missing or no number."""
-
-    bound: float
-    spelling: str
-    sample: Sample
-
-
-@dataclass(slots=True)
-class HistogramSeries:
-    """All samples of one histogram series, in the order they were written."""
-
-    line: int
-    buckets: list[Bucket] = field(default_factory=list[Bucket])
-    count: Sample | None = None
-    sum: Sample | None = None
-
-    @property
-    def infinity(self) -> Bucket | None:
-        """The ``+Inf`` bucket, where there is one."""
-        return next((item for item in self.buckets if item.bound == math.inf), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +131,6 @@ def is_ours(name: str, names: Iterable[str]) -> bool:
     return any(name.endswith(f"_{known}") for known in names)
 
 
-def series_key(sample: Sample, without: Collection[str] = ()) -> SeriesKey:
-    """Identify a series as Prometheus does, where an empty label is no label."""
-    return frozenset((key, value) for key, value in sample.labels if value and key not in without)
-
-
 def is_overflow(sample: Sample) -> bool:
     """Tell OTel's overflow point, which has no other labels."""
     return any(key in OVERFLOW_LABELS and value == OVERFLOW_VALUE for key, value in sample.labels)
@@ -194,33 +167,9 @@ def _expose(
 ) -> Exposed:
     expected = expected_type(metric, exposition_format)
     usable = family.type in (expected, None, "untyped", "unknown")
-    histograms = (
-        tuple(_histograms(metric, samples).values())
+    series = (
+        tuple(histograms(metric.name, samples).values())
         if usable and metric.type == "histogram"
         else ()
     )
-    return Exposed(metric, family, samples, usable, histograms)
-
-
-def _histograms(metric: Metric, samples: Sequence[Sample]) -> dict[SeriesKey, HistogramSeries]:
-    series: dict[SeriesKey, HistogramSeries] = {}
-    for sample in samples:
-        key = series_key(sample, without=("le",))
-        one = series.setdefault(key, HistogramSeries(sample.line))
-        part = sample.name.removeprefix(metric.name)
-        if part == "_bucket":
-            one.buckets.append(_bucket(sample))
-        elif part == "_count":
-            one.count = one.count or sample
-        elif part == "_sum":
-            one.sum = one.sum or sample
-    return series
-
-
-def _bucket(sample: Sample) -> Bucket:
-    spelling = dict(sample.labels).get("le", "")
-    try:
-        bound = parse_number(spelling, "boundary")
-    except ValueError:
-        bound = math.nan
-    return Bucket(bound, spelling, sample)
+    return Exposed(metric, family, samples, usable, series)

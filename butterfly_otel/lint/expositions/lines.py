@@ -7,11 +7,13 @@ OpenMetrics 1.0, whose grammar allows exactly one space where text 0.0.4 allows 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import TYPE_CHECKING, cast
 
-Labels = tuple[tuple[str, str], ...]
-Keyword = Literal["TYPE", "HELP", "UNIT"]
+from butterfly_otel.lint.expositions.model import NUMBER, Exemplar, Metadata, Sample, as_number
+from butterfly_otel.process.text import printable
+
+if TYPE_CHECKING:
+    from butterfly_otel.lint.expositions.model import Keyword, Labels
 
 _BARE_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _BARE_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -20,10 +22,6 @@ _BLANKS = re.compile(r"[ \t]*")
 _SPLIT_BLANKS = re.compile(r"[ \t]+")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"\\": "\\", '"': '"', "n": "\n"}
-_NUMBER = re.compile(
-    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf(?:inity)?|nan",
-    re.IGNORECASE | re.ASCII,
-)
 _INTEGER = re.compile(r"-?[0-9]+")
 _METADATA = re.compile(
     r'#[ \t]*(?P<keyword>TYPE|HELP|UNIT)(?P<gap>[ \t]+)(?P<name>"(?:[^"\\]|\\.)*"|[^ \t]+)'
@@ -33,7 +31,7 @@ _VALUE_AND_TIME = 2
 #: What nearly every line looks like, in both formats; anything else is read with more care.
 _PAIR = r'[a-zA-Z_][a-zA-Z0-9_]*="[^"\\]*"'
 _PLAIN = re.compile(
-    rf"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{{({_PAIR}(?:,{_PAIR})*)\}})? ({_NUMBER.pattern})",
+    rf"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{{({_PAIR}(?:,{_PAIR})*)\}})? ({NUMBER.pattern})",
     re.IGNORECASE | re.ASCII,
 )
 _PLAIN_PAIR = re.compile(r'([a-zA-Z0-9_]+)="([^"]*)"')
@@ -41,45 +39,6 @@ _PLAIN_PAIR = re.compile(r'([a-zA-Z0-9_]+)="([^"]*)"')
 
 class LineError(ValueError):
     """A line that the format does not allow; the message is a sentence without its subject."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exemplar:
-    """What an OpenMetrics sample carries after ``#``."""
-
-    labels: Labels
-    value: float
-    timestamp: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """A ``# TYPE``, ``# HELP`` or ``# UNIT`` line, its text without escapes."""
-
-    keyword: Keyword
-    name: str
-    text: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One sample line. A timestamp is in the format's own unit: text ms, OpenMetrics s."""
-
-    name: str
-    labels: Labels
-    value: float
-    line: int
-    timestamp: float | None = None
-    exemplar: Exemplar | None = None
-
-
-def printable(text: str) -> str:
-    """Escape whatever a terminal should not be sent: control characters, lone surrogates."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
 
 
 def parse_metadata(line: str, number: int, *, openmetrics: bool) -> Metadata | None:
@@ -206,12 +165,12 @@ def _value_and_time(text: str, *, openmetrics: bool) -> tuple[float, float | Non
     )
     if not 1 <= len(words) <= _VALUE_AND_TIME or not words[0]:
         raise LineError("a value was expected, then at most a timestamp")
-    value = parse_number(words[0], "value")
+    value = _number(words[0], "value")
     if len(words) == 1:
         return value, None
     if not openmetrics and not _INTEGER.fullmatch(words[1]):
         raise LineError(f"`{printable(words[1])}` is no timestamp in whole milliseconds")
-    return value, parse_number(words[1], "timestamp")
+    return value, _number(words[1], "timestamp")
 
 
 def _exemplar(text: str) -> Exemplar:
@@ -226,15 +185,11 @@ def _exemplar(text: str) -> Exemplar:
     return Exemplar(labels, value, timestamp)
 
 
-def parse_number(text: str, what: str) -> float:
-    """Read a number as Prometheus does; Python's ``float`` takes more, such as ``1_0``.
-
-    Raises:
-        LineError: It is none.
-    """
-    if not _NUMBER.fullmatch(text):
+def _number(text: str, what: str) -> float:
+    value = as_number(text)
+    if value is None:
         raise LineError(f"the {what} `{printable(text)}` is not a number")
-    return float(text)
+    return value
 
 
 def _unescape(text: str) -> str:

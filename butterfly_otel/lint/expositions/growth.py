@@ -1,4 +1,4 @@
-"""One scrape as samples to ask, and what has changed between two."""
+"""What an endpoint said at one time, and what has grown between two."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING, TypeAlias
 
-from butterfly_otel.expositions.scan import detect_format, scan
+from butterfly_otel.lint.expositions.model import histograms
+from butterfly_otel.lint.expositions.scan import detect_format, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from butterfly_otel.expositions.fetch import Answer
+    from butterfly_otel.lint.expositions.fetch import Answer
+    from butterfly_otel.lint.expositions.model import Exposition, Sample, SeriesKey
 
-_Labels: TypeAlias = "frozenset[tuple[str, str]]"
 #: Counts below and up to each upper bound, ascending.
 Buckets: TypeAlias = "list[tuple[float, float]]"
 
@@ -24,35 +25,30 @@ class Scrape:
 
     Attributes:
         at: Monotonic seconds.
-        samples: Values by name and labels.
-        malformed: How many lines could not be read.
+        exposition: What it said.
     """
 
     at: float
-    samples: Mapping[str, Mapping[_Labels, float]]
-    malformed: int
+    exposition: Exposition
 
-    def select(self, name: str, **labels: str) -> Iterator[tuple[Mapping[str, str], float]]:
-        """Return labels and value of the finite samples that have these labels."""
-        for key, value in self.samples.get(name, {}).items():
-            if key >= labels.items() and isfinite(value):
-                yield dict(key), value
+    def select(self, name: str, **labels: str) -> list[Sample]:
+        """Return the finite samples that have these labels."""
+        return [
+            sample
+            for sample in self.exposition.samples.get(name, ())
+            if isfinite(sample.value)
+            and all(sample.label(key) == value for key, value in labels.items())
+        ]
 
     def values(self, name: str, **labels: str) -> list[float]:
         """Return the values of the samples that have these labels."""
-        return [value for _, value in self.select(name, **labels)]
+        return [sample.value for sample in self.select(name, **labels)]
 
 
 def read_scrape(answer: Answer, at: float) -> Scrape:
-    """Read an exposition; what is malformed is left out and counted."""
+    """Read an exposition; what is malformed is left out."""
     kind = detect_format(answer.text, answer.content_type or "")
-    exposition = scan(answer.text, kind)
-    samples: dict[str, dict[_Labels, float]] = {}
-    for family in exposition.families:
-        for sample in family.samples:
-            samples.setdefault(sample.name, {})[frozenset(sample.labels)] = sample.value
-    malformed = sum(finding.rule == "malformed-line" for finding in exposition.findings)
-    return Scrape(at, samples, malformed)
+    return Scrape(at, scan(answer.text, kind))
 
 
 def increase(before: Scrape, now: Scrape, name: str, **labels: str) -> float | None:
@@ -61,11 +57,11 @@ def increase(before: Scrape, now: Scrape, name: str, **labels: str) -> float | N
     A counter that fell started anew, so all that it has is growth, as in PromQL's ``rate()``;
     so is what a new series has: the endpoint was there before it.
     """
-    earlier = before.samples.get(name, {})
+    earlier = {sample.key(): sample.value for sample in before.select(name, **labels)}
     grown = [
-        value - earlier.get(key, 0.0) if value >= earlier.get(key, 0.0) else value
-        for key, value in now.samples.get(name, {}).items()
-        if key >= labels.items() and isfinite(value)
+        sample.value - old if sample.value >= old else sample.value
+        for sample in now.select(name, **labels)
+        for old in (earlier.get(sample.key(), 0.0),)
     ]
     return sum(grown) if grown else None
 
@@ -75,9 +71,9 @@ def bucket_increase(before: Scrape, now: Scrape, name: str, **labels: str) -> Bu
 
     A series of which any bucket fell started anew as a whole.
     """
-    earlier = _histograms(before, name, labels)
+    earlier = _buckets(before, name, labels)
     together: dict[float, float] = {}
-    for key, buckets in _histograms(now, name, labels).items():
+    for key, buckets in _buckets(now, name, labels).items():
         old = earlier.get(key, {})
         if any(count < old.get(bound, 0.0) for bound, count in buckets.items()):
             old = {}
@@ -110,17 +106,11 @@ def quantile(q: float, buckets: Sequence[tuple[float, float]]) -> float | None:
     return None
 
 
-def _histograms(
+def _buckets(
     scrape: Scrape, name: str, labels: Mapping[str, str]
-) -> dict[_Labels, dict[float, float]]:
-    found: dict[_Labels, dict[float, float]] = {}
-    for key, value in scrape.samples.get(f"{name}_bucket", {}).items():
-        if key >= labels.items() and isfinite(value):
-            rest = dict(key)
-            try:
-                bound = float(rest.pop("le", "nan"))
-            except ValueError:
-                continue
-            if not isnan(bound):
-                found.setdefault(frozenset(rest.items()), {})[bound] = value
-    return found
+) -> dict[SeriesKey, dict[float, float]]:
+    series = histograms(name, scrape.select(f"{name}_bucket", **labels))
+    return {
+        key: {each.bound: each.sample.value for each in one.buckets if not isnan(each.bound)}
+        for key, one in series.items()
+    }

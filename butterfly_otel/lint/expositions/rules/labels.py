@@ -6,21 +6,20 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from butterfly_otel.catalog.model import OTHER
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.lint.exposition_context import (
+from butterfly_otel.lint.expositions.rules.context import (
     OVERFLOW_LABELS,
     OVERFLOW_VALUE,
     is_overflow,
-    series_key,
 )
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from butterfly_otel.catalog.model import Label
-    from butterfly_otel.expositions.findings import Severity
-    from butterfly_otel.expositions.scan import Sample
-    from butterfly_otel.lint.exposition_context import Context, Exposed, Rule, SeriesKey
+    from butterfly_otel.lint.expositions.model import Sample, SeriesKey
+    from butterfly_otel.lint.expositions.rules.context import Context, Exposed, Rule
+    from butterfly_otel.lint.findings import Severity
 
 _SCOPE_PREFIXES = ("otel_scope_", "otel.scope.")
 _SCOPE_HINT = (
@@ -165,8 +164,8 @@ def mixed_cores(context: Context) -> Iterator[Finding]:
         single: dict[SeriesKey, Sample] = {}
         for sample in exposed.samples:
             if not is_overflow(sample):
-                kind = single if dict(sample.labels).get("core") else aggregated
-                kind.setdefault(series_key(sample, without=("core",)), sample)
+                kind = single if sample.label("core") else aggregated
+                kind.setdefault(sample.key(without=("core",)), sample)
         for node, sample in aggregated.items():
             if node in single:
                 message = "a node reports all cores together and single cores at once"

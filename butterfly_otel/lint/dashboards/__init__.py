@@ -2,26 +2,27 @@
 
 The rules are those of grafana/dashboard-linter where it has one, under its names, and some of
 ours: its regular expressions know nothing of types, and our catalogue does. That an expression
-is PromQL at all is for promtool to say.
+is PromQL at all is for promtool to say. A rule is a function of the board and an entry of its
+module's ``RULES``. May import: ``catalog``, ``lint.findings``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.lint import dashboard_panels, dashboard_targets
-from butterfly_otel.lint.dashboard_parts import Board
+from butterfly_otel.lint.dashboards import panels, targets
+from butterfly_otel.lint.dashboards.parts import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from butterfly_otel.expositions.findings import Finding
+    from butterfly_otel.lint.findings import Finding
 
     BoardRule = Callable[[Board], Iterator[Finding]]
 
 #: Every rule.
-RULES: tuple[BoardRule, ...] = (*dashboard_panels.RULES, *dashboard_targets.RULES)
+RULES: tuple[BoardRule, ...] = (*panels.RULES, *targets.RULES)
 
 
 def lint_dashboard(document: Mapping[str, Any]) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Why a name is almost one of the catalogue's: a setting that renamed it, or a slip."""
+"""Names that are nearly the same: what a setting, an escaping or a slip made of a name."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ _SCALED = {
     "percent": "ratio",
 }
 _CUTOFF = 0.8
+#: What Prometheus' escaping `values` makes of a character, and of an underscore.
+_BY_VALUE = re.compile(r"__|_([0-9A-Fa-f]{1,6})_")
+_SIGNS = re.compile(r"_dot_|[^a-zA-Z0-9]+")
 
 
 def explain_name(name: str, names: _Names) -> str:
@@ -45,6 +48,17 @@ def explain_name(name: str, names: _Names) -> str:
             return hint
     close = get_close_matches(name, names, n=1, cutoff=_CUTOFF)
     return f"did you mean `{close[0]}`?" if close else ""
+
+
+def bare_name(name: str) -> str:
+    """Return what all spellings of a name have in common, whichever way it was escaped.
+
+    >>> {bare_name(each) for each in ("a.b:c", "a_b_c", "a_dot_b:c", "U__a_2e_b:c")}
+    {'a_b_c'}
+    """
+    if name.startswith("U__"):
+        name = _BY_VALUE.sub("_", name[3:])
+    return _SIGNS.sub("_", _SIGNS.sub("_", name))
 
 
 def _dotted(name: str, names: _Names) -> str:

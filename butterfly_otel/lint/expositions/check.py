@@ -8,19 +8,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel import catalog
-from butterfly_otel.expositions.scan import detect_format, scan
-from butterfly_otel.lint.exposition_context import build_context, expected_type, family_name
-from butterfly_otel.lint.exposition_labels import LABEL_RULES
-from butterfly_otel.lint.exposition_rules import FAMILY_RULES
-from butterfly_otel.lint.exposition_values import VALUE_RULES
+from butterfly_otel.lint.expositions.rules.context import build_context, expected_type, family_name
+from butterfly_otel.lint.expositions.rules.families import FAMILY_RULES
+from butterfly_otel.lint.expositions.rules.labels import LABEL_RULES
+from butterfly_otel.lint.expositions.rules.values import VALUE_RULES
+from butterfly_otel.lint.expositions.scan import detect_format, scan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from butterfly_otel.catalog.model import Metric
-    from butterfly_otel.expositions.findings import Finding
-    from butterfly_otel.expositions.scan import ExpositionFormat
-    from butterfly_otel.lint.exposition_context import Rule
+    from butterfly_otel.lint.expositions.model import ExpositionFormat
+    from butterfly_otel.lint.expositions.rules.context import Rule
+    from butterfly_otel.lint.findings import Finding
 
 #: All rules that look at families; the scanner adds its own findings about lines.
 RULES: tuple[Rule, ...] = (*FAMILY_RULES, *LABEL_RULES, *VALUE_RULES)
@@ -63,6 +63,7 @@ RULE_NAMES: Mapping[str, str] = MappingProxyType(
         "malformed-line": "a line is none that the format allows",
         "metadata-duplicate": "a family has two TYPE, HELP or UNIT lines",
         "missing-eof": "OpenMetrics does not end with `# EOF`",
+        "name-mismatch": "TYPE and samples spell one name in two ways",
         "no-metrics": "there is no metric of the contract at all",
         "overflow": "a stream went over its cardinality limit",
         "pair-order": "a pair of nodes is not two sorted ids joined by `_`",

@@ -8,28 +8,23 @@ cannot be read becomes a finding and the scan goes on. Nothing raises.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.expositions.scan_line import (
-    Exemplar,
+from butterfly_otel.lint.expositions.lines import (
     LineError,
-    Metadata,
-    Sample,
     parse_metadata,
     parse_sample,
-    printable,
 )
+from butterfly_otel.lint.expositions.model import Exposition, Family
+from butterfly_otel.lint.findings import Finding
+from butterfly_otel.process.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from butterfly_otel.expositions.findings import Severity
-
-__all__ = ["Exemplar", "Exposition", "Family", "Metadata", "Sample", "detect_format", "scan"]
-
-ExpositionFormat = Literal["text", "openmetrics"]
+    from butterfly_otel.lint.expositions.model import ExpositionFormat, Metadata, Sample
+    from butterfly_otel.lint.findings import Severity
 
 _EOF = "# EOF"
 _EOF_LINE = re.compile(r"^# EOF\r?$", re.MULTILINE)
@@ -37,52 +32,22 @@ _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 _SHOWN = 60
 
 #: Suffixes of the samples of a family, by type; only OpenMetrics has them for counters.
-_SUFFIXES: Mapping[str, tuple[str, ...]] = {
-    "histogram": ("_bucket", "_sum", "_count"),
-    "summary": ("_sum", "_count"),
-}
-_OPENMETRICS_SUFFIXES: Mapping[str, tuple[str, ...]] = {
-    "counter": ("_total", "_created"),
-    "histogram": ("_bucket", "_sum", "_count", "_created"),
-    "summary": ("_sum", "_count", "_created"),
-    "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
-    "info": ("_info",),
-}
+SUFFIXES: Mapping[ExpositionFormat, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "text": {
+            "histogram": ("_bucket", "_sum", "_count"),
+            "summary": ("_sum", "_count"),
+        },
+        "openmetrics": {
+            "counter": ("_total", "_created"),
+            "histogram": ("_bucket", "_sum", "_count", "_created"),
+            "summary": ("_sum", "_count", "_created"),
+            "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
+            "info": ("_info",),
+        },
+    }
+)
 _ANY_SUFFIX = ("_bucket", "_sum", "_count", "_total", "_created", "_gsum", "_gcount", "_info")
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Everything an exposition says about one family, wherever it stands.
-
-    A family that was never declared is named like its samples.
-    """
-
-    name: str
-    types: tuple[Metadata, ...] = ()
-    helps: tuple[Metadata, ...] = ()
-    units: tuple[Metadata, ...] = ()
-    samples: tuple[Sample, ...] = ()
-
-    @property
-    def type(self) -> str | None:
-        """The first declared type, which is the one that readers use."""
-        return self.types[0].text if self.types else None
-
-    @property
-    def lines(self) -> tuple[int, ...]:
-        """The lines of the family, ascending."""
-        metadata = [item.line for item in (*self.types, *self.helps, *self.units)]
-        return tuple(sorted([*metadata, *(sample.line for sample in self.samples)]))
-
-
-@dataclass(frozen=True, slots=True)
-class Exposition:
-    """What was read, and what could not be."""
-
-    format: ExpositionFormat
-    families: tuple[Family, ...]
-    findings: tuple[Finding, ...]
 
 
 def detect_format(text: str, content_type: str = "") -> ExpositionFormat:
@@ -220,7 +185,7 @@ def _owner(
     openmetrics: bool,
 ) -> str:
     """Name the family of a sample: declared exactly, declared by suffix, then as known."""
-    suffixes = _OPENMETRICS_SUFFIXES if openmetrics else _SUFFIXES
+    suffixes = SUFFIXES["openmetrics" if openmetrics else "text"]
     for types in (declared, undeclared):
         if name in types:
             return name

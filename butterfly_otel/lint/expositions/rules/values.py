@@ -6,20 +6,13 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.lint.exposition_context import series_key
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from butterfly_otel.expositions.scan import Sample
-    from butterfly_otel.lint.exposition_context import (
-        Bucket,
-        Context,
-        Exposed,
-        HistogramSeries,
-        Rule,
-    )
+    from butterfly_otel.lint.expositions.model import Bucket, HistogramSeries, Sample
+    from butterfly_otel.lint.expositions.rules.context import Context, Exposed, Rule
 
 #: Gauges that say yes or no.
 _FLAGS = frozenset({"butterfly_connection_active"})
@@ -172,7 +165,7 @@ def duplicate_series(context: Context) -> Iterator[Finding]:
     for family in context.families:
         first: dict[object, int] = {}
         for sample in family.samples:
-            key = (sample.name, series_key(sample), sample.timestamp if timed else None)
+            key = (sample.name, sample.key(), sample.timestamp if timed else None)
             line = first.setdefault(key, sample.line)
             if line != sample.line:
                 message = f"a series is there twice, first in line {line}"

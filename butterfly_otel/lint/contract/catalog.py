@@ -14,8 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from butterfly_otel.catalog.model import STREAM_CAP
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.lint.labels import (
+from butterfly_otel.lint.contract.labels import (
     label_budget,
     label_default,
     label_forbidden,
@@ -25,11 +24,13 @@ from butterfly_otel.lint.labels import (
     label_vocabulary,
     node_budget,
 )
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from butterfly_otel.catalog.model import InstrumentKind, Metric, PrometheusType
+    from butterfly_otel.lint.findings import Severity
 
     CatalogRule = Callable[[tuple[Metric, ...]], Iterator[Finding]]
 
@@ -73,37 +74,25 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 
 
-def name_shape(metric: Metric) -> Iterator[Finding]:
+def name_shape(metric: Metric) -> Iterator[str]:
     """Demand the prefix ``butterfly_`` and snake_case."""
     if not _NAME.fullmatch(metric.name):
-        yield Finding(
-            "name-shape", "error", metric.name, "The name is not butterfly_ and snake_case."
-        )
+        yield "The name is not butterfly_ and snake_case."
 
 
-def name_category(metric: Metric) -> Iterator[Finding]:
+def name_category(metric: Metric) -> Iterator[str]:
     """Demand ``butterfly_otel_`` of the SDK's own metrics, and of no other."""
     if metric.name.startswith("butterfly_otel_") != (metric.category == "telemetry"):
-        yield Finding(
-            "name-category",
-            "error",
-            metric.name,
-            "Names that begin with butterfly_otel_ are those of the category telemetry.",
-        )
+        yield "Names that begin with butterfly_otel_ are those of the category telemetry."
 
 
-def counter_suffix(metric: Metric) -> Iterator[Finding]:
+def counter_suffix(metric: Metric) -> Iterator[str]:
     """Demand ``_total`` of counters, and of nothing else."""
     if metric.name.endswith("_total") != (metric.type == "counter"):
-        yield Finding(
-            "counter-suffix",
-            "error",
-            metric.name,
-            f"Counters end with _total and nothing else does, but this is a {metric.type}.",
-        )
+        yield f"Counters end with _total and nothing else does, but this is a {metric.type}."
 
 
-def unit_suffix(metric: Metric) -> Iterator[Finding]:
+def unit_suffix(metric: Metric) -> Iterator[str]:
     """Demand the suffix of the unit and the unit of the suffix, so that none is ever added.
 
     A gauge of unit ``1`` would gain ``_ratio``, so what is merely counted has an annotation.
@@ -113,37 +102,22 @@ def unit_suffix(metric: Metric) -> Iterator[Finding]:
     if expected is None and _ANNOTATION.fullmatch(metric.unit):
         return
     if metric.unit != expected:
-        yield Finding(
-            "unit-suffix",
-            "error",
-            metric.name,
-            f"The unit is {metric.unit!r}, but the name asks for {expected or '{annotation}'!r}.",
-        )
+        yield f"The unit is {metric.unit!r}, but the name asks for {expected or '{annotation}'!r}."
 
 
-def sample_suffix(metric: Metric) -> Iterator[Finding]:
+def sample_suffix(metric: Metric) -> Iterator[str]:
     """Refuse names that read like a sample of a histogram, a counter or an info."""
     if metric.name.removesuffix("_total").endswith(_SAMPLE_SUFFIXES):
-        yield Finding(
-            "sample-suffix",
-            "error",
-            metric.name,
-            f"None of {', '.join(_SAMPLE_SUFFIXES)} may end a name.",
-        )
+        yield f"None of {', '.join(_SAMPLE_SUFFIXES)} may end a name."
 
 
-def instrument_kind(metric: Metric) -> Iterator[Finding]:
+def instrument_kind(metric: Metric) -> Iterator[str]:
     """Demand an OTel instrument that is exported as the Prometheus type."""
     if metric.instrument not in _INSTRUMENTS[metric.type]:
-        yield Finding(
-            "instrument-kind",
-            "error",
-            metric.name,
-            f"The instrument {metric.instrument} is not exported as a {metric.type}.",
-        )
+        yield f"The instrument {metric.instrument} is not exported as a {metric.type}."
 
 
-def bucket_bounds(metric: Metric) -> Iterator[Finding]:
+def bucket_bounds(metric: Metric) -> Iterator[str]:
     """Demand ascending, positive, finite floats of histograms, and nothing of the others."""
     bounds = metric.buckets
     if (metric.type == "histogram") != bool(bounds):
@@ -154,48 +128,34 @@ def bucket_bounds(metric: Metric) -> Iterator[Finding]:
         message = "The buckets' bounds do not ascend."
     else:
         return
-    yield Finding("bucket-bounds", "error", metric.name, message)
+    yield message
 
 
-def one_sentence(metric: Metric) -> Iterator[Finding]:
+def one_sentence(metric: Metric) -> Iterator[str]:
     """Demand that each text for people is one sentence, and that HELP is short."""
     texts = {"HELP": metric.help, "reason for its instrument": metric.why}
     texts |= {f"help of label {label.key!r}": label.help for label in metric.labels}
     for what, text in texts.items():
         if not _SENTENCE.fullmatch(text):
-            yield Finding(
-                "one-sentence", "warning", metric.name, f"The {what} is not one sentence."
-            )
+            yield f"The {what} is not one sentence."
     if len(metric.help) > _HELP_LENGTH:
-        yield Finding(
-            "one-sentence",
-            "warning",
-            metric.name,
-            f"The HELP is longer than {_HELP_LENGTH} characters.",
-        )
+        yield f"The HELP is longer than {_HELP_LENGTH} characters."
 
 
-def query_subject(metric: Metric) -> Iterator[Finding]:
+def query_subject(metric: Metric) -> Iterator[str]:
     """Demand that the example query selects the metric it is an example of."""
     suffix = "(_bucket|_sum|_count)" if metric.type == "histogram" else ""
     if not re.search(rf"\b{re.escape(metric.name)}{suffix}\b", metric.query):
-        yield Finding(
-            "query-subject", "error", metric.name, "The example query does not select the metric."
-        )
+        yield "The example query does not select the metric."
 
 
-def stream_limit(metric: Metric) -> Iterator[Finding]:
+def stream_limit(metric: Metric) -> Iterator[str]:
     """Demand that a limit of its own says something: reachable, and within the largest cap."""
     if metric.limit is None:
         return
     reachable = prod(label.seats for label in metric.labels)
     if not 0 < metric.limit <= min(reachable, STREAM_CAP):
-        yield Finding(
-            "stream-limit",
-            "error",
-            metric.name,
-            f"The limit {metric.limit} is not between 1 and {min(reachable, STREAM_CAP)}.",
-        )
+        yield f"The limit {metric.limit} is not between 1 and {min(reachable, STREAM_CAP)}."
 
 
 def unique_name(metrics: tuple[Metric, ...]) -> Iterator[Finding]:
@@ -216,9 +176,8 @@ def sample_collision(metrics: tuple[Metric, ...]) -> Iterator[Finding]:
     for metric in metrics:
         taken = {owners.get(name, metric.name) for name in _exposed_names(metric)}
         for other in sorted(taken - {metric.name}):
-            yield Finding(
-                "sample-collision", "error", metric.name, f"Its samples collide with {other}'s."
-            )
+            message = f"Its samples collide with {other}'s."
+            yield Finding("sample-collision", "error", metric.name, message)
         for name in _exposed_names(metric):
             owners.setdefault(name, metric.name)
 
@@ -232,13 +191,15 @@ def _exposed_names(metric: Metric) -> tuple[str, ...]:
     return (family, f"{family}_created", *(family + suffix for suffix in suffixes))
 
 
-def each(rule: Callable[[Metric], Iterator[Finding]]) -> CatalogRule:
-    """Make a rule over a metric one over a catalogue."""
+def each(rule: Callable[[Metric], Iterator[str]], severity: Severity = "error") -> CatalogRule:
+    """Make findings over a catalogue of what a rule, named as its function, says of a metric."""
+    name = rule.__name__.replace("_", "-")
 
     @wraps(rule)
     def over_all(metrics: tuple[Metric, ...]) -> Iterator[Finding]:
         for metric in metrics:
-            yield from rule(metric)
+            for message in rule(metric):
+                yield Finding(name, severity, metric.name, message)
 
     return over_all
 
@@ -254,7 +215,7 @@ RULES: tuple[CatalogRule, ...] = (
     each(sample_suffix),
     each(instrument_kind),
     each(bucket_bounds),
-    each(one_sentence),
+    each(one_sentence, "warning"),
     each(query_subject),
     each(stream_limit),
     each(label_key),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.lint.exposition_context import expected_type, exposed_name, family_name
-from butterfly_otel.lint.exposition_names import UNIT_WORDS, explain_name
+from butterfly_otel.lint.expositions.rules.context import expected_type, exposed_name, family_name
+from butterfly_otel.lint.expositions.rules.names import UNIT_WORDS, bare_name, explain_name
+from butterfly_otel.lint.expositions.scan import SUFFIXES
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from butterfly_otel.expositions.findings import Severity
-    from butterfly_otel.lint.exposition_context import Context, Rule
+    from butterfly_otel.lint.expositions.model import Family, Sample
+    from butterfly_otel.lint.expositions.rules.context import Context, Rule
+    from butterfly_otel.lint.findings import Severity
 
 _EXTENSION_PREFIX = "butterfly_otel_"
 _TYPES = {
@@ -173,6 +176,64 @@ def sample_names(context: Context) -> Iterator[Finding]:
                 yield Finding("sample-name", "error", metric.name, message, sample.line)
 
 
+def mismatched_names(context: Context) -> Iterator[Finding]:
+    """Samples spell their name as TYPE and HELP do: a reader takes two spellings for two metrics.
+
+    A sample whose own spelling is declared is another metric, unless it stands where those of
+    a family should be that has none.
+    """
+    samples = _by_bare_name(context)
+    heads = sorted(
+        (item.line, family.name)
+        for family in context.families
+        for item in (*family.types, *family.helps, *family.units)
+    )
+    for family in context.families:
+        if not _declared(family):
+            continue
+        suffixes = ("", *SUFFIXES["openmetrics"].get(family.type or "", ()))
+        names = [family.name + suffix for suffix in suffixes]
+        strange = [
+            sample
+            for bare in dict.fromkeys(map(bare_name, names))
+            for owner, sample in samples.get(bare, ())
+            if sample.name not in names
+            and (
+                not _declared(owner)
+                or (not family.samples and _head_of(sample, heads) == family.name)
+            )
+        ]
+        if strange:
+            listed = ", ".join(f"`{name}`" for name in dict.fromkeys(s.name for s in strange))
+            message = f"samples are called {listed}: TYPE and HELP do not apply to them"
+            line = min(sample.line for sample in strange)
+            yield Finding("name-mismatch", "error", family.name, message, line)
+
+
+def _by_bare_name(context: Context) -> dict[str, list[tuple[Family, Sample]]]:
+    found: dict[str, list[tuple[Family, Sample]]] = {}
+    bare: dict[str, str] = {}
+    told = {family.name for family in context.unknown}  # by `unknown_family`
+    for family in context.families:
+        if family.name in told:
+            continue
+        for sample in family.samples:
+            if sample.name not in bare:
+                bare[sample.name] = bare_name(sample.name)
+            found.setdefault(bare[sample.name], []).append((family, sample))
+    return found
+
+
+def _declared(family: Family) -> bool:
+    return bool(family.types or family.helps or family.units)
+
+
+def _head_of(sample: Sample, heads: Sequence[tuple[int, str]]) -> str:
+    """Return the family whose metadata stands last before a sample."""
+    at = bisect_left(heads, (sample.line, ""))
+    return heads[at - 1][1] if at else ""
+
+
 def coverage(context: Context) -> Iterator[Finding]:
     """The metrics of the contract are there: all of them, or at least one."""
     present = {exposed.metric.name for exposed in context.exposed if exposed.samples}
@@ -203,5 +264,6 @@ FAMILY_RULES: tuple[Rule, ...] = (
     contradicting_unit,
     interleaved,
     sample_names,
+    mismatched_names,
     coverage,
 )

@@ -6,15 +6,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.lint.promql import selectors
+from butterfly_otel.lint.dashboards.promql import selectors
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from butterfly_otel.catalog.model import Metric
-    from butterfly_otel.lint.dashboard_parts import Board
-    from butterfly_otel.lint.promql import Selector
+    from butterfly_otel.lint.dashboards.parts import Board
+    from butterfly_otel.lint.dashboards.promql import Selector
 
 _RATES = frozenset({"rate", "irate", "increase"})
 #: What Grafana chooses so that there are enough samples in it.

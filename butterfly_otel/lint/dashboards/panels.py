@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from butterfly_otel.expositions.findings import Finding
-from butterfly_otel.lint.dashboard_parts import name_of, part_of, query_of
+from butterfly_otel.lint.dashboards.parts import name_of, part_of, query_of
+from butterfly_otel.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from butterfly_otel.lint.dashboard_parts import Board, Part
+    from butterfly_otel.lint.dashboards.parts import Board, Part
 
 _COLUMNS = 24
 _SOURCES = frozenset({"${datasource}", "$datasource"})

@@ -1,1 +1,0 @@
-"""Reading what an endpoint exposes, ours or anybody's."""

@@ -1,0 +1,93 @@
+"""YAML that raises nothing but ``YAMLError``, whatever it holds; needs the extra ``views``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import yaml
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
+
+from butterfly_otel.process.values import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MERGE = "tag:yaml.org,2002:merge"
+#: Keys that `<<` may bring in, in one document; each is counted as often as it is brought in.
+_MAX_MERGED = 10_000
+#: Levels as they are written; the schema has some ten.
+_MAX_DEPTH = 50
+
+
+def parse(text: str) -> object:
+    """Return what a YAML document says.
+
+    Raises:
+        yaml.YAMLError: When it is not one document of YAML, when a mapping has a key twice, or
+            when a value is not what its tag or its looks say, such as the date ``2026-02-31``.
+    """
+    try:
+        return cast("object", yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
+    except RecursionError:  # a merge of a mapping into itself
+        msg = "it contains itself"
+        raise yaml.YAMLError(msg) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, which takes the last of equal keys and converts values without a check."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._merged = 0
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        try:
+            if self._depth > _MAX_DEPTH:
+                msg = f"it nests deeper than {_MAX_DEPTH} levels"
+                raise ComposerError(None, None, msg, self.get_mark())
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                if key.value in seen:
+                    raise _error(key, f"the key {shown(key.value)} is there twice")
+                seen.add(key.value)
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        for merged in _merged_by(node):
+            self.flatten_mapping(merged)
+            # Level by level, a few hundred bytes can bring in any number of keys.
+            self._merged += len(merged.value)
+            if self._merged > _MAX_MERGED:
+                raise _error(node, f"merges bring in more than {_MAX_MERGED:,} keys")
+        super().flatten_mapping(node)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002 - as PyYAML has it
+        try:
+            return cast("object", super().construct_object(node, deep))
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:
+            value = shown(node.value) if isinstance(node, yaml.ScalarNode) else "this"
+            kind = node.tag.rpartition(":")[2]
+            raise _error(node, f"{value} is not a value of the type {kind}") from error
+
+
+def _merged_by(node: yaml.MappingNode) -> Iterator[yaml.MappingNode]:
+    for key, value in node.value:
+        if key.tag == _MERGE:
+            each = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            yield from (one for one in each if isinstance(one, yaml.MappingNode))
+
+
+def _error(node: yaml.Node, problem: str) -> ConstructorError:
+    return ConstructorError(None, None, problem, node.start_mark)
