@@ -21,7 +21,6 @@ from butterfly_otel.handles.bound import (
     BoundGauge,
     BoundHistogram,
     BoundUpDownCounter,
-    Timer,
     negated,
 )
 from butterfly_otel.handles.handles import (
@@ -32,6 +31,7 @@ from butterfly_otel.handles.handles import (
     UpDownCounterHandle,
     int_text,
 )
+from butterfly_otel.handles.timer import Timer
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class RequestsTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -101,8 +101,8 @@ class RequestsTotal(CounterHandle):
             cell = self.find((node_role, method, status))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -268,8 +268,8 @@ class RequestErrorsTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -288,8 +288,8 @@ class RequestErrorsTotal(CounterHandle):
             cell = self.find((node_role, method, error_type))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -360,8 +360,8 @@ class RequestDurationSeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -455,8 +455,8 @@ class ConsensusLeaderChangesTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -471,8 +471,8 @@ class ConsensusLeaderChangesTotal(CounterHandle):
             cell = self.find(())
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -528,8 +528,8 @@ class ConsensusElectionDurationSeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -682,8 +682,8 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -701,8 +701,8 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
             cell = self.find((from_node, to_node))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -827,8 +827,8 @@ class LayerComputeDurationSeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -970,8 +970,8 @@ class TensorSizeBytes(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def bind(
         self,
@@ -1087,8 +1087,8 @@ class PipelineStallsTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -1106,8 +1106,8 @@ class PipelineStallsTotal(CounterHandle):
             cell = self.find((node_id, reason))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -1223,8 +1223,8 @@ class TokensProcessedTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -1242,8 +1242,8 @@ class TokensProcessedTotal(CounterHandle):
             cell = self.find((model, node_id))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -1306,8 +1306,8 @@ class SequencesProcessedTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -1325,8 +1325,8 @@ class SequencesProcessedTotal(CounterHandle):
             cell = self.find((model, node_id))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -1448,8 +1448,8 @@ class NetworkBytesSent(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -1468,8 +1468,8 @@ class NetworkBytesSent(CounterHandle):
             cell = self.find((from_node, to_node, protocol))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -1535,8 +1535,8 @@ class NetworkBytesReceived(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -1555,8 +1555,8 @@ class NetworkBytesReceived(CounterHandle):
             cell = self.find((from_node, to_node, protocol))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -1623,8 +1623,8 @@ class NetworkMessagesSentTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -1643,8 +1643,8 @@ class NetworkMessagesSentTotal(CounterHandle):
             cell = self.find((from_node, to_node, message_type))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -1710,8 +1710,8 @@ class NetworkMessagesReceivedTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -1730,8 +1730,8 @@ class NetworkMessagesReceivedTotal(CounterHandle):
             cell = self.find((from_node, to_node, message_type))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -1798,8 +1798,8 @@ class ConnectionErrorsTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -1818,8 +1818,8 @@ class ConnectionErrorsTotal(CounterHandle):
             cell = self.find((from_node, to_node, error_type))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -1891,8 +1891,8 @@ class ConnectionLatencySeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -2473,8 +2473,8 @@ class DiskWriteDurationSeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -2546,8 +2546,8 @@ class DiskIoErrorsTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -2565,8 +2565,8 @@ class DiskIoErrorsTotal(CounterHandle):
             cell = self.find((node_id, operation))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -2736,8 +2736,8 @@ class CheckpointDurationSeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -2817,8 +2817,8 @@ class CheckpointSizeBytes(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def bind(
         self,
@@ -2881,8 +2881,8 @@ class RecoveryAttemptsTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -2900,8 +2900,8 @@ class RecoveryAttemptsTotal(CounterHandle):
             cell = self.find((node_id, outcome))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -2969,8 +2969,8 @@ class RecoveryDurationSeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -3037,8 +3037,8 @@ class StateDivergenceDetectedTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -3055,8 +3055,8 @@ class StateDivergenceDetectedTotal(CounterHandle):
             cell = self.find((node_id_pair,))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -3147,8 +3147,8 @@ class TasksAssignedTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -3166,8 +3166,8 @@ class TasksAssignedTotal(CounterHandle):
             cell = self.find((from_coordinator, to_node))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -3230,8 +3230,8 @@ class TasksCompletedTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -3249,8 +3249,8 @@ class TasksCompletedTotal(CounterHandle):
             cell = self.find((node_id, status))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -3310,8 +3310,8 @@ class TaskReassignmentsTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -3328,8 +3328,8 @@ class TaskReassignmentsTotal(CounterHandle):
             cell = self.find((reason,))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -3398,8 +3398,8 @@ class BarrierWaitDurationSeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -3532,8 +3532,8 @@ class DependencyWaitDurationSeconds(HistogramHandle):
             index = bisect_left(cell.bounds, value)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + value
-        else:
-            cell.record(value)
+            return
+        cell.record(value)
 
     def time(
         self,
@@ -3605,8 +3605,8 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -3624,8 +3624,8 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
             cell = self.find((node_id, fault_type))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -3688,8 +3688,8 @@ class VerificationChecksTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -3707,8 +3707,8 @@ class VerificationChecksTotal(CounterHandle):
             cell = self.find((node_id, check_type))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -3771,8 +3771,8 @@ class VerificationFailuresTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -3790,8 +3790,8 @@ class VerificationFailuresTotal(CounterHandle):
             cell = self.find((node_id, failure_type))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -3907,8 +3907,8 @@ class CryptographicFailuresTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -3926,8 +3926,8 @@ class CryptographicFailuresTotal(CounterHandle):
             cell = self.find((node_id, operation))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,
@@ -3988,8 +3988,8 @@ class MerkleRootMismatchesTotal(CounterHandle):
             and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        cell.record(amount)
 
     def inc(
         self,
@@ -4006,8 +4006,8 @@ class MerkleRootMismatchesTotal(CounterHandle):
             cell = self.find((task_id,))
         if cell.ready and tracing.api._TRACER_PROVIDER is None:
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        cell.record(1)
 
     def bind(
         self,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.decorators.sources import Resolver
     from butterfly_otel.decorators.wrapping import Begin, Function
-    from butterfly_otel.handles.bound import Recorder
+    from butterfly_otel.handles.timer import Recorder
 
 #: When something is counted or timed: at every end, at ends of one kind, or at those by certain
 #: exceptions.

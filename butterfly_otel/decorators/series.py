@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from butterfly_otel.decorators.sources import Resolver
     from butterfly_otel.decorators.wrapping import Function
-    from butterfly_otel.handles.bound import LabelValues, Recorder
+    from butterfly_otel.handles.bound import LabelValues
+    from butterfly_otel.handles.timer import Recorder
 
 _BoundT_co = TypeVar("_BoundT_co", bound=Bound, covariant=True)
 

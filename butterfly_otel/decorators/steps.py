@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from butterfly_otel.decorators.wrapping import Begin, Function
-    from butterfly_otel.handles.bound import Recorder
+    from butterfly_otel.handles.timer import Recorder
 
 
 class _Growth:

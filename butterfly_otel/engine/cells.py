@@ -11,29 +11,25 @@ interrupted, and neither can one that assigns to two places. Where that does not
 (free-threaded builds, other interpreters), and for streams that start from nothing at each
 collection, no cell is ever ready.
 
-The order of the checks is the cheapest CPython 3.11 has: exact types first, then comparisons
-of an int with ints and a float with floats, which the interpreter specialises. The same
-statements stand in line in the instruments, in bound instruments and in the rendered handles,
-because a call costs more than all they do.
+The same statements stand in line in the instruments, in bound instruments and in the rendered
+handles, because a call costs more than all they do. All of them are rendered from
+``render/quick.py``: what is between two comments that say so is edited there.
 """
 
 from __future__ import annotations
 
 import sys
-from bisect import bisect_left
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry import trace
 
 from butterfly_otel.process.values import HIGHEST, SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from threading import Lock
 
-    from butterfly_otel.engine.table import Table
-
-NOTHING: Final = float("inf")
+    from opentelemetry.context import Context
 
 
 def gil_enabled() -> bool:
@@ -44,6 +40,35 @@ def gil_enabled() -> bool:
 
 #: Whether cells do without locks; decided once.
 ATOMIC = gil_enabled()
+
+
+class Home(Protocol):
+    """What a cell needs of the table it belongs to."""
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Bucket boundaries of a histogram."""
+        ...
+
+    def attributes_of(self, key: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Return the attributes that a key stands for."""
+        ...
+
+    def slow(self, cell: Cell, amount: float, context: Context | None = None) -> None:
+        """Take a measurement that is not for the quick way."""
+        ...
+
+    def update(self, cell: Cell, amount: float) -> Cell:
+        """Take a checked value; return the cell that has it."""
+        ...
+
+    def offer(self, cell: Cell, measurement: Any) -> None:  # noqa: ANN401 - the SDK's own
+        """Offer a measurement to the exemplar reservoirs."""
+        ...
+
+    def locked(self) -> Lock:
+        """Return the lock under which cells change where statements are not atomic."""
+        ...
 
 
 class Cell:
@@ -61,7 +86,7 @@ class Cell:
 
     def __init__(
         self,
-        table: Table,
+        table: Home,
         key: Any,  # noqa: ANN401 - whatever the table tells series apart by
         attributes: Mapping[str, Any] | None,
     ) -> None:
@@ -94,6 +119,10 @@ class Cell:
     def record(self, amount: float) -> None:
         """Measure a value; the hot path."""
         raise NotImplementedError
+
+    def record_within(self, amount: float, context: Context) -> None:
+        """Measure a value with a context of the caller's, which may have a span."""
+        self.table.slow(self, amount, context)
 
     def update(self, amount: float) -> None:
         """Take a value that has been checked already."""
@@ -130,20 +159,24 @@ class SumCell(Cell):
 
     def record(self, amount: float = 1) -> None:
         """Add a value."""
+        # rendered from quick.py: sum any cell=self
         kind = type(amount)
         if (
             (kind is int or kind is float)
-            and self.ready
             and -HIGHEST <= amount <= HIGHEST
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001 - the cheapest question there is
+            and self.ready
+            and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             self.value += amount
             return
+        # rendered until here
         self.table.slow(self, amount)
 
     def update(self, amount: float) -> None:
         """Take a value that has been checked already."""
+        # rendered from quick.py: sum checked cell=self
         self.value += amount
+        # rendered until here
 
     def read(self) -> float:
         """Return the sum."""
@@ -157,6 +190,7 @@ class CounterCell(SumCell):
 
     def record(self, amount: float = 1) -> None:
         """Add a value."""
+        # rendered from quick.py: counter any cell=self
         kind = type(amount)
         if (
             (
@@ -168,6 +202,7 @@ class CounterCell(SumCell):
         ):
             self.value += amount
             return
+        # rendered until here
         self.table.slow(self, amount)
 
 
@@ -184,136 +219,25 @@ class LastValueCell(Cell):
 
     def record(self, amount: float) -> None:
         """Set the value."""
+        # rendered from quick.py: last_value any cell=self
         kind = type(amount)
         if (
             (kind is int or kind is float)
-            and self.ready
             and -HIGHEST <= amount <= HIGHEST
+            and self.ready
             and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             self.value = amount
             return
+        # rendered until here
         self.table.slow(self, amount)
 
     def update(self, amount: float) -> None:
         """Take a value that has been checked already."""
+        # rendered from quick.py: last_value checked cell=self
         self.value = amount
+        # rendered until here
 
     def read(self) -> float | None:
         """Return the value."""
         return self.value
-
-
-#: Bucket counts, sum, smallest and largest value.
-HistogramState = tuple["Sequence[int]", float, float, float]
-
-
-class HistogramCell(Cell):
-    """Bucket counts and a sum, without minimum and maximum."""
-
-    __slots__ = ("bounds", "counts", "high", "low", "total")
-
-    counts: list[int]
-    total: float
-    low: float
-    high: float
-
-    def __init__(
-        self,
-        table: Table,
-        key: Any,  # noqa: ANN401
-        attributes: Mapping[str, Any] | None,
-    ) -> None:
-        self.bounds: tuple[float, ...] = table.bounds
-        super().__init__(table, key, attributes)
-
-    def reset(self) -> None:
-        """Start from nothing."""
-        self.counts = [0] * (len(self.bounds) + 1)
-        self.total = 0
-        # Nothing is beyond these.
-        self.low, self.high = -NOTHING, NOTHING
-
-    def record(self, amount: float) -> None:
-        """Count a value in its bucket."""
-        kind = type(amount)
-        if (
-            (kind is float or kind is int)
-            and 0.0 <= amount <= HIGHEST
-            and self.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
-            if amount < self.low or amount > self.high:
-                self.widen(amount)
-            index = bisect_left(self.bounds, amount)
-            counts = self.counts
-            counts[index], self.total = counts[index] + 1, self.total + amount
-            return
-        self.table.slow(self, amount)
-
-    def widen(self, amount: float) -> None:
-        """Take a value into the extremes, where they are kept."""
-
-    def update(self, amount: float) -> None:
-        """Take a value that has been checked already."""
-        # The call comes first: after it, count and sum change in one statement.
-        index = bisect_left(self.bounds, amount)
-        counts = self.counts
-        counts[index], self.total = counts[index] + 1, self.total + amount
-
-    def read(self) -> HistogramState:
-        """Return the state of one instant."""
-        if ATOMIC:
-            return self.state()
-        with self.table.locked():
-            return self.state()
-
-    def state(self) -> HistogramState:
-        """Return counts and sum; of one instant also without the lock where there is a GIL."""
-        # A slice is no call.
-        counts, total = self.counts[:], self.total
-        return tuple(counts), total, NOTHING, -NOTHING
-
-
-class MinMaxHistogramCell(HistogramCell):
-    """Bucket counts, a sum, minimum and maximum.
-
-    The extremes are written under the lock: comparing and setting is more than a statement.
-    """
-
-    __slots__ = ("extremes",)
-
-    def __init__(
-        self,
-        table: Table,
-        key: Any,  # noqa: ANN401
-        attributes: Mapping[str, Any] | None,
-    ) -> None:
-        self.extremes = Lock()
-        super().__init__(table, key, attributes)
-
-    def renew_lock(self) -> None:
-        """Forget who held the lock, in a forked child."""
-        self.extremes = Lock()
-
-    def reset(self) -> None:
-        """Start from nothing."""
-        super().reset()
-        self.low, self.high = NOTHING, -NOTHING
-
-    def widen(self, amount: float) -> None:
-        """Take a value into the extremes."""
-        with self.extremes:
-            self.low = min(self.low, amount)
-            self.high = max(self.high, amount)
-
-    def update(self, amount: float) -> None:
-        """Take a value that has been checked already."""
-        if amount < self.low or amount > self.high:
-            self.widen(amount)
-        super().update(amount)
-
-    def state(self) -> HistogramState:
-        """Return counts, sum and extremes."""
-        counts, total, _, _ = super().state()
-        return counts, total, self.low, self.high

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry import trace
 
@@ -12,8 +12,32 @@ from butterfly_otel.process.values import HIGHEST
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from opentelemetry.context import Context
+
     from butterfly_otel.engine import sdk_internals as sdk
-    from butterfly_otel.engine.instruments import CellInstrument
+
+
+class Owner(Protocol):
+    """What a fan-out needs of its instrument."""
+
+    generation: object
+    lowest: float
+    unsampled: bool
+
+    def target(self, attributes: Mapping[str, Any]) -> Cell | FanOut:
+        """Return where measurements with these attributes go now."""
+        ...
+
+    def measure(
+        self,
+        cells: Sequence[Cell],
+        amount: object,
+        attributes: Mapping[str, Any],
+        context: Context | None = None,
+        others: Sequence[sdk.ViewInstrumentMatch] = (),
+    ) -> None:
+        """Check, aggregate, and offer to the exemplar reservoirs."""
+        ...
 
 
 class FanOut:
@@ -22,14 +46,14 @@ class FanOut:
     Several readers or Views, none, or some the stock SDK aggregates.
     """
 
-    __slots__ = ("_cells", "_generation", "_others", "_owner", "attributes")
+    __slots__ = ("_attributes", "_cells", "_generation", "_others", "_owner")
 
     #: As of a cell: whether it may be measured in line.
     ready = False
 
     def __init__(
         self,
-        owner: CellInstrument,
+        owner: Owner,
         generation: object,
         attributes: Mapping[str, Any],
         cells: Sequence[Cell],
@@ -39,31 +63,41 @@ class FanOut:
         self._generation = generation
         self._cells = tuple(cells)
         self._others = tuple(others)
-        self.attributes = attributes
+        self._attributes = attributes
 
     def record(self, amount: float = 1) -> None:
         """Measure a value."""
         owner = self._owner
         if self._generation is not owner.generation:
             self._renew()
+        lowest = owner.lowest
+        quick = owner.unsampled and not self._others
+        # rendered from quick.py: fan_out any cell=self._cells ready=quick
         kind = type(amount)
         if (
             (kind is int or kind is float)
-            and owner.lowest <= amount <= HIGHEST
-            and owner.unsampled
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001 - the cheapest question there is
-            and not self._others
+            and lowest <= amount <= HIGHEST
+            and quick
+            and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
-            for cell in self._cells:
-                cell.table.update(cell, amount)
+            for each in self._cells:
+                each.table.update(each, amount)
             return
-        owner.measure(self._cells, amount, self.attributes, others=self._others)
+        # rendered until here
+        owner.measure(self._cells, amount, self._attributes, others=self._others)
+
+    def record_within(self, amount: float, context: Context) -> None:
+        """Measure a value with a context of the caller's, which may have a span."""
+        owner = self._owner
+        if self._generation is not owner.generation:
+            self._renew()
+        owner.measure(self._cells, amount, self._attributes, context, self._others)
 
     def _renew(self) -> None:
         """Find the streams there are now; somebody holds on to this target."""
         owner = self._owner
         generation = owner.generation
-        found = owner.target(self.attributes)
+        found = owner.target(self._attributes)
         if isinstance(found, Cell):
             self._cells, self._others = (found,), ()
         else:

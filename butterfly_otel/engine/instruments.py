@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
 from opentelemetry.context import Context, get_current
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.cells import Cell
 from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
 from butterfly_otel.process import timing
-from butterfly_otel.process.values import HIGHEST, clean_value, shown
+from butterfly_otel.process.values import HIGHEST, accepted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.util.types import Attributes
 
+    from butterfly_otel.engine.cells import Cell
     from butterfly_otel.engine.table import Kind
 
     Target: TypeAlias = "Cell | FanOut"
@@ -58,7 +58,6 @@ class CellInstrument:
     """
 
     __slots__ = (
-        "_bare",
         "_direct",
         "_logged",
         "_lookup",
@@ -88,9 +87,8 @@ class CellInstrument:
         # How to look up in it. Replaced as a whole: whoever measures takes no lock.
         self._lookup: _Lookup = _NO_LOOKUP
         # What is not looked up there: attribute keys and values, flat, to the target; only
-        # combinations of exact strings.
+        # combinations of exact strings, and no attributes at all.
         self._targets: dict[tuple[Any, ...], Target] = {}
-        self._bare: Target | None = None
         # Tables that may still be shared.
         self._tables: list[Table] = []
 
@@ -100,7 +98,6 @@ class CellInstrument:
             self._lookup = _NO_LOOKUP
             self.generation = object()
             self._targets = {}
-            self._bare = None
             # Those of readers that have gone would stay with all their series.
             self._tables = [each for each in self._tables if each.shareable]
             direct, self._direct = self._direct, None
@@ -112,8 +109,13 @@ class CellInstrument:
         """Forget who held the lock, in a forked child."""
         self._switch = Lock()
 
-    def target(self, attributes: Attributes) -> Target:
-        """Return where measurements with these attributes go."""
+    def target(self, attributes: Attributes, *, remembered: bool = False) -> Target:
+        """Return where measurements with these attributes go.
+
+        Args:
+            attributes: Of the measurements.
+            remembered: Whether :meth:`find` is to find it again without looking.
+        """
         generation = self.generation
         cleaned: Any = sdk.Measurement(0, 0, self, _NO_CONTEXT, attributes).attributes or {}  # type: ignore[arg-type]
         matches = self._matches(create=True)
@@ -126,22 +128,24 @@ class CellInstrument:
             and not isinstance(each._aggregation, sdk.DropAggregationState)  # noqa: SLF001
         ]
         target: Target
+        direct: Table | None = None
         if len(cells) == 1 and not others and self.unsampled and cells[0].labels() == cleaned:
-            target = cells[0]
+            [direct], [target] = tables, cells
         else:
             target = FanOut(self, generation, cleaned, cells, others)
         with self._switch:
             # Else readers have changed meanwhile: what was found is stale, and finds out.
             if generation is self.generation:
-                if isinstance(target, Cell) and self._direct is None:
-                    self._direct = target.table
-                    self._direct.make_direct(direct=True)
-                self._remember(attributes, target)
+                if direct is not None and self._direct is None:
+                    self._direct = direct
+                    direct.make_direct(direct=True)
+                if remembered:
+                    self._remember(attributes, target)
         return target
 
     def _remember(self, attributes: Any, target: Target) -> None:  # noqa: ANN401 - of the caller's
         if not attributes:
-            self._bare = target
+            self._targets[()] = target
             return
         if type(attributes) is not dict or not plain(cast("dict[str, Any]", attributes)):
             # The SDK has decided what to make of it; nothing to remember it by.
@@ -163,7 +167,7 @@ class CellInstrument:
         for table in self._tables:
             if table.join(stream, kind):
                 return table
-        table = Table(cast("Any", self), kind)
+        table = Table(self, kind)
         table.join(stream, kind)
         self._tables = [*(each for each in self._tables if each.shareable), table]
         return table
@@ -202,7 +206,8 @@ class CellInstrument:
         others: Sequence[sdk.ViewInstrumentMatch] = (),
     ) -> None:
         """Check, aggregate, and offer to the exemplar reservoirs."""
-        checked = self.check(amount)
+        refuse = self.on_invalid or self._log_invalid
+        checked = accepted(amount, negative_allowed=not self.non_negative, refuse=refuse)
         if checked is None:
             return
         live = [cell.table.update(cell, checked) for cell in cells]
@@ -220,14 +225,6 @@ class CellInstrument:
             for cell in live:
                 cell.table.offer(cell, measurement)
 
-    def check(self, amount: object) -> float | None:
-        """Return a value the instrument can take; ``None`` after reporting any other."""
-        cleaned = clean_value(amount, negative_allowed=not self.non_negative)
-        if isinstance(cleaned, str):
-            (self.on_invalid or self._log_invalid)(cleaned, amount)
-            return None
-        return cleaned
-
     def find(self, attributes: Attributes) -> Target:
         """Return where measurements with these attributes go, remembered or looked up.
 
@@ -240,14 +237,14 @@ class CellInstrument:
                 cell: Cell | None = table.get(values(given))
                 if cell is not None:
                     return cell
-            flat: tuple[Any, ...] = (*given, *given.values())
+            flat: tuple[Any, ...] = (*given, *given.values()) if given else ()
             return self._targets[flat]
         except Exception:  # noqa: BLE001 - not remembered, or a mapping that does anything
             return self._find_anew(attributes)
 
     def _find_anew(self, attributes: Attributes) -> Target:
         try:
-            return self._bare if not attributes and self._bare else self.target(attributes)
+            return self.target(attributes, remembered=True)
         except Exception as error:  # noqa: BLE001 - a mapping of the caller's own may do anything
             if "attributes" not in self._logged:
                 self._logged.add("attributes")
@@ -258,20 +255,7 @@ class CellInstrument:
                     shown(error),
                 )
             # As the SDK takes what is no mapping at all.
-            return self._bare or self.target(None)
-
-    def measure_within(self, target: Target, amount: float, context: Context) -> None:
-        """Measure with a context of the caller's."""
-        if isinstance(target, Cell):
-            self.measure((target,), amount, target.labels(), context)
-        else:
-            self.measure(
-                target._cells,  # noqa: SLF001
-                amount,
-                target.attributes,
-                context,
-                target._others,  # noqa: SLF001
-            )
+            return self._targets.get(()) or self.target(None, remembered=True)
 
     def _most_targets(self) -> int:
         limits = [each._cardinality_limit for each in self._matches(create=False)]  # noqa: SLF001

@@ -1,8 +1,9 @@
 """The four synchronous instruments: the methods that measure.
 
-They repeat what cells do, because a call costs more than all of it; what they can't tell at
-once, whatever the reason, goes to the cell. Their attributes are OpenTelemetry's
-``Attributes``, typed ``Any`` because no type checker can tell what is in a plain dict.
+They repeat what cells do, because a call costs more than all of it (rendered from
+``render/quick.py``); what they can't tell at once, whatever the reason, goes to the cell. Their
+attributes are OpenTelemetry's ``Attributes``, typed ``Any`` because no type checker can tell what
+is in a plain dict.
 """
 # pyright: reportUnknownArgumentType=false
 
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.cells import CounterCell, HistogramCell, LastValueCell, SumCell
+from butterfly_otel.engine.cells import CounterCell, LastValueCell, SumCell
+from butterfly_otel.engine.histograms import HistogramCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
@@ -45,18 +47,20 @@ class CellCounter(sdk.Counter, CellInstrument):
                 target = self.find(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
             target = self.find(attributes)
+        # rendered from quick.py: counter small cell=target also="context is None"
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
-            and target.ready
             and context is None
+            and target.ready
             and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             target.value += amount
             return
+        # rendered until here
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, context)
+            target.record_within(amount, context)
 
 
 class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
@@ -77,7 +81,7 @@ class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, context)
+            target.record_within(amount, context)
 
 
 class CellGauge(sdk.Gauge, CellInstrument):
@@ -98,7 +102,7 @@ class CellGauge(sdk.Gauge, CellInstrument):
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, context)
+            target.record_within(amount, context)
 
 
 class CellHistogram(sdk.Histogram, CellInstrument):
@@ -124,11 +128,12 @@ class CellHistogram(sdk.Histogram, CellInstrument):
                 target = self.find(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
             target = self.find(attributes)
+        # rendered from quick.py: histogram float cell=target also="context is None"
         if (
             type(amount) is float
             and 0.0 <= amount <= HIGHEST
-            and target.ready
             and context is None
+            and target.ready
             and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             if amount < target.low or amount > target.high:
@@ -137,10 +142,11 @@ class CellHistogram(sdk.Histogram, CellInstrument):
             counts = target.counts
             counts[index], target.total = counts[index] + 1, target.total + amount
             return
+        # rendered until here
         if context is None:
             target.record(amount)
         else:
-            self.measure_within(target, amount, context)
+            target.record_within(amount, context)
 
 
 #: The SDK's instrument classes and ours.

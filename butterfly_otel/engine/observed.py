@@ -9,7 +9,7 @@ Observations of one reader come one after the other: the SDK collects under a lo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell, SumCell
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics.export import AggregationTemporality
 
-    from butterfly_otel.engine.storage import CellReaderStorage
+
+class Storage(Protocol):
+    """What a stream needs of its reader's storage."""
+
+    reads_cells: bool
 
 
 class ObservedTable(Keyed):
@@ -132,7 +136,7 @@ class ObservedTable(Keyed):
 class ObservedStream(sdk.ViewInstrumentMatch):
     """The stream of an observable instrument for a cumulative reader."""
 
-    def __init__(self, storage: CellReaderStorage, made: type[Cell], **settings: Any) -> None:  # noqa: ANN401
+    def __init__(self, storage: Storage, made: type[Cell], **settings: Any) -> None:  # noqa: ANN401
         super().__init__(**settings)
         self._storage = storage
         self._table = ObservedTable(made, self._cardinality_limit)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
-from butterfly_otel.engine.cells import Cell, HistogramCell, LastValueCell
+from butterfly_otel.engine.cells import Cell, LastValueCell
+from butterfly_otel.engine.histograms import HistogramCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-from butterfly_otel.engine.cells import HistogramCell
+from butterfly_otel.engine.histograms import HistogramCell
 from butterfly_otel.engine.points import point_of
 
 if TYPE_CHECKING:

@@ -8,28 +8,42 @@ collection runs over it unchanged.
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import (
     Cell,
     CounterCell,
-    HistogramCell,
     LastValueCell,
-    MinMaxHistogramCell,
     SumCell,
 )
+from butterfly_otel.engine.histograms import HistogramCell, MinMaxHistogramCell
 from butterfly_otel.engine.points import CellPoints
 from butterfly_otel.engine.reservoirs import Reservoirs
-from butterfly_otel.engine.table import Kind
+from butterfly_otel.engine.table import Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.sdk.metrics.export import AggregationTemporality
 
-    from butterfly_otel.engine.instruments import CellInstrument
-    from butterfly_otel.engine.storage import CellReaderStorage
+
+class Owner(Protocol):
+    """What a stream needs of its instrument."""
+
+    def table_for(self, stream: CellStream, kind: Kind) -> Table:
+        """Return the table of a reader's new stream, which others may share."""
+        ...
+
+
+class Storage(Protocol):
+    """What a stream needs of its reader's storage."""
+
+    reads_cells: bool
+
+    def enlist(self, instrument: Any) -> None:  # noqa: ANN401 - as it was made for
+        """Collect an instrument from now on."""
+        ...
 
 
 def cell_class(aggregation: Any, *, non_negative: bool) -> type[Cell] | None:  # noqa: ANN401
@@ -49,20 +63,20 @@ class CellStream(sdk.ViewInstrumentMatch):
     """What one reader has of one View of one instrument. Thread-safe.
 
     Attributes:
-        storage: Everything of its reader.
         table: The series, which other readers may share.
     """
 
     def __init__(
         self,
-        owner: CellInstrument,
-        storage: CellReaderStorage,
+        owner: Owner,
+        storage: Storage,
         made: type[Cell],
         time_to_live: float | None = None,
         **settings: Any,  # noqa: ANN401 - the SDK's
     ) -> None:
         super().__init__(instrument=owner, **settings)  # type: ignore[arg-type]
-        self.storage = storage
+        self._owner = owner
+        self._storage = storage
         self._reservoirs = Reservoirs(self)
         kind = Kind(
             view=self._view,
@@ -78,6 +92,10 @@ class CellStream(sdk.ViewInstrumentMatch):
     def previous_collection(self) -> int | None:
         """When a delta was last collected, in nanoseconds since the epoch."""
         return self._previous_collection_start_nanos
+
+    def enlist(self) -> None:
+        """Let the reader collect the instrument from now on."""
+        self._storage.enlist(self._owner)
 
     def consume_measurement(
         self,
@@ -115,7 +133,7 @@ class CellStream(sdk.ViewInstrumentMatch):
             reservoirs, self._reservoirs = self._reservoirs, Reservoirs(self)
             return [reservoirs.point(cell, now, state) for cell, state in drained] or None
         cells, epoch = self.table.living(collected=True)
-        if self.storage.reads_cells and not self._reservoirs:
+        if self._storage.reads_cells and not self._reservoirs:
             return CellPoints(self.table, cells, epoch, now) if cells else None
         states = ((cell, cell.read()) for cell in cells)
         points = [

@@ -20,10 +20,10 @@ from butterfly_otel.process import timing
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.sdk.metrics.view import View
 
-    from butterfly_otel.engine.instruments import CellInstrument
-    from butterfly_otel.engine.streams import CellStream
+    from butterfly_otel.engine.neighbours import Owner, Reader
 
 
 class Kind(NamedTuple):
@@ -59,7 +59,7 @@ class Table(Keyed):
             measured without asking the instrument.
     """
 
-    def __init__(self, owner: CellInstrument, kind: Kind) -> None:
+    def __init__(self, owner: Owner, kind: Kind) -> None:
         self.owner = owner
         self.bounds = kind.bounds
         self.cells: dict[Any, Cell] = {}
@@ -74,13 +74,13 @@ class Table(Keyed):
         # Those that somebody holds on to, for a series that is not there yet or any more.
         self._dormant: WeakValueDictionary[Any, Cell] = WeakValueDictionary()
         self._lock = Lock()
-        self._streams: tuple[CellStream, ...] = ()
+        self._streams: tuple[Reader, ...] = ()
         # Closed to further readers from the first measurement on, and then collected by all.
         self._closed = False
         self._enlisted = False
         self._removed = False
 
-    def join(self, stream: CellStream, kind: Kind) -> bool:
+    def join(self, stream: Reader, kind: Kind) -> bool:
         """Let a reader's stream use this table; tell whether it may."""
         with self._lock:
             if self._streams and (self._closed or not kind.cumulative or kind != self._kind):
@@ -92,7 +92,7 @@ class Table(Keyed):
         """Return the lock under which cells change where statements are not atomic."""
         return self._lock
 
-    def leads(self, stream: CellStream) -> bool:
+    def leads(self, stream: Reader) -> bool:
         """Tell whether a stream is the first of those that share the table."""
         return self._streams[0] is stream
 
@@ -151,7 +151,7 @@ class Table(Keyed):
             self._closed = True
         # Outside the lock: a collection takes the storage's lock first, then this one.
         for stream in self._streams:
-            stream.storage.enlist(self.owner)
+            stream.enlist()
         self._enlisted = True
 
     def _awake(self, cell: Cell) -> Cell:
@@ -177,12 +177,17 @@ class Table(Keyed):
         cell.ready = self.open
         return cell
 
-    def slow(self, cell: Cell, amount: float) -> None:
-        """Take a measurement that a cell's ``record`` had no quick answer to."""
+    def slow(self, cell: Cell, amount: float, context: Context | None = None) -> None:
+        """Take a measurement that a cell had no quick answer to."""
         if self.direct:
-            self.owner.measure((cell,), amount, cell.labels())
+            self.owner.measure((cell,), amount, cell.labels(), context)
+            return
+        # Found when it was the only table. What is found now stands for all there are.
+        target = self.owner.find(cell.labels())
+        if context is None:
+            target.record(amount)
         else:
-            self.owner.find(cell.labels()).record(amount)
+            target.record_within(amount, context)
 
     @property
     def open(self) -> bool:

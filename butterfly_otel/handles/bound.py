@@ -1,28 +1,25 @@
-"""Bound instruments, whose labels are given once, and timers."""
+"""Bound instruments, whose labels are given once.
+
+Their quick ways are rendered from ``render/quick.py``; what they leave goes to the target.
+"""
 
 from __future__ import annotations
 
-import functools
-import inspect
 from bisect import bisect_left
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
-from butterfly_otel.process import timing, tracing
+from butterfly_otel.handles.timer import Timer
+from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from types import TracebackType
+    from collections.abc import Generator
 
-    from typing_extensions import Self
-
-    #: Takes one measured value for one series.
-    Recorder = Callable[[float], None]
     #: Label values in the contract's order; ``None`` where the caller gave none.
     LabelValues = tuple[object, ...]
 
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
+__all__ = ["Bound", "BoundCounter", "BoundGauge", "BoundHistogram", "BoundUpDownCounter", "Timer"]
 
 
 class Target(Protocol):
@@ -133,22 +130,28 @@ class BoundCounter(Bound):
     def add(self, amount: float) -> None:
         """Add ``amount``, 0 or more."""
         cell = self._cell
+        # rendered from quick.py: counter small tracing=tracing.api
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001 - the cheapest question there is
+            and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             cell.value += amount
-        else:
-            cell.record(amount)
+            return
+        # rendered until here
+        cell.record(amount)
 
     def inc(self) -> None:
         """Add one."""
         cell = self._cell
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:  # noqa: SLF001
+        # rendered from quick.py: counter one amount=1 tracing=tracing.api
+        if (
+            cell.ready and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
+        ):
             cell.value += 1
-        else:
-            cell.record(1)
+            return
+        # rendered until here
+        cell.record(1)
 
 
 class BoundUpDownCounter(Bound):
@@ -163,18 +166,26 @@ class BoundUpDownCounter(Bound):
     def inc(self, amount: float = 1) -> None:
         """Add ``amount``, by default one."""
         cell = self._cell
-        if amount is ONE and cell.ready and tracing.api._TRACER_PROVIDER is None:  # noqa: SLF001
-            cell.value += 1
-        else:
-            cell.record(amount)
+        # rendered from quick.py: sum one tracing=tracing.api
+        if (
+            amount is ONE and cell.ready and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
+        ):
+            cell.value += amount
+            return
+        # rendered until here
+        cell.record(amount)
 
     def dec(self, amount: float = 1) -> None:
         """Subtract ``amount``, by default one."""
         cell = self._cell
-        if amount is ONE and cell.ready and tracing.api._TRACER_PROVIDER is None:  # noqa: SLF001
-            cell.value -= 1
-        else:
-            cell.record(negated(amount))
+        # rendered from quick.py: difference one tracing=tracing.api
+        if (
+            amount is ONE and cell.ready and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
+        ):
+            cell.value -= amount
+            return
+        # rendered until here
+        cell.record(negated(amount))
 
     @contextmanager
     def track(self) -> Generator[None, None, None]:
@@ -204,6 +215,7 @@ class BoundHistogram(Bound):
     def record(self, amount: float) -> None:
         """Record one value, 0 or more, in the metric's unit."""
         cell = self._cell
+        # rendered from quick.py: histogram float tracing=tracing.api
         if (
             type(amount) is float
             and 0.0 <= amount <= HIGHEST
@@ -215,77 +227,10 @@ class BoundHistogram(Bound):
             index = bisect_left(cell.bounds, amount)
             counts = cell.counts
             counts[index], cell.total = counts[index] + 1, cell.total + amount
-        else:
-            cell.record(amount)
+            return
+        # rendered until here
+        cell.record(amount)
 
     def time(self) -> Timer:
         """Time a ``with`` block, or every call of a decorated function, in seconds."""
         return Timer(self.record)
-
-
-class Timer:
-    """Records elapsed seconds: a context manager, and a decorator for functions and coroutines.
-
-    A generator is timed from its first item to its end. For anything else, such as methods of
-    a class or async generators, there is :func:`butterfly_otel.timed`.
-
-    Time is measured by ``time.perf_counter`` and recorded however the block ends. One timer
-    may decorate any number of functions and be entered again, also within itself, but not
-    by several threads at once; ``time()`` makes a new one each time.
-    """
-
-    __slots__ = ("_record", "_starts")
-
-    def __init__(self, record: Recorder) -> None:
-        self._record = record
-        self._starts: list[float] = []
-
-    def __enter__(self) -> Self:
-        self._starts.append(timing.perf_counter())
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._record(timing.perf_counter() - self._starts.pop())
-
-    def __call__(self, function: _Function) -> _Function:
-        """Decorate ``function`` so that each call is timed."""
-        record = self._record
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def timed_coroutine(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-                start = timing.perf_counter()
-                try:
-                    return await function(*args, **kwargs)
-                finally:
-                    record(timing.perf_counter() - start)
-
-            return cast("_Function", timed_coroutine)
-
-        if inspect.isgeneratorfunction(function):
-            generate = cast("Callable[..., Generator[Any, Any, Any]]", function)
-
-            @functools.wraps(function)
-            def timed_generator(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-                start = timing.perf_counter()
-                try:
-                    return (yield from generate(*args, **kwargs))
-                finally:
-                    record(timing.perf_counter() - start)
-
-            return cast("_Function", timed_generator)
-
-        @functools.wraps(function)
-        def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            start = timing.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                record(timing.perf_counter() - start)
-
-        return cast("_Function", timed)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: What most counters are given; CPython has one object for it.
 ONE: Final = 1
@@ -14,6 +17,23 @@ SMALL: Final = 2**30 - 1
 HIGHEST: Final = 1e150
 
 ValueProblem = Literal["not_a_number", "not_finite", "negative"]
+
+
+def accepted(
+    value: object, *, negative_allowed: bool, refuse: Callable[[ValueProblem, object], None]
+) -> float | None:
+    """Return a value that a metric can hold, None after ``refuse(reason, value)`` of any other.
+
+    Every measured value that has not gone the quick way is checked here.
+    """
+    # The two classes nearly every value has need no further look.
+    if (type(value) is int or type(value) is float) and 0 <= value <= HIGHEST:
+        return value
+    cleaned = clean_value(value, negative_allowed=negative_allowed)
+    if isinstance(cleaned, str):
+        refuse(cleaned, value)
+        return None
+    return cleaned
 
 
 def clean_value(value: object, *, negative_allowed: bool) -> float | ValueProblem:

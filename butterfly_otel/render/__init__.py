@@ -1,7 +1,7 @@
 """Everything that is rendered from the catalogue and from the settings, and checked in.
 
-One module an artefact, each a pure function from the data to text; writing and comparing
-happen here.
+One module an artefact, each a pure function from the data to text, and the quick way of a
+measurement, which is rendered into modules written by hand; writing and comparing happen here.
 
 A new artefact is a module with such a function and an entry in ``ARTEFACTS``. May import:
 ``operate``, ``settings``, ``views``, ``handles`` and what is below them.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from butterfly_otel.render import dashboards
 from butterfly_otel.render.configure import render_configure
 from butterfly_otel.render.handles import render_handles
+from butterfly_otel.render.quick import place
 from butterfly_otel.render.reference import render_reference
 from butterfly_otel.render.rules import (
     ALERTS_FILE,
@@ -50,6 +51,22 @@ class Artefact:
         """Whether it can be rendered here."""
         return self.extra != dashboards.EXTRA or dashboards.available()
 
+    def text(self, root: Path) -> str:
+        """Return what the file below ``root`` should be."""
+        del root
+        return self.render()
+
+
+@dataclass(frozen=True, slots=True)
+class Marked(Artefact):
+    """A file that is written by hand but for its marked places."""
+
+    render: Callable[[], str] = str
+
+    def text(self, root: Path) -> str:
+        """Return the file below ``root`` with its marked places rendered anew."""
+        return place((root / self.path).read_text(encoding="utf-8"))
+
 
 ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("butterfly_otel/metrics.py", render_handles),
@@ -63,6 +80,16 @@ ARTEFACTS: tuple[Artefact, ...] = (
         Artefact(f"docs/dashboards/{name}", render, dashboards.EXTRA)
         for name, render in dashboards.renderers().items()
     ),
+    *(
+        Marked(f"butterfly_otel/{name}.py")
+        for name in (
+            "engine/cells",
+            "engine/histograms",
+            "engine/fanout",
+            "engine/kinds",
+            "handles/bound",
+        )
+    ),
 )
 
 
@@ -72,7 +99,7 @@ def stale(root: Path, artefacts: Iterable[Artefact] = ARTEFACTS) -> list[Artefac
     What can't be rendered here, for want of an extra, is not among them: see `unchecked`.
     """
     possible = (each for each in artefacts if each.possible)
-    return [each for each in possible if _read(root / each.path) != each.render()]
+    return [each for each in possible if _read(root / each.path) != each.text(root)]
 
 
 def unchecked() -> list[Artefact]:
@@ -90,7 +117,7 @@ def write(root: Path, artefacts: Iterable[Artefact] = ARTEFACTS) -> list[Artefac
     for each in changed:
         path = root / each.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(each.render(), encoding="utf-8", newline="\n")
+        path.write_text(each.text(root), encoding="utf-8", newline="\n")
     return changed
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
+from textwrap import indent, wrap
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
 from butterfly_otel.handles.handles import nesting
+from butterfly_otel.render.quick import quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +38,6 @@ from butterfly_otel.handles.bound import (
     BoundGauge,
     BoundHistogram,
     BoundUpDownCounter,
-    Timer,
     negated,
 )
 from butterfly_otel.handles.handles import (
@@ -48,6 +48,7 @@ from butterfly_otel.handles.handles import (
     UpDownCounterHandle,
     int_text,
 )
+from butterfly_otel.handles.timer import Timer
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ _BOUND = {
 }
 #: Method name, its value parameter, its body, its docstring.
 _Method = tuple[str, str, str, str, str]
-#: The whole way of a measurement through a handle, in line: calls are what costs. What the
-#: statements mean, and why they need no lock, says ``engine/cells.py``.
+#: Where a measurement goes, in line as the quick way is: calls are what costs.
 _FIND = """\
 cells = self._cells
         if cells is None:
@@ -84,43 +84,21 @@ cells = self._cells
         except Exception:  # unknown, or no label value at all
             cell = self.find({values})
         """
-_IN_LINE = """\
-if (
-            {check}
-            and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
-        ):
-            {statement}
-        else:
-            cell.record({value})"""
+_MARGIN = " " * 8
 _RECORD = f"{_FIND}cell.record({{value}})"
-_ADD = _FIND + _IN_LINE.format(
-    check="(amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))",
-    statement="cell.value += amount",
-    value="amount",
-)
-_INC = (
-    _FIND
-    + """\
-if cell.ready and tracing.api._TRACER_PROVIDER is None:
-            cell.value += 1
-        else:
-            cell.record(1)"""
-)
-_OBSERVE = _FIND + _IN_LINE.format(
-    check="type(value) is float\n            and 0.0 <= value <= HIGHEST",
-    statement="""\
-if value < cell.low or value > cell.high:
-                cell.widen(value)
-            index = bisect_left(cell.bounds, value)
-            counts = cell.counts
-            counts[index], cell.total = counts[index] + 1, cell.total + value""",
-    value="value",
-)
+
+
+def _in_line(kind: str, check: str, amount: str) -> str:
+    """Return the body of a method that measures in line and leaves the rest to the cell."""
+    way = quick(kind, check, len(_MARGIN), amount=amount, tracing="tracing.api")
+    return f"{_FIND}{indent(way, _MARGIN).lstrip()}\n{_MARGIN}cell.record({amount})"
+
+
 _METHODS: dict[str, tuple[_Method, ...]] = {
     "counter": (
-        ("add", "amount: float", "None", _ADD, "Add ``amount``, 0 or more."),
-        ("inc", "", "None", _INC, "Add one."),
+        ("add", "amount: float", "None", _in_line("counter", "small", "amount"),
+         "Add ``amount``, 0 or more."),
+        ("inc", "", "None", _in_line("counter", "one", "1"), "Add one."),
     ),
     "up_down_counter": (
         ("add", "amount: float", "None", _RECORD.replace("{value}", "amount"),
@@ -138,7 +116,8 @@ _METHODS: dict[str, tuple[_Method, ...]] = {
          "Set the current value."),
     ),
     "histogram": (
-        ("record", "value: float", "None", _OBSERVE, "Record one value, 0 or more."),
+        ("record", "value: float", "None", _in_line("histogram", "float", "value"),
+         "Record one value, 0 or more."),
         ("time", "", "Timer", "return BoundHistogram(self, {values}).time()",
          "Time a ``with`` block, or every call of a decorated function, in seconds."),
     ),

@@ -1,0 +1,71 @@
+"""What a table needs of those above it: its instrument, and the readers' streams that share it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.context import Context
+
+    from butterfly_otel.engine import sdk_internals as sdk
+    from butterfly_otel.engine.cells import Cell
+
+
+class Target(Protocol):
+    """Where measurements of one set of attributes go: a cell, or whatever stands for several."""
+
+    def record(self, amount: float) -> None:
+        """Measure a value."""
+        ...
+
+    def record_within(self, amount: float, context: Context) -> None:
+        """Measure a value with a context of the caller's."""
+        ...
+
+
+class Owner(Protocol):
+    """What a table needs of its instrument."""
+
+    non_negative: bool
+
+    @property
+    def in_line(self) -> type[Cell]:
+        """The cells that the instrument measures in line."""
+        ...
+
+    def find(self, attributes: Any) -> Target:  # noqa: ANN401 - OpenTelemetry's Attributes
+        """Return where measurements with these attributes go now."""
+        ...
+
+    def measure(
+        self,
+        cells: Sequence[Cell],
+        amount: object,
+        attributes: Mapping[str, Any],
+        context: Context | None = None,
+    ) -> None:
+        """Check, aggregate, and offer to the exemplar reservoirs."""
+        ...
+
+
+class Reader(Protocol):
+    """What a table needs of the stream by which a reader sees it."""
+
+    @property
+    def previous_collection(self) -> int | None:
+        """When a delta was last collected, in nanoseconds since the epoch."""
+        ...
+
+    def enlist(self) -> None:
+        """Let the reader collect the instrument from now on."""
+        ...
+
+    def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
+        """Offer a measurement to the cell's exemplar reservoir."""
+        ...
+
+    def forget(self, cell: Cell) -> None:
+        """Forget a series' exemplars."""
+        ...
