@@ -34,6 +34,7 @@ lint: $(DEV_READY) ## Check style, types, layers and rendered files.
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/circles.py
 	$(BIN)/butterfly-otel render --check
 
 docs: $(DEV_READY) ## Build the documentation into build/docs; a warning is an error.

@@ -36,6 +36,8 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    # For the command that renders the page on all of them.
+    parser.set_defaults(whole=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (catalog, check, dashboards, demo, render, rules, sizes, top, views):
         command.add_parser(commands)

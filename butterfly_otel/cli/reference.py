@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from butterfly_otel.render import Artefact
@@ -83,12 +84,10 @@ def _markdown(text: str) -> str:
     return _cell(_ROLE.sub(r"`\1`", text).replace("``", "`"))
 
 
-def render_commands() -> str:
-    """Return the text of ``docs/reference/cli.md``."""
-    from butterfly_otel.cli import build_parser  # noqa: PLC0415 - it has the command that renders
-
+def render_commands(whole: argparse.ArgumentParser) -> str:
+    """Return the text of ``docs/reference/cli.md``, from the parser of the whole command."""
     lines = [_NOTE.format(source="the parsers in `butterfly_otel/cli`") + _COMMANDS]
-    for name, parser in _subparsers(build_parser()).items():
+    for name, parser in _subparsers(whole).items():
         lines += [f"## `butterfly-otel {name}`", "", _cell(parser.description or ""), ""]
         lines += ["| Argument | Meaning |", "|---|---|"]
         lines += [f"| {_spelling(each)} | {_help(each)} |" for each in _actions(parser)]
@@ -134,8 +133,9 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-#: What is rendered here, as `butterfly_otel.render` has it.
-ARTEFACTS: tuple[Artefact, ...] = (
-    Artefact("docs/reference/configuration.md", render_settings),
-    Artefact("docs/reference/cli.md", render_commands),
-)
+def artefacts(whole: argparse.ArgumentParser) -> tuple[Artefact, ...]:
+    """Return what is rendered here, as `butterfly_otel.render` has it."""
+    return (
+        Artefact("docs/reference/configuration.md", render_settings),
+        Artefact("docs/reference/cli.md", partial(render_commands, whole)),
+    )

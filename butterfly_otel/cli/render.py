@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from butterfly_otel.render import stale, unchecked, write  # noqa: PLC0415
     from butterfly_otel.render.dashboards import INSTALL  # noqa: PLC0415
 
-    artefacts = every_artefact()
+    artefacts = every_artefact(args.whole)
     left_out = unchecked()
     if left_out:
         done = "checked" if args.check else "rendered"
@@ -67,9 +67,13 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outdated else 0
 
 
-def every_artefact() -> tuple[Artefact, ...]:
-    """Return what is rendered: from the catalogue, and from the settings and commands."""
+def every_artefact(whole: argparse.ArgumentParser) -> tuple[Artefact, ...]:
+    """Return what is rendered: from the catalogue, and from the settings and commands.
+
+    Args:
+        whole: The parser of the whole command, of which this one is a part.
+    """
     from butterfly_otel.cli import reference  # noqa: PLC0415 - it imports the SDK
     from butterfly_otel.render import ARTEFACTS  # noqa: PLC0415
 
-    return (*ARTEFACTS, *reference.ARTEFACTS)
+    return (*ARTEFACTS, *reference.artefacts(whole))

@@ -72,8 +72,10 @@ _BOUND = {
     "gauge": "BoundGauge",
     "histogram": "BoundHistogram",
 }
-#: Method name, its value parameter, its body, its docstring.
-_Method = tuple[str, str, str, str, str]
+#: The kind and the check of a template of ``render/quick.py``, and what the amount is called.
+_Quick = tuple[str, str, str]
+#: Method name, its value parameter, its result, its body, its docstring.
+_Method = tuple[str, str, str, "str | _Quick", str]
 #: Where a measurement goes, in line as the quick way is: calls are what costs.
 _FIND = """\
 cells = self._cells
@@ -86,19 +88,11 @@ cells = self._cells
         """
 _MARGIN = " " * 8
 _RECORD = f"{_FIND}cell.record({{value}})"
-
-
-def _in_line(kind: str, check: str, amount: str) -> str:
-    """Return the body of a method that measures in line and leaves the rest to the cell."""
-    way = quick(kind, check, len(_MARGIN), amount=amount, tracing="tracing.api")
-    return f"{_FIND}{indent(way, _MARGIN).lstrip()}\n{_MARGIN}cell.record({amount})"
-
-
 _METHODS: dict[str, tuple[_Method, ...]] = {
     "counter": (
-        ("add", "amount: float", "None", _in_line("counter", "small", "amount"),
+        ("add", "amount: float", "None", ("counter", "small", "amount"),
          "Add ``amount``, 0 or more."),
-        ("inc", "", "None", _in_line("counter", "one", "1"), "Add one."),
+        ("inc", "", "None", ("counter", "one", "1"), "Add one."),
     ),
     "up_down_counter": (
         ("add", "amount: float", "None", _RECORD.replace("{value}", "amount"),
@@ -116,7 +110,7 @@ _METHODS: dict[str, tuple[_Method, ...]] = {
          "Set the current value."),
     ),
     "histogram": (
-        ("record", "value: float", "None", _in_line("histogram", "float", "value"),
+        ("record", "value: float", "None", ("histogram", "float", "value"),
          "Record one value, 0 or more."),
         ("time", "", "Timer", "return BoundHistogram(self, {values}).time()",
          "Time a ``with`` block, or every call of a decorated function, in seconds."),
@@ -173,8 +167,14 @@ def _class(metric: Metric) -> Iterator[str]:
     yield f'{metric.handle_name} = {name}("{metric.name}")'
 
 
+def _in_line(kind: str, check: str, amount: str) -> str:
+    """Return the body of a method that measures in line and leaves the rest to the cell."""
+    way = quick(kind, check, len(_MARGIN), amount=amount, tracing="tracing.api")
+    return f"{_FIND}{indent(way, _MARGIN).lstrip()}\n{_MARGIN}cell.record({amount})"
+
+
 def _method(
-    metric: Metric, name: str, value: str, result: str, body: str, doc: str
+    metric: Metric, name: str, value: str, result: str, body: str | _Quick, doc: str
 ) -> Iterator[str]:
     yield f"    def {name}("
     yield "        self,"
@@ -186,7 +186,8 @@ def _method(
         yield f"        {label.key}: {_annotation(label)},"
     yield f"    ) -> {result}:"
     yield f'        """{doc}"""'
-    yield f"        {body.format(values=_values(metric), path=_path(metric))}"
+    text = body if isinstance(body, str) else _in_line(*body)
+    yield f"        {text.format(values=_values(metric), path=_path(metric))}"
 
 
 def _annotation(label: Label) -> str:

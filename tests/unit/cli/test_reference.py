@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from butterfly_otel.cli import reference
+from butterfly_otel.cli import build_parser, reference
 from butterfly_otel.settings.config import SETTINGS
 
 
@@ -37,7 +37,7 @@ def test_defaults_are_told_as_they_are_declared() -> None:
 
 def test_every_command_has_its_options_and_examples() -> None:
     """Each command is a section with its options, and its epilogue."""
-    page = reference.render_commands()
+    page = reference.render_commands(build_parser())
     for command in ("catalog", "check", "demo", "render", "rules"):
         assert f"## `butterfly-otel {command}`" in page
     assert "`--threshold NAME=VALUE`" in page

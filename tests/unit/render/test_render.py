@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from butterfly_otel import catalog, metrics
-from butterfly_otel.cli import main
+from butterfly_otel.cli import build_parser, main
 from butterfly_otel.cli.render import every_artefact
 from butterfly_otel.render import stale, write
 
 ROOT = Path(__file__).parents[3]
-ARTEFACTS = every_artefact()
+ARTEFACTS = every_artefact(build_parser())
 
 
 def copy_of_the_tree(folder: Path) -> Path:

@@ -1,0 +1,104 @@
+"""The quick way of a measurement: rendered from one file, wherever it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from butterfly_otel.render import ARTEFACTS, Marked
+from butterfly_otel.render import quick as templates
+from butterfly_otel.render.handles import render_handles
+from butterfly_otel.render.quick import QUICK, Quick, place, quick
+
+ROOT = Path(__file__).parents[3]
+MARKED = [ROOT / each.path for each in ARTEFACTS if isinstance(each, Marked)]
+#: What changes the value of a cell, or asks whether anybody traces.
+TELLTALE = re.compile(r"(?m)^ +\S+\.value [-+]= |^ +counts\[index\]|\b_TRACER_PROVIDER is None")
+
+BY_HAND = """\
+class Cell:
+    def record(self, amount):
+        # rendered from quick.py: sum any cell=self
+        # rendered until here
+        self.slow(amount)
+"""
+RENDERED = """\
+class Cell:
+    def record(self, amount):
+        # rendered from quick.py: sum any cell=self
+        kind = type(amount)
+        if (
+            (kind is int or kind is float)
+            and -HIGHEST <= amount <= HIGHEST
+            and self.ready
+            and trace._TRACER_PROVIDER is None  # noqa: SLF001
+        ):
+            self.value += amount
+            return
+        # rendered until here
+        self.slow(amount)
+"""
+
+
+def test_a_marked_place_is_rendered_and_all_else_left() -> None:
+    """The names of the place are in the text, and rendering again changes nothing."""
+    assert place(BY_HAND) == RENDERED
+    assert place(RENDERED) == RENDERED
+
+
+def test_what_is_written_into_a_place_by_hand_is_overwritten() -> None:
+    """The template is the one place to edit, so an edit of a copy does not last."""
+    edited = RENDERED.replace("self.value += amount", "self.value += 2 * amount")
+    assert place(edited) == RENDERED
+
+
+def test_a_changed_template_reaches_every_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One edit, as of a new guard, and all modules and handles have it."""
+    monkeypatch.setattr(templates, "_GUARD", "ready\nand new_guard(tracing)")
+    texts = [place(path.read_text(encoding="utf-8")) for path in MARKED]
+    assert all("new_guard(" in text for text in texts)
+    for text in (*texts, render_handles()):
+        assert "_TRACER_PROVIDER" not in re.sub("#.*", "", text)
+    assert render_handles().count("new_guard(tracing.api)") > 40
+
+
+def test_a_changed_statement_reaches_every_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of counters stands in cells, instruments, bound instruments and handles."""
+    checks = QUICK["counter"].checks
+    monkeypatch.setitem(QUICK, "counter", Quick("cell.value = cell.value + amount", checks))
+    named = {path.stem: place(path.read_text(encoding="utf-8")) for path in MARKED}
+    assert "self.value = self.value + amount" in named["cells"]
+    assert "target.value = target.value + amount" in named["kinds"]
+    assert "cell.value = cell.value + 1" in named["bound"]
+    assert "cell.value = cell.value + amount" in render_handles()
+
+
+@pytest.mark.parametrize("path", MARKED, ids=lambda path: path.stem)
+def test_no_copy_is_written_by_hand(path: Path) -> None:
+    """Outside the marked places nothing changes a cell or asks whether anybody traces."""
+    text = path.read_text(encoding="utf-8")
+    outside = re.sub(r"(?s)# rendered from quick\.py: .*?# rendered until here", "", text)
+    assert TELLTALE.search(text)
+    assert not TELLTALE.search(outside)
+
+
+def test_a_mark_that_names_no_template_is_an_error() -> None:
+    """A misspelt kind, check or name is told, with where the right ones are."""
+    for words in ("sums any", "sum all", "sum any cel=self"):
+        with pytest.raises(ValueError, match=r"render/quick\.py"):
+            place(BY_HAND.replace("sum any cell=self", words))
+
+
+def test_a_template_that_is_no_python_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command that renders imports these modules, and could never mend them again."""
+    monkeypatch.setitem(QUICK, "sum", Quick("cell.value +=", QUICK["sum"].checks))
+    with pytest.raises(SyntaxError):
+        place(BY_HAND)
+
+
+def test_a_short_question_is_one_line() -> None:
+    """As the formatter would have it, so that rendering and formatting agree."""
+    first, *_ = quick("counter", "one", 8, amount="1").splitlines()
+    assert first == "if cell.ready and trace._TRACER_PROVIDER is None:"
