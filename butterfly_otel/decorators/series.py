@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.decorators.sources import Resolver
     from butterfly_otel.decorators.wrapping import Function
-    from butterfly_otel.handles.bound import LabelValues
+    from butterfly_otel.handles.targets import LabelValues
     from butterfly_otel.handles.timer import Recorder
 
 _BoundT_co = TypeVar("_BoundT_co", bound=Bound, covariant=True)

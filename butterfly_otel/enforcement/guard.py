@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.enforcement.violations import Violations
     from butterfly_otel.views.streams import Stream
+
+
+#: What was admitted, by the keys and values that were given.
+_Admitted: TypeAlias = "dict[tuple[tuple[str, object], ...], Mapping[str, str]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,20 @@ class LabelGuard:
     ) -> None:
         self._metric = stream.metric
         self._keys = stream.metric.label_keys
+        self._most = stream.metric.stream_limit
         self._known = frozenset(self._keys)
         self._violations = violations
+        self._on_evict = on_evict
         kept = set(stream.labels)
         self._rules = tuple(
-            _Rule(label, stream.metric, identity, violations, on_evict) if label in kept else None
+            _Rule(label, stream.metric, identity, violations, self._evicted)
+            if label in kept
+            else None
             for label in stream.metric.labels
         )
+        # Mappings that were admitted unchanged; replaced whenever a value loses its place, so
+        # that who is just admitting one cannot put it into what counts from then on.
+        self._admitted: _Admitted = {}
 
     def admit(self, values: Sequence[object]) -> tuple[dict[str, str], bool]:
         """Return the attributes for label values in the contract's order.
@@ -98,9 +109,10 @@ class LabelGuard:
                 each.get(rule.key) == attributes.get(rule.key) for each in left
             ):
                 rule.release(attributes[rule.key])
+        self._admitted = {}
 
-    def keep(self, series: Sequence[Mapping[str, str]]) -> bool:
-        """Give back the places of values that none of these series has; return if there were any.
+    def keep(self, series: Sequence[Mapping[str, str]]) -> None:
+        """Give back the places of values that none of these series has.
 
         Args:
             series: The attributes of all that are left, as they were admitted.
@@ -109,16 +121,39 @@ class LabelGuard:
         for rule in self._rules:
             if rule is not None and rule.keep({each[rule.key] for each in series}):
                 gone = True
-        return gone
+        if gone:
+            self._admitted = {}
 
-    def admit_mapping(self, attributes: Mapping[str, object] | None) -> tuple[dict[str, str], bool]:
+    def _evicted(self, key: str, value: str) -> None:
+        self._admitted = {}
+        self._on_evict(key, value)
+
+    def admit_mapping(self, attributes: Mapping[str, object] | None) -> Mapping[str, str]:
         """Return the attributes for a mapping, as OpenTelemetry's own API passes it.
 
-        The flag tells whether nothing had to be changed, as in :meth:`admit`.
+        The same ones for the same mapping, where nothing had to be changed: callers and
+        callbacks give the same series again and again.
 
         Raises:
             LabelError: In strict mode, when a key or value breaks the contract.
         """
+        known = self._admitted
+        key: Any = None
+        try:
+            key = tuple(attributes.items()) if attributes else ()
+            admitted = known.get(key)
+        except Exception:  # noqa: BLE001 - a mapping that does anything, an unhashable value
+            return self._admit_mapping(attributes)[0]
+        if admitted is None:
+            admitted, clean = self._admit_mapping(attributes)
+            if clean and len(known) < self._most:
+                known[key] = admitted
+        return admitted
+
+    def _admit_mapping(
+        self, attributes: Mapping[str, object] | None
+    ) -> tuple[dict[str, str], bool]:
+        """Check a mapping; tell whether nothing had to be changed, as :meth:`admit`."""
         given, known = self._readable(attributes)
         for key in given:
             if key not in self._known:

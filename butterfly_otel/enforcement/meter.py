@@ -11,11 +11,13 @@ from butterfly_otel.enforcement.guarded import (
     GuardedCounter,
     GuardedGauge,
     GuardedHistogram,
+    GuardedUpDownCounter,
+)
+from butterfly_otel.enforcement.observable import (
     GuardedObservable,
     GuardedObservableCounter,
     GuardedObservableGauge,
     GuardedObservableUpDownCounter,
-    GuardedUpDownCounter,
 )
 from butterfly_otel.process import forks
 

@@ -16,27 +16,9 @@ from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    #: Label values in the contract's order; ``None`` where the caller gave none.
-    LabelValues = tuple[object, ...]
+    from butterfly_otel.handles.targets import LabelValues, Target
 
 __all__ = ["Bound", "BoundCounter", "BoundGauge", "BoundHistogram", "BoundUpDownCounter", "Timer"]
-
-
-class Target(Protocol):
-    """Where measurements of one series go.
-
-    Attributes:
-        ready: Whether it is a cell that may be measured in line: see ``engine/cells.py``.
-    """
-
-    @property
-    def ready(self) -> bool:
-        """Whether it may be measured in line."""
-        ...
-
-    def record(self, amount: float) -> None:
-        """Measure a value."""
-        ...
 
 
 class Dependent(Protocol):

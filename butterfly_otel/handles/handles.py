@@ -1,6 +1,6 @@
 """Handles: what an application measures with, before and after ``configure()``.
 
-A handle belongs to one metric of the catalogue. It measures nothing until a :class:`Sink`
+A handle belongs to one metric of the catalogue. It measures nothing until a sink
 is attached to it, and again nothing once the sink is detached, so instrumented code never
 has to ask whether metrics are on. ``butterfly_otel/metrics.py`` renders one typed subclass
 and one handle a metric on top of these classes.
@@ -12,10 +12,11 @@ passed; in strict mode :class:`~butterfly_otel.LabelError` and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
 from butterfly_otel import catalog
+from butterfly_otel.handles.targets import NOWHERE
 from butterfly_otel.process import forks, tracing
 
 if TYPE_CHECKING:
@@ -25,25 +26,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from butterfly_otel.catalog.model import Metric
-    from butterfly_otel.handles.bound import Dependent, LabelValues, Target
+    from butterfly_otel.handles.bound import Dependent
+    from butterfly_otel.handles.targets import LabelValues, Sink, Target
 
     #: Called at each collection; returns the one value, or an observation a series.
     ObserveCallback = Callable[[], float | Iterable[Observation]]
 
 _registering = forks.lock()
 _keeping = forks.lock()
-
-
-class Sink(Protocol):
-    """Where the measurements of one metric go while the SDK is configured."""
-
-    def target(self, values: LabelValues) -> tuple[Target, bool]:
-        """Return where measurements of label values go, and whether that may be kept."""
-        ...
-
-    def remove(self, values: LabelValues) -> None:
-        """End the series with these label values."""
-        ...
 
 
 def node_pair(first: str, second: str) -> str:
@@ -143,9 +133,10 @@ class SynchronousHandle(Handle):
 
         What may not be kept reports its violation at every measurement.
         """
-        sink, cells = self._sink, self._cells
+        # In this order: what a former sink has found must not be kept for the next one.
+        cells, sink = self._cells, self._sink
         if sink is None or cells is None:
-            return _NOWHERE, False
+            return NOWHERE, False
         target, keep = sink.target(values)
         return target, keep and self._keep(cells, values, target)
 
@@ -173,20 +164,6 @@ class SynchronousHandle(Handle):
             self._sink.remove(values)
             # What is known leads to a series that is no more; it has to be admitted again.
             self.invalidate()
-
-
-class _Nowhere:
-    """Where measurements go while the SDK is not configured."""
-
-    __slots__ = ()
-
-    ready = False
-
-    def record(self, amount: float) -> None:
-        """Record nothing."""
-
-
-_NOWHERE = _Nowhere()
 
 
 def int_text(value: object) -> object:

@@ -13,8 +13,9 @@ from butterfly_otel.catalog import telemetry
 from butterfly_otel.collectors import handles as collected
 from butterfly_otel.decorators.red_series import first_item_seconds
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
-from butterfly_otel.enforcement.guarded import Gate, GuardedObservable
+from butterfly_otel.enforcement.guarded import Gate, Synchronous
 from butterfly_otel.enforcement.meter import GuardedMeter
+from butterfly_otel.enforcement.observable import GuardedObservable
 from butterfly_otel.enforcement.violations import Violations
 from butterfly_otel.engine import GatedMeterProvider, MeterProvider
 from butterfly_otel.engine.instruments import CellInstrument
@@ -260,7 +261,7 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
         if isinstance(guarded, GuardedObservable):
             if isinstance(handle, ObservableHandle):
                 guarded.listen(handle.source())
-        elif isinstance(handle, SynchronousHandle):
+        elif isinstance(guarded, Synchronous) and isinstance(handle, SynchronousHandle):
             handle.attach(guarded)
 
 
