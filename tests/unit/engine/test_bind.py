@@ -6,6 +6,7 @@ import gc
 from typing import Any
 
 import pytest
+from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import (
@@ -287,3 +288,36 @@ def test_cells_nobody_holds_on_to_are_forgotten() -> None:
         held.table.cell({"k": str(number)})
     assert list(held.table._dormant) == ["held"]
     provider.shutdown()
+
+
+def test_what_is_bound_is_remembered_by_who_holds_it_alone() -> None:
+    """A handle keeps its targets itself; a second memory of all series would be waste."""
+    _, counter = _start(InMemoryMetricReader(DELTA))
+    for number in range(100):
+        counter.bind({"k": f"{number}"}).record(1)
+    assert len(counter._targets) == 0
+
+
+def test_a_call_without_attributes_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None and an empty dict are the same series, which is looked up once."""
+    reader = InMemoryMetricReader()
+    _, counter = _start(reader)
+    counter.add(1)
+    monkeypatch.setattr(type(counter), "target", None)
+    counter.add(1, {})
+    counter.add(1, None)
+    assert _series(reader) == {frozenset(): 3}
+
+
+@pytest.mark.parametrize("preference", [None, DELTA])
+def test_a_call_with_a_context_follows_readers_that_come(preference: Any) -> None:
+    """A target that is held, and is given a context of the caller's, measures for all readers."""
+    first, second = InMemoryMetricReader(preference), InMemoryMetricReader(preference)
+    provider, counter = _start(first)
+    bound = counter.bind({"k": "a"})
+    bound.record_within(1, Context())
+    provider.add_metric_reader(second)
+    bound.record_within(2, Context())
+    counter.add(4, {"k": "a"}, Context())
+    assert _series(first) == {_k("a"): 7}
+    assert _series(second) == {_k("a"): 6}
