@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from opentelemetry.metrics import Observation
 
 from butterfly_otel import LabelError, catalog, metrics
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
@@ -160,17 +159,11 @@ def test_a_flood_of_values_does_not_grow_the_memory() -> None:
     assert len(tokens._admitted) == catalog.BY_NAME[TOKENS].stream_limit
 
 
-def test_callbacks_and_calls_share_what_was_admitted(start: Start) -> None:
-    """An observation whose series ended is checked again, as a call's labels are."""
-    measured = start()
-    names: list[str] = []
-    meter = measured.runtime.meter_provider.get_meter("butterfly_otel")
-    meter.create_observable_gauge(
-        "butterfly_gpu_temperature_celsius",
-        [lambda _options: [Observation(60, {"gpu_id": name}) for name in names]],
-    )
-    for generation in range(30):
-        names[:] = ["GPU-0", *(f"MIG-{generation}-{number}" for number in range(7))]
-        points = measured.points("butterfly_gpu_temperature_celsius")
-        assert [each.attributes["gpu_id"] for each in points] == names
-    assert measured.values(VIOLATIONS) == {}
+def test_what_is_observed_no_more_is_checked_again() -> None:
+    """After a collection without it, an observation has to find a place like any other."""
+    gpus = guard("butterfly_gpu_temperature_celsius")
+    first = gpus.admit_mapping({"gpu_id": "GPU-0"})
+    gpus.keep([first])
+    assert gpus.admit_mapping({"gpu_id": "GPU-0"}) is first
+    gpus.keep([])
+    assert gpus.admit_mapping({"gpu_id": "GPU-0"}) is not first
