@@ -8,7 +8,13 @@ project = "butterfly-otel"
 copyright = "the authors of butterfly-otel; Apache License 2.0"
 release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinxcontrib.mermaid",
+]
 html_theme = "furo"
 html_title = f"butterfly-otel {release}"
 html_extra_path = ["prometheus_rules.yml", "prometheus_alerts.yml"]
@@ -17,6 +23,8 @@ copybutton_only_copy_prompt_lines = True
 
 # A link may lead to any heading, as on GitHub.
 myst_heading_anchors = 3
+# Likewise a picture, which GitHub takes as a plain block.
+myst_fence_as_directive = ["mermaid"]
 
 autodoc_typehints = "none"  # the signatures of the settings alone would fill a page
 autodoc_member_order = "bysource"

@@ -14,6 +14,7 @@
 ``console shown``          for other machines: only the syntax is checked, and our extras
 ``yaml file=NAME``         parsed and written to NAME
 ``promql``                 parsed by promtool, its names looked up
+``mermaid``                a picture: the methods that it names in ``<code>`` are looked up
 =========================  ====================================================================
 
 ``warns`` after any of them: it logs a warning on purpose; ``warns=perhaps``: on some machines. A

@@ -20,7 +20,7 @@ from butterfly_otel.operate.rules import recording_groups
 from tests.docs.blocks import DOCS, ROOT, all_blocks, pages
 from tests.promql_names import known, metrics
 
-LANGUAGES = {"python", "text", "console", "yaml", "promql"}
+LANGUAGES = {"python", "text", "console", "yaml", "promql", "mermaid"}
 #: Blocks that are checked here and run nowhere.
 RUNNABLE = {"python", "console", "yaml"}
 
@@ -63,6 +63,26 @@ def test_every_block_says_how_it_is_checked() -> None:
         assert directive or block.language in LANGUAGES, f"{block}: {block.language}"
         if block.language == "text":
             assert {"output", "scrape", "message", "figure"} & set(block.marks), block
+
+
+def test_every_method_in_a_picture_is_one_of_ours() -> None:
+    """A picture of the code names what there is: methods as ``Class.method``, functions alone."""
+    defined: set[str] = set()
+    for path in (ROOT / "butterfly_otel").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                defined.add(node.name)
+            elif isinstance(node, ast.ClassDef):
+                inner = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+                defined |= {f"{node.name}.{each.name}" for each in inner}
+    pictures = [block for block in all_blocks() if block.language == "mermaid"]
+    named = {
+        (str(block), name)
+        for block in pictures
+        for name in re.findall(r"<code>((?:[A-Z]\w*\.)?\w+)</code>", block.text)
+    }
+    assert len(named) > 6
+    assert sorted(each for each in named if each[1] not in defined) == []
 
 
 @pytest.mark.parametrize(
