@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,14 +26,15 @@ class Target(Protocol):
 
 
 class Owner(Protocol):
-    """What a table needs of its instrument."""
+    """What a table needs of its instrument.
+
+    Attributes:
+        non_negative: Whether negative values are refused.
+        in_line: The cells that it measures in line.
+    """
 
     non_negative: bool
-
-    @property
-    def in_line(self) -> type[Cell]:
-        """The cells that the instrument measures in line."""
-        ...
+    in_line: ClassVar[type[Cell]]
 
     def find(self, attributes: Any) -> Target:  # noqa: ANN401 - OpenTelemetry's Attributes
         """Return where measurements with these attributes go now."""
