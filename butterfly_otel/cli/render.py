@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         msg = f"{root} is no source tree of butterfly-otel; pass its root by --root"
         raise ConfigurationError(msg)
     # No other command needs it.
-    from butterfly_otel.render import stale, unchecked, write  # noqa: PLC0415
+    from butterfly_otel.render import Marked, stale, unchecked, write  # noqa: PLC0415
     from butterfly_otel.render.dashboards import INSTALL  # noqa: PLC0415
 
     artefacts = every_artefact(args.whole)
@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
     for each in outdated:
         print(f"{each.path} is out of date: run `butterfly-otel render`", file=sys.stderr)
     if not outdated:
-        print(f"{len(artefacts) - len(left_out)} files are up to date")
+        places = sum(isinstance(each, Marked) for each in artefacts)
+        whole = len(artefacts) - len(left_out) - places
+        print(f"{whole} files are up to date, and the marked places of {places} modules")
     return 1 if outdated else 0
 
 
