@@ -30,7 +30,7 @@ measured by the outermost that knows its method. Needs no extra.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from butterfly_otel.decorators.red import Method, RequestCall
 from butterfly_otel.decorators.red_series import series
@@ -45,6 +45,7 @@ from butterfly_otel.integrations.http import (
     judging,
     told_length,
 )
+from butterfly_otel.integrations.inner import EXCHANGE, ends_body, watch
 from butterfly_otel.integrations.methods import (
     RouteMethods,
     Routes,
@@ -104,6 +105,7 @@ class ButterflyMiddleware:
         self._role: Role | None = node_role
         self._types = http_errors(errors)
         self._failed = judging(failed)
+        self._watched = watch()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or whatever else the scope is for."""
@@ -120,7 +122,8 @@ class ButterflyMiddleware:
             return
         call = RequestCall(red, self._types)
         exchange = _Exchange(call, self._failed, receive, send)
-        scope[KEY] = call
+        self._watched = self._watched or watch()
+        scope[KEY], scope[EXCHANGE] = call, exchange
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except BaseException as error:
@@ -132,7 +135,7 @@ class ButterflyMiddleware:
 class _Exchange:
     """What goes back and forth between the server and the application for one request."""
 
-    __slots__ = ("_call", "_failed", "_gone", "_receive", "_send", "_start")
+    __slots__ = ("_call", "_ended", "_failed", "_gone", "_inside", "_receive", "_send", "_start")
 
     def __init__(
         self, call: RequestCall, failed: StatusFailed, receive: Receive, send: Send
@@ -141,9 +144,11 @@ class _Exchange:
         self._failed = failed
         self._receive = receive
         self._send = send
-        self._gone = False
+        self._gone = self._ended = False
         # The message by which the response has started; None where it is known to be no stream.
         self._start: Message | None = None
+        # What is known of an application whose own end cannot be seen from here.
+        self._inside: _Inside | None = None
 
     async def receive(self) -> Message:
         """Pass a message of the client on."""
@@ -154,8 +159,7 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         """Pass a message of the application on."""
-        kind = message["type"]
-        if kind == "http.response.start":
+        if message["type"] == "http.response.start":
             self._start = message
             self._call.suspect(self._failed(message["status"]))
         elif self._start is not None and message.get("more_body") and message.get("body"):
@@ -168,25 +172,56 @@ class _Exchange:
             # What servers raise on a closed connection (ASGI specification, "HTTP").
             self._gone = True
             raise
-        if kind in _BODY and not message.get("more_body"):
-            self._call.end(ClientDisconnect() if self._gone else None, None)
+        if ends_body(message):
+            self._ended = True
+            if self._gone:
+                self._call.end(ClientDisconnect(), None)
+            elif self._inside is None or self._inside.complete:
+                self._call.end(None, None)
+            # Else the end is a middleware's invention: what it raises or returns will tell.
+
+    def inside_ended(self, error: BaseException | None, *, complete: bool) -> None:
+        """Take note of how an application within a middleware has ended; the innermost counts."""
+        # It is the first to end. The same error comes by the middlewares around it once more.
+        known = self._inside
+        if known is None or (known.complete and (error is None or error is not known.error)):
+            self._inside = _Inside(error, complete)
 
     def raised(self, error: BaseException) -> None:
         """End the request with what the application has raised; nothing if it has ended."""
-        gone = self._gone and isinstance(error, OSError)
+        inside = self._inside
+        if inside is not None and inside.complete and error is inside.error:
+            self._call.end(None, None)
+            return
+        gone = self._gone and _of_connection(error)
         self._call.end(ClientDisconnect() if gone else error, None)
 
     def returned(self) -> None:
         """End the request without the end of its body; nothing if it has ended."""
+        inside = self._inside
         if self._gone:
             self._call.end(ClientDisconnect(), None)
-        else:
+        elif not self._ended or inside is None or inside.error is None:
             self._call.suspect("incomplete_response")
             self._call.end(None, None)
+        else:
+            # A task group has swallowed a cancellation. Any other error the middleware has caught,
+            # and has answered by itself.
+            caught = isinstance(inside.error, Exception)
+            self._call.end(None if caught else inside.error, None)
 
 
-#: Messages that carry the body, or the last of it.
-_BODY = frozenset({"http.response.body", "http.response.zerocopysend", "http.response.pathsend"})
+class _Inside(NamedTuple):
+    """How an application within a middleware has ended, and whether its response was whole."""
+
+    error: BaseException | None
+    complete: bool
+
+
+def _of_connection(error: BaseException) -> bool:
+    """Tell whether an error is what sending raises, which task groups may have wrapped."""
+    within: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return isinstance(error, OSError) or (within != () and all(map(_of_connection, within)))
 
 
 def metrics_app() -> ASGIApp:
