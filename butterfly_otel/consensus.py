@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Observation
     from typing_extensions import Self
 
-    from butterfly_otel.handles.handles import ObservableHandle, ObserveCallback, Registration
+    from butterfly_otel.handles.handles import ObservableHandle
+    from butterfly_otel.handles.registration import ObserveCallback, Registration
 
 _Node = TypeVar("_Node")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import Observation
 
-    from butterfly_otel.handles.handles import Registration
+    from butterfly_otel.handles.registration import Registration
 
 
 class CountsTasks(Protocol):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from butterfly_otel.collectors.registry import Chosen
     from butterfly_otel.collectors.source import Extension
     from butterfly_otel.collectors.worker import Count
-    from butterfly_otel.handles.handles import ObserveCallback, Registration
+    from butterfly_otel.handles.registration import ObserveCallback, Registration
 
 #: The meter of what sources yield outside the catalogue.
 EXTENSION_METER = "butterfly_otel.hardware"

@@ -17,10 +17,13 @@ import errno
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.process.contain import ask
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: What an exception counts as: an error type, or None where it is no error, or what decides.
 Verdict = str | Callable[[BaseException], str | None] | None
@@ -84,6 +87,15 @@ class ErrorTypes:
         extended = ErrorTypes(more)
         extended._entries = MappingProxyType({**self._entries, **extended._entries})
         return extended
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[ErrorTypes], tuple[Entries]]:
+        return ErrorTypes, (dict(self._entries),)
 
     def __repr__(self) -> str:
         return f"<ErrorTypes of {len(self._entries)} exceptions>"

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 METHODS: Final = ("inference", "checkpoint", "health_check")
 ROLES: Final = ("coordinator", "compute", "observer")
 
-#: Time to the first item of a streamed response. No metric of the contract: an extension.
-first_item_seconds: Final = HistogramHandle("butterfly_otel_request_first_item_seconds")
+
+class FirstItemSeconds(HistogramHandle):
+    """Time to the first item of a streamed response. No metric of the contract: an extension."""
+
+    __slots__ = ()
+
+
+first_item_seconds: Final = FirstItemSeconds("butterfly_otel_request_first_item_seconds")
 
 _HANDLES: Final[tuple[SynchronousHandle, ...]] = (
     metrics.requests_total,

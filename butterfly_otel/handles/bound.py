@@ -16,6 +16,8 @@ from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from typing_extensions import Self
+
     from butterfly_otel.handles.targets import LabelValues, Target
 
 __all__ = ["Bound", "BoundCounter", "BoundGauge", "BoundHistogram", "BoundUpDownCounter", "Timer"]
@@ -69,6 +71,16 @@ class Bound:
     def __repr__(self) -> str:
         """Name the handle, and the labels in the contract's order."""
         return f"<{type(self).__name__} of {self._handle!r} with {self._values}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Binder, LabelValues]]:
+        """Be pickled as a handle and label values, which stand for the same series anywhere."""
+        return type(self), (self._handle, self._values)
 
     def unsettle(self) -> None:
         """Look the series up again at the next measurement. Called by the handle."""

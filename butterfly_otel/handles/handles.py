@@ -12,25 +12,25 @@ passed; in strict mode :class:`~butterfly_otel.LabelError` and
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
 from butterfly_otel import catalog
+from butterfly_otel.handles.registration import Registration
 from butterfly_otel.handles.targets import NOWHERE
 from butterfly_otel.process import forks, tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from opentelemetry.metrics import Observation
     from typing_extensions import Self
 
     from butterfly_otel.catalog.model import Metric
     from butterfly_otel.handles.bound import Dependent
+    from butterfly_otel.handles.registration import ObserveCallback
     from butterfly_otel.handles.targets import LabelValues, Sink, Target
-
-    #: Called at each collection; returns the one value, or an observation a series.
-    ObserveCallback = Callable[[], float | Iterable[Observation]]
 
 _registering = forks.lock()
 _keeping = forks.lock()
@@ -49,7 +49,10 @@ def node_pair(first: str, second: str) -> str:
 
 
 class Handle:
-    """Base of all handles: one metric of the catalogue."""
+    """Base of all handles: one metric of the catalogue.
+
+    A handle is its own copy, and is pickled by its name. One that is no global raises TypeError.
+    """
 
     __slots__ = ("metric",)
 
@@ -60,6 +63,23 @@ class Handle:
     def __repr__(self) -> str:
         """Name the metric."""
         return f"<{type(self).__name__} {self.metric.name}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> str:
+        """Name the global that is this handle, in the module of its class."""
+        module = type(self).__module__
+        for name, value in vars(sys.modules[module]).items():
+            if value is self:
+                return name
+        raise TypeError(
+            f"{self!r} can't be pickled, because no global of {module} is this handle; pickle that"
+            " of butterfly_otel.metrics, or look it up by its name where it is unpickled"
+        )
 
 
 def nesting(metric: Metric) -> tuple[int, ...]:
@@ -212,8 +232,7 @@ class ObservableHandle(Handle):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        #: What is registered now, the oldest first; replaced at each change, so that a collection
-        #: may iterate without a lock.
+        #: The oldest first; replaced at each change, so that a collection needs no lock.
         self.registrations: tuple[Registration, ...] = ()
         self._source: object = None
 
@@ -243,7 +262,8 @@ class ObservableHandle(Handle):
             self.registrations = (*self.registrations, registration)
         return registration
 
-    def _unregister(self, registration: Registration) -> None:
+    def unregister(self, registration: Registration) -> None:
+        """Undo a registration. Called by that."""
         with _registering:
             kept = tuple(each for each in self.registrations if each is not registration)
             self.registrations = kept
@@ -255,23 +275,3 @@ class ObservableHandle(Handle):
         # Label values of any type: the guard turns them into strings at collection.
         attributes = cast("dict[str, str]", {k: v for k, v in given if v is not None})
         return Observation(value, attributes)
-
-
-class Registration:
-    """A registered observation callback; undone by ``unregister()`` or at the end of a ``with``."""
-
-    __slots__ = ("_handle", "callback")
-
-    def __init__(self, handle: ObservableHandle, callback: ObserveCallback) -> None:
-        self._handle = handle
-        self.callback = callback
-
-    def unregister(self) -> None:
-        """Stop calling the callback; harmless when done twice."""
-        self._handle._unregister(self)  # noqa: SLF001 - the two classes are one mechanism
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.unregister()

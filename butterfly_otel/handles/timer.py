@@ -37,6 +37,10 @@ class Timer:
         self._record = record
         self._starts: list[float] = []
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Recorder]]:
+        """Be copied and pickled as a timer of the same series that is not running."""
+        return type(self), (self._record,)
+
     def __enter__(self) -> Self:
         self._starts.append(timing.perf_counter())
         return self

@@ -21,7 +21,7 @@ from butterfly_otel import (
 )
 from butterfly_otel.handles.bound import BoundCounter, BoundHistogram, Timer
 from butterfly_otel.decorators import RequestCall
-from butterfly_otel.handles.handles import Registration
+from butterfly_otel.handles.registration import Registration
 from butterfly_otel.integrations.starlette import butterfly_lifespan
 from butterfly_otel.runtime.configure import Arguments
 from butterfly_otel.settings.config import GpuId

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from butterfly_otel.demo.cluster import Cluster
     from butterfly_otel.demo.consensus import Raft
     from butterfly_otel.demo.world import Gpu, Link, Node, World
-    from butterfly_otel.handles.handles import Registration
+    from butterfly_otel.handles.registration import Registration
 
 
 def register(cluster: Cluster) -> list[Registration]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aioquic.asyncio.protocol import QuicConnectionProtocol
     from opentelemetry.metrics import Observation
 
-    from butterfly_otel.handles.handles import Registration
+    from butterfly_otel.handles.registration import Registration
     from butterfly_otel.integrations.aioquic.connection import TrackedConnection
     from butterfly_otel.integrations.aioquic.internals import Snapshot
     from butterfly_otel.integrations.peers import Link
