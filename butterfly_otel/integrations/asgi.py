@@ -53,7 +53,9 @@ from butterfly_otel.integrations.methods import (
     require_mapping,
     require_role,
 )
+from butterfly_otel.integrations.refusal import Late
 from butterfly_otel.integrations.scraping import CurrentMetrics
+from butterfly_otel.integrations.templates import routes_within, tell_unmatched
 
 if TYPE_CHECKING:
     from butterfly_otel.decorators.error_types import Entries, ErrorTypes
@@ -66,7 +68,7 @@ __all__ = ["ButterflyMiddleware", "ClientDisconnect", "fail", "failed_by_status"
 ScopeMethod: TypeAlias = Callable[[Any], "Method | None"]
 
 
-class ButterflyMiddleware:
+class ButterflyMiddleware(metaclass=Late):
     """Measures the requests of an ASGI application by the RED method.
 
     Works in any server and event loop. In production it raises nothing; in strict mode a label
@@ -96,7 +98,7 @@ class ButterflyMiddleware:
         failed: StatusFailed = failed_by_status,
     ) -> None:
         require_role(node_role)
-        require_mapping(method, "{'/v1/generate': 'inference'}")
+        require_mapping(method, "{'/v1/generate': 'inference'}", "a scope")
         self.app = app
         routes = Routes({} if callable(method) else method)
         self._method_of: Callable[[Any], Method | None] = asked(
@@ -106,12 +108,17 @@ class ButterflyMiddleware:
         self._types = http_errors(errors)
         self._failed = judging(failed)
         self._watched = watch()
+        self._untold = routes.templates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or whatever else the scope is for."""
         if scope["type"] != "http" or KEY in scope:
+            if scope["type"] == "lifespan" and self._untold and routes_within(self.app) is not None:
+                send = self._telling(send)
             await self.app(scope, receive, send)
             return
+        if self._untold:
+            self._tell()
         method = self._method_of(scope)
         if method is None:
             await self.app(scope, receive, send)
@@ -130,6 +137,20 @@ class ButterflyMiddleware:
             exchange.raised(error)
             raise
         exchange.returned()
+
+    def _telling(self, send: Send) -> Send:
+        """Return what tells of templates once the application has started, its routes complete."""
+
+        async def telling(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                self._tell()
+            await send(message)
+
+        return telling
+
+    def _tell(self) -> None:
+        untold, self._untold = self._untold, ()
+        tell_unmatched(untold, self.app)
 
 
 class _Exchange:

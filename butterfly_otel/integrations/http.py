@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.decorators.error_types import ERROR_TYPES, ErrorTypes
 from butterfly_otel.decorators.red import RequestCall
 from butterfly_otel.process.contain import ask
@@ -52,9 +53,14 @@ def failed_by_status(status: int) -> str | None:
 
 
 def judging(failed: StatusFailed) -> StatusFailed:
-    """Return ``failed``, contained where it is a caller's."""
+    """Return ``failed``, contained where it is a caller's.
+
+    Raises:
+        ConfigurationError: When it is not a function of a status.
+    """
     if failed is failed_by_status:
         return failed
+    require_function("failed", failed, "a status")
     return lambda status: ask(failed, None, status)
 
 

@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.decorators.red import Method
 from butterfly_otel.decorators.red_series import METHODS, ROLES
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.integrations.templates import PARAMETER
 from butterfly_otel.process.contain import ask
 
 if TYPE_CHECKING:
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
 #: What is asked for, by route template such as ``/v1/models/{name}`` or ``POST /v1/generate``.
 RouteMethods: TypeAlias = Mapping[str, Method]
 
-_PARAMETER: Final = re.compile(
-    r"\{\w+(?::(?P<curly>\w+))?\}|<(?:(?P<angle>\w+)(?:\([^)]*\))?:)?\w+>"
-)
 #: What no path has, and no template beside its parameters: it would never be found.
 _LEFT: Final = frozenset("?#{}<>")
 _VERB: Final = re.compile(r"(?:(?P<verb>[A-Z]+) +)?(?P<template>/\S*)")
@@ -45,15 +44,16 @@ class Routes:
         ConfigurationError: When a template is no path, or a method is not in the contract.
     """
 
-    __slots__ = ("_exact", "_patterns")
+    __slots__ = ("_exact", "_patterns", "templates")
 
     def __init__(self, methods: RouteMethods) -> None:
         self._exact: dict[str, dict[str, Method]] = {}
         self._patterns: list[tuple[re.Pattern[str], str, Method]] = []
+        templates: list[tuple[str, str]] = []
         for key, method in methods.items():
             require_method(method, f"the route {key!r}")
-            parts = _VERB.fullmatch(key)
-            if parts is None or not _LEFT.isdisjoint(_PARAMETER.sub("", parts["template"])):
+            parts = _VERB.fullmatch(key) if isinstance(key, str) else None
+            if parts is None or not _LEFT.isdisjoint(PARAMETER.sub("", parts["template"])):
                 msg = (
                     f"the route {key!r} is no template; write its path from the slash on, such as"
                     " '/v1/generate' or '/v1/{model}/generate', if need be after an HTTP method, as"
@@ -61,10 +61,13 @@ class Routes:
                 )
                 raise ConfigurationError(msg)
             verb, template = parts["verb"] or _ANY, parts["template"]
-            if _PARAMETER.search(template) is None:
+            templates.append((verb, template))
+            if PARAMETER.search(template) is None:
                 self._exact.setdefault(template, {})[verb] = method
             else:
                 self._patterns.append((_compiled(template), verb, method))
+        #: Each by HTTP method, which may be empty, and path.
+        self.templates = tuple(templates)
 
     def find(self, verb: str, path: str) -> Method | None:
         """Return the method of a request, None where no template is for it."""
@@ -84,7 +87,7 @@ class Routes:
 
 def _compiled(template: str) -> re.Pattern[str]:
     expression, end = "", 0
-    for found in _PARAMETER.finditer(template):
+    for found in PARAMETER.finditer(template):
         segments = "path" in {found["curly"], found["angle"]}
         expression += re.escape(template[end : found.start()]) + (".*" if segments else "[^/]+")
         end = found.end()
@@ -100,13 +103,15 @@ def asked(
     return lambda request: ask(method, None, request)
 
 
-def require_mapping(method: object, example: str) -> None:
-    """Refuse what is neither a function nor a mapping.
+def require_mapping(method: object, example: str, asked_of: str) -> None:
+    """Refuse what is neither a mapping nor a function of what ``asked_of`` says.
 
     Raises:
         ConfigurationError: With an example of a mapping.
     """
-    if not callable(method) and not isinstance(method, Mapping):
+    if callable(method):
+        require_function("method", method, asked_of)
+    elif not isinstance(method, Mapping):
         msg = f"method is {method!r}; pass a mapping such as {example}, or a function"
         raise ConfigurationError(msg)
 

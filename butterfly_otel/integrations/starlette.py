@@ -30,12 +30,13 @@ from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.integrations.asgi import ButterflyMiddleware, fail, metrics_app
+from butterfly_otel.integrations.templates import each_route
 from butterfly_otel.runtime import lifecycle as runtime
 from butterfly_otel.runtime.configure import Arguments, configure
 from butterfly_otel.settings.spelling import refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator
     from contextlib import AbstractAsyncContextManager
 
     from typing_extensions import Unpack
@@ -148,7 +149,7 @@ def route_of(scope: Any) -> str | None:
     routes: Any = getattr(app, "routes", None)
     template, inner = "", scope
     while routes:
-        for route in _each(routes):
+        for route in each_route(routes):
             match, child = route.matches(inner)
             if match.value == _FULL:
                 break
@@ -157,13 +158,3 @@ def route_of(scope: Any) -> str | None:
         template += getattr(route, "path", "")
         routes, inner = getattr(route, "routes", None), {**inner, **child}
     return template or None
-
-
-def _each(routes: Any) -> Iterator[Any]:
-    """Return routes, and those of included routers, which newer versions of FastAPI keep apart."""
-    for route in routes:
-        included = getattr(route, "effective_route_contexts", None)
-        if included is None:
-            yield route
-        else:
-            yield from (each.starlette_route or each for each in included())

@@ -38,6 +38,7 @@ from butterfly_otel.integrations.methods import (
     require_role,
 )
 from butterfly_otel.integrations.scraping import CurrentMetrics
+from butterfly_otel.integrations.templates import tell_unmatched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,7 +84,7 @@ class ButterflyMiddleware:
         failed: StatusFailed = failed_by_status,
     ) -> None:
         require_role(node_role)
-        require_mapping(method, "{'/v1/generate': 'inference'}")
+        require_mapping(method, "{'/v1/generate': 'inference'}", "an environ")
         self.app = app
         routes = Routes({} if callable(method) else method)
         self._method_of: Callable[[Any], Method | None] = asked(
@@ -92,12 +93,17 @@ class ButterflyMiddleware:
         self._role: Role | None = node_role
         self._types = http_errors(errors)
         self._failed = judging(failed)
+        self._untold = routes.templates
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
         method = None if KEY in environ else self._method_of(environ)
         if method is None:
             return self.app(environ, start_response)
+        if self._untold:
+            # At the first request that is measured, when all routes are there.
+            untold, self._untold = self._untold, ()
+            tell_unmatched(untold, self.app)
         call = RequestCall(series(method, self._role), self._types)
         environ[KEY] = call
         answer = _Answer(call, self._failed, start_response)

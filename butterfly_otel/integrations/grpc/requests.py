@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 
+from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.red import Method, RequestCall
 from butterfly_otel.decorators.red_series import series
@@ -45,6 +47,7 @@ CallMethod: TypeAlias = Callable[[str], "Method | None"]
 
 #: Generic handlers may serve any number of methods; generated ones have this few.
 _KEPT: Final = 1000
+_FULL_METHOD: Final = re.compile(r"/[^/\s]+/[^/\s]+")
 _EXAMPLE: Final = "{'/butterfly.Inference/Generate': 'inference'}"
 
 
@@ -59,11 +62,13 @@ class _Requests:
         failed: CodeFailed,
     ) -> None:
         require_role(node_role)
-        require_mapping(method, _EXAMPLE)
+        require_mapping(method, _EXAMPLE, "a full method")
+        if failed is not failed_by_code:
+            require_function("failed", failed, "a status code")
         mapping: CallMethods = {} if callable(method) else dict(method)
         for name, its in mapping.items():
             require_method(its, f"the gRPC method {name!r}")
-            if name.count("/") != 2 or not name.startswith("/"):  # noqa: PLR2004 - of its parts
+            if not isinstance(name, str) or _FULL_METHOD.fullmatch(name) is None:
                 msg = f"{name!r} is no gRPC method; write /package.Service/Method, as in {_EXAMPLE}"
                 raise ConfigurationError(msg)
         self._method_of: Callable[[Any], Method | None] = asked(
