@@ -7,6 +7,16 @@ import inspect
 from butterfly_otel.errors import ConfigurationError
 
 
+def require_text(place: str, text: object) -> None:
+    """Refuse what is not a text, or an empty one.
+
+    Raises:
+        ConfigurationError: With what was given.
+    """
+    if not isinstance(text, str) or not text:
+        raise ConfigurationError(f"{place} is {text!r}; pass a name, which is a text")
+
+
 def require_function(place: str, function: object, *arguments: str) -> None:
     """Refuse what cannot be called with that many arguments, or answers only when awaited.
 

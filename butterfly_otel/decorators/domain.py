@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from butterfly_otel import metrics
+from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.generic import Counted, Timed, timed
 from butterfly_otel.decorators.measuring import Measuring, Together
@@ -64,6 +65,7 @@ def layer_compute(
     seconds = timed(metrics.layer_compute_duration_seconds.bind(layer_id=layer_id, model=model))
     if memory is None:
         return seconds
+    require_function("memory", memory)
     held = metrics.layer_memory_bytes.bind(layer_id=layer_id, operation=operation)
     return Together("layer_compute", seconds, Memory(held, memory))
 
@@ -131,6 +133,7 @@ def recovery(*, partial: Callable[[Any], bool] | None = None) -> Measuring[Any]:
     ended = outcome("success", "failed")
     counting = _count(metrics.recovery_attempts_total.bind(outcome=ended), "recovery")
     if partial is not None:
+        require_function("partial", partial, "a result")
         told = Result(lambda found: "partial" if partial(found) else "success")
         counting = Together(
             "recovery",

@@ -14,6 +14,7 @@ from butterfly_otel.decorators.sources import Occurrence, Source, resolve_number
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.handles.bound import BoundCounter, BoundHistogram, BoundUpDownCounter
 from butterfly_otel.process import timing
+from butterfly_otel.process.values import clean_value, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,7 +64,7 @@ class Timed(Measuring[_Timing]):
     def __init__(self, series: Series, when: When, methods: Iterable[str] | None = None) -> None:
         super().__init__(methods)
         self._series = series
-        self._when: When = when
+        self._when = _checked(when)
 
     def begin_for(self, function: Function | None) -> Begin:
         """Prepare the labels for ``function``."""
@@ -127,9 +128,10 @@ class Counted(Measuring[_Counting]):
         super().__init__(methods)
         if each_item and (series.late or (isinstance(amount, Source) and amount.late)):
             raise ConfigurationError('counted per="item" can\'t use what is known at the end only')
+        _require_amount(amount)
         self._series = series
         self._amount = amount
-        self._when: When = when
+        self._when = _checked(when)
         self._each_item = each_item
 
     def begin_for(self, function: Function | None) -> Begin:
@@ -211,7 +213,7 @@ def timed(
     metric = series.handle.metric
     if metric.unit != "s":
         raise ConfigurationError(f"timed measures seconds, and {metric.name} has {metric.unit}")
-    return Timed(series, _checked(when), methods)
+    return Timed(series, when, methods)
 
 
 def counted(
@@ -244,7 +246,7 @@ def counted(
     if per not in {"call", "item"}:
         raise ConfigurationError(f"counted has per={per!r}; use 'call' or 'item'")
     series = Series(target, BoundCounter, "counted")
-    return Counted(series, amount, _checked(when), methods, each_item=per == "item")
+    return Counted(series, amount, when, methods, each_item=per == "item")
 
 
 def tracked(
@@ -267,6 +269,15 @@ def tracked(
             lacks a parameter asked for.
     """
     return Tracked(Series(target, BoundUpDownCounter, "tracked"), methods)
+
+
+def _require_amount(amount: object) -> None:
+    if isinstance(amount, Source):
+        return
+    problem = clean_value(amount, negative_allowed=False)
+    if isinstance(problem, str):
+        msg = f"counted has amount={shown(amount)}; use a number of 0 or more, arg() or result()"
+        raise ConfigurationError(msg)
 
 
 def _applies(when: When, error: BaseException | None) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from butterfly_otel.decorators.wrapping import Call, Target, decorate, measured_by
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import TracebackType
 
     from butterfly_otel.decorators.wrapping import Begin, Function
@@ -33,6 +33,8 @@ class Measuring(Generic[CallT]):
     def __init__(self, methods: Iterable[str] | None = None) -> None:
         if isinstance(methods, str):  # of which each letter would be a method
             raise ConfigurationError(f"methods is {methods!r}; use ({methods!r},)")
+        if methods is not None and not isinstance(methods, Iterable):
+            raise ConfigurationError(f"methods is {methods!r}; use names such as ('save',)")
         self._methods = None if methods is None else tuple(methods)
         self._open: list[CallT] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.decorators.error_types import extended
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.red_series import METHODS, ROLES, Red, series
@@ -106,6 +107,8 @@ class Request(Measuring[RequestCall]):
         methods: Iterable[str] | None,
     ) -> None:
         super().__init__(methods)
+        if failed is not None:
+            require_function("failed", failed, "a result")
         _require("method", method, METHODS)
         _require("node_role", role, (None, *ROLES))
         if isinstance(method, Source) and method.late:
@@ -226,8 +229,9 @@ def request(
             defines itself and that is not decorated with ``request`` already.
 
     Raises:
-        ConfigurationError: At once, when a constant is not in the contract or ``errors`` is
-            malformed; where a function is decorated, when it lacks a parameter asked for.
+        ConfigurationError: At once, when a constant is not in the contract, or ``errors`` or
+            ``failed`` is malformed; where a function is decorated, when it lacks a parameter
+            asked for.
     """
     return Request(method, node_role, extended(errors), failed, methods)
 

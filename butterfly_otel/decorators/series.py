@@ -51,13 +51,15 @@ class Series:
         #: Whether a label is known only at the end.
         self.late = any(isinstance(each, Source) and each.late for each in self._values)
         for label, value in zip(self._handle.metric.labels, self._values, strict=True):
-            constant = value is not None and not isinstance(value, Source)
-            if constant and label.kind == "closed" and value not in label.values:
-                msg = (
-                    f"{name} has the {label.key} {value!r} for {self._handle.metric.name},"
-                    f" which is none of {', '.join(label.values)}"
-                )
-                raise ConfigurationError(msg)
+            if label.kind != "closed" or value is None:
+                continue
+            for constant in value.constants if isinstance(value, Source) else (value,):
+                if constant not in label.values:
+                    msg = (
+                        f"{name} has the {label.key} {constant!r} for {self._handle.metric.name},"
+                        f" which is none of {', '.join(label.values)}"
+                    )
+                    raise ConfigurationError(msg)
 
     @property
     def handle(self) -> SynchronousHandle:

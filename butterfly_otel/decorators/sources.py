@@ -12,13 +12,16 @@ import logging
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
 
-from butterfly_otel.decorators.error_types import ERROR_TYPES
+from butterfly_otel.decorators.checks import require_function, require_text
+from butterfly_otel.decorators.error_types import ERROR_TYPES, extended
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from butterfly_otel.decorators.error_types import ErrorTypes
+    from butterfly_otel.decorators.error_types import Entries, ErrorTypes
+
+    AnyTypes = ErrorTypes | Entries
 
     #: Returns what a source stands for in one call.
     Resolver = Callable[["Occurrence"], object]
@@ -43,6 +46,8 @@ class Source:
     __slots__ = ()
     #: Whether the value is known only when the call has ended.
     late = False
+    #: The values it may have, where these are known before.
+    constants: tuple[object, ...] = ()
 
     def resolver(self, function: Callable[..., Any] | None) -> Resolver:
         """Return what finds the value in a call of ``function``; None: of a ``with`` block."""
@@ -55,6 +60,8 @@ class Argument(Source):
     __slots__ = ("convert", "name", "path")
 
     def __init__(self, name: str, convert: Callable[[Any], object] | None) -> None:
+        require_text("the name in arg()", name)
+        _require_conversion(convert, "an argument")
         self.name, *self.path = name.split(".")
         self.convert = convert
 
@@ -86,6 +93,7 @@ class Result(Source):
     late = True
 
     def __init__(self, convert: Callable[[Any], object] | None) -> None:
+        _require_conversion(convert, "a result")
         self.convert = convert
 
     def resolver(self, function: Callable[..., Any] | None) -> Resolver:  # noqa: ARG002
@@ -103,23 +111,22 @@ class Result(Source):
 class Outcome(Source):
     """How the call ended; made by :func:`outcome`."""
 
-    __slots__ = ("error", "errors", "success", "timeout")
+    __slots__ = ("constants", "errors")
     late = True
 
-    def __init__(self, success: str, error: str, timeout: str, errors: ErrorTypes) -> None:
-        self.success = success
-        self.error = error
-        self.timeout = timeout
-        self.errors = errors
+    def __init__(self, success: str, error: str, timeout: str, errors: AnyTypes) -> None:
+        self.constants = (success, error, timeout)
+        self.errors = extended(errors)
 
     def resolver(self, function: Callable[..., Any] | None) -> Resolver:  # noqa: ARG002
         """Tell success, timeout and error apart."""
+        success, error, timeout = self.constants
 
         def resolve(call: Occurrence) -> object:
             kind = None if call.error is None else self.errors.classify(call.error)
             if kind is None:
-                return self.success
-            return self.timeout if kind == "timeout" else self.error
+                return success
+            return timeout if kind == "timeout" else error
 
         return resolve
 
@@ -130,8 +137,8 @@ class Raised(Source):
     __slots__ = ("errors",)
     late = True
 
-    def __init__(self, errors: ErrorTypes) -> None:
-        self.errors = errors
+    def __init__(self, errors: AnyTypes) -> None:
+        self.errors = extended(errors)
 
     def resolver(self, function: Callable[..., Any] | None) -> Resolver:  # noqa: ARG002
         """Classify the exception."""
@@ -184,7 +191,7 @@ def outcome(
     error: str = "error",
     *,
     timeout: str | None = None,
-    errors: ErrorTypes = ERROR_TYPES,
+    errors: AnyTypes = ERROR_TYPES,
 ) -> Any:  # noqa: ANN401 - as in arg()
     """Stand for how the call ended.
 
@@ -196,12 +203,12 @@ def outcome(
         success: The value when it raised nothing that is an error.
         error: The value when it did.
         timeout: The value for errors of the type ``timeout``; by default that of ``error``.
-        errors: What is an error, and of which type.
+        errors: What is an error, and of which type: more than the defaults, or all.
     """
     return Outcome(success, error, timeout or error, errors)
 
 
-def error_type(errors: ErrorTypes = ERROR_TYPES) -> Any:  # noqa: ANN401 - as in arg()
+def error_type(errors: AnyTypes = ERROR_TYPES) -> Any:  # noqa: ANN401 - as in arg()
     """Stand for the type of the error the call ended with; for use with ``when="error"``.
 
     >>> from butterfly_otel import counted, metrics
@@ -210,7 +217,7 @@ def error_type(errors: ErrorTypes = ERROR_TYPES) -> Any:  # noqa: ANN401 - as in
     ... def retry() -> None: ...
 
     Args:
-        errors: Which exception is which error type.
+        errors: Which exception is which error type: more than the defaults, or all.
     """
     return Raised(errors)
 
@@ -242,6 +249,11 @@ def resolve_number(resolver: Callable[_P, object], *args: _P.args, **kwargs: _P.
         return resolver(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 - likewise
         return Untold(error)
+
+
+def _require_conversion(convert: object, what: str) -> None:
+    if convert is not None:
+        require_function("convert", convert, what)
 
 
 def _argument(function: Callable[..., Any], source: Argument) -> Resolver:

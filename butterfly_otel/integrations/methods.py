@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.decorators.red import Method
@@ -50,7 +50,7 @@ class Routes:
         self._exact: dict[str, dict[str, Method]] = {}
         self._patterns: list[tuple[re.Pattern[str], str, Method]] = []
         templates: list[tuple[str, str]] = []
-        for key, method in methods.items():
+        for key, method in cast("Mapping[object, Method]", methods).items():
             require_method(method, f"the route {key!r}")
             parts = _VERB.fullmatch(key) if isinstance(key, str) else None
             if parts is None or not _LEFT.isdisjoint(PARAMETER.sub("", parts["template"])):

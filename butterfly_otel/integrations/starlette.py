@@ -28,6 +28,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.integrations.asgi import ButterflyMiddleware, fail, metrics_app
 from butterfly_otel.integrations.templates import each_route
@@ -73,12 +74,15 @@ def butterfly_lifespan(
 
     Raises:
         TypeError: When there is no such setting.
-        ConfigurationError: At once, when ``metrics_path`` is no path; at the start of the
-            application, which then does not start, when a setting is missing or wrong.
+        ConfigurationError: At once, when ``lifespan`` or ``metrics_path`` is none; at the start of
+            the application, which then does not start, when a setting is missing or wrong.
     """
     refuse_unknown("butterfly_lifespan", settings, Arguments.__annotations__)
+    if lifespan is not None:
+        require_function("lifespan", lifespan, "an application")
     if metrics_path is not None:
-        if not metrics_path.startswith("/") or "{" in metrics_path:
+        given: object = metrics_path
+        if not isinstance(given, str) or not given.startswith("/") or "{" in given:
             msg = f"metrics_path is {metrics_path!r}; it must be a path such as '/metrics'"
             raise ConfigurationError(msg)
         settings.setdefault("prometheus_server", False)

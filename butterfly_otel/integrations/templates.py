@@ -89,7 +89,7 @@ def routes_within(app: Any) -> list[Known] | None:
         app = getattr(app, "__self__", app)  # of a bound method, such as Flask.wsgi_app
         if hasattr(app, "mounts"):  # a dispatcher, of which .app is but the last
             return None
-        url_map = getattr(app, "url_map", None)
+        url_map: Any = getattr(app, "url_map", None)
         if hasattr(url_map, "iter_rules"):
             return [
                 Known(rule.rule, None if rule.methods is None else frozenset(rule.methods))

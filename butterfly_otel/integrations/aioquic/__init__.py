@@ -57,6 +57,8 @@ except ModuleNotFoundError as _error:
     _message = f"{__name__} needs the extra: pip install 'butterfly-otel[aioquic]'"
     raise ModuleNotFoundError(_message, name=_error.name) from _error
 
+from butterfly_otel.decorators.checks import require_text
+from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.integrations.aioquic.connection import TrackedConnection
 from butterfly_otel.integrations.aioquic.internals import is_closing, quic_of
 from butterfly_otel.integrations.aioquic.registry import registry
@@ -118,7 +120,15 @@ def tracked_protocol(
         protocol_class: What makes the protocols otherwise.
         to_node: The peer, as in :func:`track_connection`; for ``connect()``.
         node_id: The near end; by default this process' own.
+
+    Raises:
+        ConfigurationError: When an argument is none of that.
     """
+    if not callable(protocol_class):
+        raise ConfigurationError(f"protocol_class is {protocol_class!r}; pass a class of protocols")
+    for place, name in (("to_node", to_node), ("node_id", node_id)):
+        if name is not None:
+            require_text(place, name)
 
     def create_protocol(*args: Any, **kwargs: Any) -> QuicConnectionProtocol:
         protocol = protocol_class(*args, **kwargs)

@@ -60,6 +60,7 @@ except ModuleNotFoundError as _error:
     _message = f"{__name__} needs the extra: pip install 'butterfly-otel[grpc]'"
     raise ModuleNotFoundError(_message, name=_error.name) from _error
 
+from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.integrations.grpc.aio_client import MeasuredAioChannel
 from butterfly_otel.integrations.grpc.client import MeasuredChannel
 from butterfly_otel.integrations.grpc.far_end import FarEnd
@@ -140,7 +141,12 @@ def measured_channel(
             metadata; by default a guess by the method's name.
         node_id: This node; by default the one that ``configure()`` names.
         send_node_id: Whether calls carry this node's name in the metadata ``butterfly-node-id``.
+
+    Raises:
+        ConfigurationError: When an argument is none of that.
     """
+    if not callable(getattr(channel, "unary_unary", None)):
+        raise ConfigurationError(f"channel is {channel!r}; pass one of grpc or grpc.aio")
     far_end = FarEnd(Link(to_node, node_id), message_type, send_node_id=send_node_id)
     if isinstance(channel, grpc.aio.Channel):
         return MeasuredAioChannel(channel, far_end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
+from butterfly_otel.decorators.checks import require_function, require_text
 from butterfly_otel.integrations.grpc.messages import counting_deserializer, counting_serializer
 from butterfly_otel.integrations.grpc.naming import NODE_ID_KEY, ask_message_type
 from butterfly_otel.integrations.grpc.outcomes import outcome_of
@@ -24,6 +25,10 @@ class FarEnd:
     """What one channel knows of its peer. Thread-safe."""
 
     def __init__(self, link: Link, message_type: MessageTypeOf, *, send_node_id: bool) -> None:
+        require_text("to_node", link.peer)
+        if link.node_id is not None:
+            require_text("node_id", link.node_id)
+        require_function("message_type", message_type, "a full method", "metadata")
         self._link = link
         self._message_type = message_type
         self._send_node_id = send_node_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import grpc
 
@@ -66,7 +66,7 @@ class _Requests:
         if failed is not failed_by_code:
             require_function("failed", failed, "a status code")
         mapping: CallMethods = {} if callable(method) else dict(method)
-        for name, its in mapping.items():
+        for name, its in cast("Mapping[object, Method]", mapping).items():
             require_method(its, f"the gRPC method {name!r}")
             if not isinstance(name, str) or _FULL_METHOD.fullmatch(name) is None:
                 msg = f"{name!r} is no gRPC method; write /package.Service/Method, as in {_EXAMPLE}"

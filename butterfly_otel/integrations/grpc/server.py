@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from butterfly_otel.decorators.checks import require_function, require_text
 from butterfly_otel.integrations.grpc.messages import counting_deserializer, counting_serializer
 from butterfly_otel.integrations.grpc.naming import (
     ask_message_type,
@@ -34,6 +35,10 @@ class _Measuring:
     """What both interceptors do with a handler."""
 
     def __init__(self, peer: PeerOf, message_type: MessageTypeOf, node_id: str | None) -> None:
+        require_function("peer", peer, "a full method", "metadata")
+        require_function("message_type", message_type, "a full method", "metadata")
+        if node_id is not None:
+            require_text("node_id", node_id)
         self._peer = peer
         self._message_type = message_type
         self._node_id = node_id
@@ -108,6 +113,9 @@ def server_interceptor(
         peer: Names the node that calls; by default the one our clients say they are.
         message_type: Names what the messages carry; by default a guess by the method's name.
         node_id: This node; by default the one that ``configure()`` names.
+
+    Raises:
+        ConfigurationError: When one of them is none of that.
     """
     return _Interceptor(peer, message_type, node_id)
 

@@ -268,8 +268,8 @@ def test_templates_are_compared_with_the_routes_of_flask(caplog: pytest.LogCaptu
 def test_a_template_and_a_route_meet(
     template: str,
     route: str,
-    meets: bool,
-    caplog: pytest.LogCaptureFixture,  # noqa: FBT001
+    meets: bool,  # noqa: FBT001
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """They do where a path might be for both."""
 
