@@ -160,7 +160,7 @@ class LabelGuard:
                     self._metric,
                     label_text(key)[0],
                     "unknown_label",
-                    f"{self._metric.name} has no label {key!r}; it has"
+                    f"{self._metric.name} has no label {shown(key)}; it has"
                     f" {', '.join(self._keys) or 'none'}.",
                 )
         admitted, clean = self.admit([given.get(key) for key in self._keys])

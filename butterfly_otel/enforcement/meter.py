@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import Meter, NoOpMeter
 
@@ -20,6 +20,7 @@ from butterfly_otel.enforcement.observable import (
     GuardedObservableUpDownCounter,
 )
 from butterfly_otel.process import forks
+from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from butterfly_otel.enforcement.guarded import Gate, Guarded
 
 _logger = logging.getLogger("butterfly_otel")
-_NOTHING = NoOpMeter("butterfly_otel")
+_MOST_WARNED: Final = 100
 
 
 class GuardedMeter(Meter):
@@ -64,16 +65,16 @@ class GuardedMeter(Meter):
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
         """Return the catalogue's counter of that name; its unit and description stand."""
-        return self._find(name, "counter") or _NOTHING.create_counter(name, unit, description)
+        return self._find(name, "counter") or _nothing().create_counter(name, unit, description)
 
     def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
         """Return the catalogue's up-down counter of that name."""
         found = self._find(name, "up_down_counter")
-        return found or _NOTHING.create_up_down_counter(name, unit, description)
+        return found or _nothing().create_up_down_counter(name, unit, description)
 
     def create_gauge(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
         """Return the catalogue's gauge of that name."""
-        return self._find(name, "gauge") or _NOTHING.create_gauge(name, unit, description)
+        return self._find(name, "gauge") or _nothing().create_gauge(name, unit, description)
 
     def create_histogram(
         self,
@@ -85,7 +86,7 @@ class GuardedMeter(Meter):
     ) -> Any:  # noqa: ANN401
         """Return the catalogue's histogram of that name; its boundaries stand."""
         del explicit_bucket_boundaries_advisory
-        return self._find(name, "histogram") or _NOTHING.create_histogram(name, unit, description)
+        return self._find(name, "histogram") or _nothing().create_histogram(name, unit, description)
 
     def create_observable_counter(
         self,
@@ -96,7 +97,7 @@ class GuardedMeter(Meter):
     ) -> Any:  # noqa: ANN401
         """Return the catalogue's observable counter of that name, with these callbacks too."""
         found = self._observable(name, "observable_counter", callbacks)
-        return found or _NOTHING.create_observable_counter(name, callbacks, unit, description)
+        return found or _nothing().create_observable_counter(name, callbacks, unit, description)
 
     def create_observable_up_down_counter(
         self,
@@ -107,7 +108,7 @@ class GuardedMeter(Meter):
     ) -> Any:  # noqa: ANN401
         """Return the catalogue's observable up-down counter, with these callbacks too."""
         found = self._observable(name, "observable_up_down_counter", callbacks)
-        return found or _NOTHING.create_observable_up_down_counter(
+        return found or _nothing().create_observable_up_down_counter(
             name, callbacks, unit, description
         )
 
@@ -120,7 +121,7 @@ class GuardedMeter(Meter):
     ) -> Any:  # noqa: ANN401
         """Return the catalogue's observable gauge of that name, with these callbacks too."""
         found = self._observable(name, "observable_gauge", callbacks)
-        return found or _NOTHING.create_observable_gauge(name, callbacks, unit, description)
+        return found or _nothing().create_observable_gauge(name, callbacks, unit, description)
 
     def _observable(
         self, name: str, kind: InstrumentKind, callbacks: Sequence[CallbackT] | None
@@ -137,18 +138,25 @@ class GuardedMeter(Meter):
             return found
         expected = f"it is a {found.stream.metric.instrument}" if found else "there is no such name"
         with self._lock:
-            new = (name, kind) not in self._warned
-            self._warned.add((name, kind))
+            # Of names made up anew each time only the first ones are told, and kept.
+            new = (name, kind) not in self._warned and len(self._warned) < _MOST_WARNED
+            if new:
+                self._warned.add((name, kind))
         if new:
             _logger.warning(
-                "%r was asked for as a %s on the meter %r, but %s in the contract: it measures"
+                "%s was asked for as a %s on the meter %r, but %s in the contract: it measures"
                 " nothing. Metrics outside the contract belong on a meter of your own.",
-                name,
+                shown(name),
                 kind,
                 self.name,
                 expected,
             )
         return None
+
+
+def _nothing() -> NoOpMeter:
+    """Return what makes an instrument that measures nothing: anew, since it keeps every name."""
+    return NoOpMeter("butterfly_otel")
 
 
 _MAKERS: dict[InstrumentKind, Callable[[Meter, Gate], Guarded]] = {

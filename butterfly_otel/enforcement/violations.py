@@ -79,7 +79,7 @@ class Violations:
         self._count("butterfly_otel_callback_errors_total", {"metric": metric.name})
         self._log_once(
             (metric.name, "", "callback"),
-            f"{metric.name}: an observation callback raised {error!r}; its observations are"
+            f"{metric.name}: an observation callback raised {shown(error)}; its observations are"
             " left out. Further failures are counted in butterfly_otel_callback_errors_total.",
         )
 

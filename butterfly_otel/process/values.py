@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+from butterfly_otel.process.text import printable
+
 #: What most counters are given; CPython has one object for it.
 ONE: Final = 1
 #: The largest int of one digit: CPython has an instruction of its own to compare such ints.
@@ -71,9 +73,9 @@ def _number(value: object) -> float | None:
 
 
 def shown(value: object) -> str:
-    """Return a value as a log line shows it: short, whatever its own ``__repr__`` does."""
+    """Return a value as a line shows it: short and printable, whatever its ``__repr__`` does."""
     try:
-        text = repr(value)
+        text = printable(repr(value))
     except Exception:  # noqa: BLE001 - also an int of too many digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a line's width

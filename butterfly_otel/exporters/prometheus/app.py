@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("butterfly_otel")
 
 METRICS_PATH = "/metrics"
 _PATHS = {"", METRICS_PATH}

@@ -10,7 +10,7 @@ from butterfly_otel.process import forks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("butterfly_otel")
 
 ProblemKind = Literal[
     "type_conflict",

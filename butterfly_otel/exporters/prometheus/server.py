@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Server", "make_wsgi_app", "serve"]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("butterfly_otel")
 
 #: Connections open at once. Prometheus keeps one open, so more of them than this are
 #: no scrapers.
