@@ -13,6 +13,8 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from butterfly_otel.process.contain import log_once
+
 if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.asgi import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,13 +46,23 @@ def watch() -> bool:
     Never imports Starlette. Harmless when done again. Without the class, or where it is not as
     it is known, nothing is watched and a response has ended when its last part is sent.
     """
-    middleware: Any = getattr(sys.modules.get(_MODULE), "BaseHTTPMiddleware", None)
-    call = getattr(middleware, "__call__", None)  # noqa: B004 - the function itself
-    if call is None:
+    module = sys.modules.get(_MODULE)
+    if module is None:
         return False
-    if not getattr(call, "watches", False):
+    middleware: Any = getattr(module, "BaseHTTPMiddleware", None)
+    call = getattr(middleware, "__call__", None)  # noqa: B004 - the function itself
+    if middleware is None or call is None:
+        _tell("BaseHTTPMiddleware")
+    elif not getattr(call, "watches", False):
         middleware.__call__ = _watching(call)
     return True
+
+
+def _tell(name: str) -> None:
+    log_once(
+        f"this version of Starlette has no {name}: a stream that fails behind one counts as a"
+        " success, unless its end is seen"
+    )
 
 
 def _watching(call: Any) -> Any:
@@ -58,7 +70,10 @@ def _watching(call: Any) -> Any:
     async def watched(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
         # At the first request rather than when it is made, which may have been before.
         if EXCHANGE in scope and not isinstance(app := getattr(self, "app", None), Watched):
-            self.app = Watched(app)
+            if app is None:
+                _tell("BaseHTTPMiddleware.app")
+            else:
+                self.app = Watched(app)
         await call(self, scope, receive, send)
 
     watched.watches = True  # type: ignore[attr-defined]

@@ -16,13 +16,13 @@ from butterfly_otel.exporters.prometheus.interop import (
     metric_lines,
 )
 from butterfly_otel.exporters.prometheus.names import is_legacy_label_name, is_legacy_metric_name
+from butterfly_otel.exporters.prometheus.registered import collectors_of
 from butterfly_otel.exporters.prometheus.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from prometheus_client import CollectorRegistry
-    from prometheus_client.registry import Collector
 
     from butterfly_otel.exporters.prometheus.negotiate import Format
     from butterfly_otel.exporters.prometheus.problems import Problems
@@ -93,7 +93,7 @@ def _items(
         metric = Metric("target", "Target metadata", "info")
         metric.add_sample("target_info", target, 1)
         yield metric
-    for collector in _collectors(registry):
+    for collector in collectors_of(registry):
         if isinstance(collector, FamilyCollector):
             yield from collector.families(utf8=form.utf8, timeout=timeout)
             continue
@@ -107,13 +107,6 @@ def _items(
                 "Metrics of the collector %s are not exposed: it raised %s",
                 type(error).__name__,
             )
-
-
-def _collectors(registry: CollectorRegistry) -> list[Collector]:
-    # A registry's collect() ends at the first collector that raises, so each is asked by
-    # itself. There is no public list of them.
-    with registry._lock:  # noqa: SLF001
-        return list(registry._collector_to_names)  # noqa: SLF001
 
 
 def _lines(items: Iterable[Item], form: Format, problems: Problems) -> Iterator[str]:

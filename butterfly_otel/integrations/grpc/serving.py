@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 
+from butterfly_otel.process.contain import ask
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -65,7 +67,8 @@ class ServedCall:
 
     def end(self, error: BaseException | None, result: object) -> None:  # noqa: ARG002 - a Call's
         """Count and time the request; harmless when done again."""
-        failure = self._judge(error)
+        # What a context of somebody else's making lacks is not the handler's to suffer for.
+        failure = ask(self._judge, None if error is None else self._types.classify(error), error)
         if failure is not None:
             self._call.fail(failure)
         self._call.end(None, None)
