@@ -158,8 +158,10 @@ GONE: dict[str, tuple[str, str, str]] = {
     "effective_route_contexts": (FASTAPI, "imported\n", ""),
     "build_middleware_stack": (
         LATE,
-        "the route '/go' has the method 'chat', which is none of inference, checkpoint,"
-        " health_check\n",
+        (
+            "the route '/go' has the method 'chat', which is none of inference, checkpoint,"
+            " health_check\n"
+        ),
         "",
     ),
     "context.code": (GRPC, "2\n2\n", "ServedCall._judge raised; None"),
