@@ -6,7 +6,7 @@ import io
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, cast, overload
 
 from butterfly_otel import metrics
 from butterfly_otel.disk.syncing import count_io_errors, sync_directory
@@ -78,56 +78,50 @@ class _DurableRaw(io.FileIO):
             sync_directory(self._directory)
 
 
-class DurableFile(io.BufferedWriter):
+class _Abandonable:
+    """What both kinds of files do where what they are given is not whole."""
+
+    _durable: _DurableRaw
+
+    def abandon(self) -> None:
+        """Neither sync nor record when it is closed: what is being written is not whole.
+
+        A ``with`` block that raises does this.
+        """
+        self._durable.abandon()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is not None:
+            self.abandon()
+        cast("io.IOBase", super()).__exit__(exc_type, exc, traceback)
+
+
+class DurableFile(_Abandonable, io.BufferedWriter):
     """A binary file whose contents are on the disk once it is closed; from :func:`open_durable`."""
 
     def __init__(self, raw: _DurableRaw) -> None:
         super().__init__(raw)
         self._durable = raw
 
-    def abandon(self) -> None:
-        """Neither sync nor record when it is closed: what is being written is not whole.
 
-        A ``with`` block that raises does this.
-        """
-        self._durable.abandon()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is not None:
-            self.abandon()
-        super().__exit__(exc_type, exc, traceback)
-
-
-class DurableTextFile(io.TextIOWrapper):
+class DurableTextFile(_Abandonable, io.TextIOWrapper):
     """A text file whose contents are on the disk once it is closed; from :func:`open_durable`."""
 
     def __init__(
-        self, binary: DurableFile, encoding: str | None, errors: str | None, newline: str | None
+        self,
+        raw: _DurableRaw,
+        binary: DurableFile,
+        encoding: str | None,
+        errors: str | None,
+        newline: str | None,
     ) -> None:
         super().__init__(binary, encoding=encoding, errors=errors, newline=newline)
-        self._durable = binary
-
-    def abandon(self) -> None:
-        """Neither sync nor record when it is closed: what is being written is not whole.
-
-        A ``with`` block that raises does this.
-        """
-        self._durable.abandon()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is not None:
-            self.abandon()
-        super().__exit__(exc_type, exc, traceback)
+        self._durable = raw
 
 
 @overload
@@ -186,7 +180,7 @@ def open_durable(
     if mode.endswith("b"):
         return binary
     try:
-        return DurableTextFile(binary, encoding, errors, newline)
+        return DurableTextFile(raw, binary, encoding, errors, newline)
     except BaseException:  # an unknown encoding
         binary.abandon()
         binary.close()

@@ -38,29 +38,22 @@ from butterfly_otel.exporters.prometheus.asgi import make_asgi_app, route_path
 from butterfly_otel.integrations.http import (
     KEY,
     ClientDisconnect,
+    HttpMiddleware,
     StatusFailed,
     fail,
     failed_by_status,
-    http_errors,
-    judging,
     told_length,
 )
 from butterfly_otel.integrations.inner import EXCHANGE, ends_body, watch
-from butterfly_otel.integrations.methods import (
-    RouteMethods,
-    Routes,
-    asked,
-    require_mapping,
-    require_role,
-)
 from butterfly_otel.integrations.refusal import Late
 from butterfly_otel.integrations.scraping import CurrentMetrics
-from butterfly_otel.integrations.templates import routes_within, tell_unmatched
+from butterfly_otel.integrations.templates import routes_within
 
 if TYPE_CHECKING:
     from butterfly_otel.decorators.error_types import Entries, ErrorTypes
     from butterfly_otel.decorators.red import Role
     from butterfly_otel.exporters.prometheus.asgi import ASGIApp, Message, Receive, Scope, Send
+    from butterfly_otel.integrations.methods import RouteMethods
 
 __all__ = ["ButterflyMiddleware", "ClientDisconnect", "fail", "failed_by_status", "metrics_app"]
 
@@ -68,7 +61,7 @@ __all__ = ["ButterflyMiddleware", "ClientDisconnect", "fail", "failed_by_status"
 ScopeMethod: TypeAlias = Callable[[Any], "Method | None"]
 
 
-class ButterflyMiddleware(metaclass=Late):
+class ButterflyMiddleware(HttpMiddleware, metaclass=Late):
     """Measures the requests of an ASGI application by the RED method.
 
     Works in any server and event loop. In production it raises nothing; in strict mode a label
@@ -97,28 +90,18 @@ class ButterflyMiddleware(metaclass=Late):
         errors: ErrorTypes | Entries | None = None,
         failed: StatusFailed = failed_by_status,
     ) -> None:
-        require_role(node_role)
-        require_mapping(method, "{'/v1/generate': 'inference'}", "a scope")
         self.app = app
-        routes = Routes({} if callable(method) else method)
-        self._method_of: Callable[[Any], Method | None] = asked(
-            method, lambda scope: routes.find(scope["method"], route_path(scope) or "/")
-        )
-        self._role: Role | None = node_role
-        self._types = http_errors(errors)
-        self._failed = judging(failed)
         self._watched = watch()
-        self._untold = routes.templates
+        super().__init__(method, node_role, errors, failed, asked_of="a scope", where=_asked_for)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or whatever else the scope is for."""
         if scope["type"] != "http" or KEY in scope:
-            if scope["type"] == "lifespan" and self._untold and routes_within(self.app) is not None:
+            if scope["type"] == "lifespan" and routes_within(self.app) is not None:
                 send = self._telling(send)
             await self.app(scope, receive, send)
             return
-        if self._untold:
-            self._tell()
+        self.tell(self.app)
         method = self._method_of(scope)
         if method is None:
             await self.app(scope, receive, send)
@@ -143,14 +126,14 @@ class ButterflyMiddleware(metaclass=Late):
 
         async def telling(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                self._tell()
+                self.tell(self.app)
             await send(message)
 
         return telling
 
-    def _tell(self) -> None:
-        untold, self._untold = self._untold, ()
-        tell_unmatched(untold, self.app)
+
+def _asked_for(scope: Scope) -> tuple[str, str]:
+    return scope["method"], route_path(scope) or "/"
 
 
 class _Exchange:

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.decorators.error_types import ERROR_TYPES, ErrorTypes
 from butterfly_otel.decorators.red import RequestCall
+from butterfly_otel.integrations.methods import Routes, asked, require_mapping, require_role
+from butterfly_otel.integrations.templates import tell_unmatched
 from butterfly_otel.process.contain import ask
 
 if TYPE_CHECKING:
     from butterfly_otel.decorators.error_types import Entries
+    from butterfly_otel.decorators.red import Method, Role
+    from butterfly_otel.integrations.methods import RouteMethods
 
 #: Where a scope or environ has the request that is being measured.
 KEY: Final = "butterfly_otel.request"
@@ -52,23 +56,49 @@ def failed_by_status(status: int) -> str | None:
     return _SPECIAL.get(status) or (f"http_{status}" if status in _KNOWN else "http_5xx")
 
 
-def judging(failed: StatusFailed) -> StatusFailed:
-    """Return ``failed``, contained where it is a caller's.
+class HttpMiddleware:
+    """What the middlewares of both interfaces share: which requests are measured, and as what.
+
+    Args:
+        method: Route templates, or a function of what a request comes as.
+        node_role: Role of the node.
+        errors: More error types, or all.
+        failed: Judges a status.
+        asked_of: What ``method`` is called with, in words.
+        where: Returns the HTTP method and the path of a request.
 
     Raises:
-        ConfigurationError: When it is not a function of a status.
+        ConfigurationError: When one of them is wrong.
     """
-    if failed is failed_by_status:
-        return failed
-    require_function("failed", failed, "a status")
-    return lambda status: ask(failed, None, status)
 
+    def __init__(
+        self,
+        method: RouteMethods | Callable[[Any], Method | None],
+        node_role: Role | None,
+        errors: ErrorTypes | Entries | None,
+        failed: StatusFailed,
+        *,
+        asked_of: str,
+        where: Callable[[Any], tuple[str, str]],
+    ) -> None:
+        require_role(node_role)
+        require_mapping(method, "{'/v1/generate': 'inference'}", asked_of)
+        routes = Routes({} if callable(method) else method)
+        self._method_of = asked(method, lambda request: routes.find(*where(request)))
+        self._role: Role | None = node_role
+        more = {} if errors is None else errors
+        self._types = more if isinstance(more, ErrorTypes) else HTTP_ERROR_TYPES | more
+        self._failed = failed
+        if failed is not failed_by_status:
+            require_function("failed", failed, "a status")
+            self._failed = lambda status: ask(failed, None, status)
+        self._untold = routes.templates
 
-def http_errors(errors: ErrorTypes | Entries | None) -> ErrorTypes:
-    """Return ``errors`` itself, or the defaults extended by a mapping."""
-    if isinstance(errors, ErrorTypes):
-        return errors
-    return HTTP_ERROR_TYPES if errors is None else HTTP_ERROR_TYPES | errors
+    def tell(self, app: object) -> None:
+        """Log, once, the templates that no route of an application is for."""
+        if self._untold:
+            untold, self._untold = self._untold, ()
+            tell_unmatched(untold, app)
 
 
 def fail(request: Mapping[str, Any], error: str | BaseException) -> None:

@@ -15,7 +15,7 @@ nobody waits for it: ``cancelled``. Needs no extra.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from butterfly_otel.decorators.red import Method, RequestCall
 from butterfly_otel.decorators.red_series import series
@@ -23,30 +23,22 @@ from butterfly_otel.exporters.prometheus.app import make_wsgi_app
 from butterfly_otel.integrations.http import (
     KEY,
     ClientDisconnect,
+    HttpMiddleware,
     StatusFailed,
     fail,
     failed_by_status,
-    http_errors,
-    judging,
     told_length,
 )
-from butterfly_otel.integrations.methods import (
-    RouteMethods,
-    Routes,
-    asked,
-    require_mapping,
-    require_role,
-)
 from butterfly_otel.integrations.scraping import CurrentMetrics
-from butterfly_otel.integrations.templates import tell_unmatched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sized
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from butterfly_otel.decorators.error_types import Entries, ErrorTypes
     from butterfly_otel.decorators.red import Role
+    from butterfly_otel.integrations.methods import RouteMethods
 
 __all__ = ["ButterflyMiddleware", "ClientDisconnect", "fail", "failed_by_status", "metrics_app"]
 
@@ -54,7 +46,7 @@ __all__ = ["ButterflyMiddleware", "ClientDisconnect", "fail", "failed_by_status"
 EnvironMethod: TypeAlias = Callable[[Any], "Method | None"]
 
 
-class ButterflyMiddleware:
+class ButterflyMiddleware(HttpMiddleware):
     """Measures the requests of a WSGI application by the RED method. Thread-safe.
 
     In production it raises nothing; in strict mode a label that breaks the contract raises as
@@ -83,38 +75,26 @@ class ButterflyMiddleware:
         errors: ErrorTypes | Entries | None = None,
         failed: StatusFailed = failed_by_status,
     ) -> None:
-        require_role(node_role)
-        require_mapping(method, "{'/v1/generate': 'inference'}", "an environ")
         self.app = app
-        routes = Routes({} if callable(method) else method)
-        self._method_of: Callable[[Any], Method | None] = asked(
-            method, lambda environ: routes.find(environ["REQUEST_METHOD"], _path(environ))
-        )
-        self._role: Role | None = node_role
-        self._types = http_errors(errors)
-        self._failed = judging(failed)
-        self._untold = routes.templates
+        super().__init__(method, node_role, errors, failed, asked_of="an environ", where=_asked_for)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
+        self.tell(self.app)
         method = None if KEY in environ else self._method_of(environ)
         if method is None:
             return self.app(environ, start_response)
-        if self._untold:
-            # At the first request that is measured, when all routes are there.
-            untold, self._untold = self._untold, ()
-            tell_unmatched(untold, self.app)
         call = RequestCall(series(method, self._role), self._types)
         environ[KEY] = call
         answer = _Answer(call, self._failed, start_response)
         try:
             parts = self.app(environ, answer.start)
-            if not hasattr(parts, "__len__"):
+            if not isinstance(parts, (list, tuple, bytes)):
                 return _body(parts, call, answer, environ)
         except BaseException as error:
             call.end(error, None)
             raise
-        # It is handed on as it is: servers derive Content-Length from it.
+        # It is whole, and handed on as it is: servers derive Content-Length from it.
         call.end(None, None)
         return parts
 
@@ -134,7 +114,7 @@ class _Answer:
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """Take note of the status, or of the exception it is sent for."""
-        if exc_info is not None:
+        if exc_info is not None and isinstance(exc_info[1], BaseException):
             self._call.fail(exc_info[1])
         elif status[:3].isdecimal():
             self._call.suspect(self._failed(int(status[:3])))
@@ -151,7 +131,8 @@ def _body(
     wrapper = environ.get("wsgi.file_wrapper")
     if isinstance(wrapper, type) and isinstance(parts, wrapper) and _end_on_close(parts, call):
         return parts
-    return _Body(parts, call, answer, complete=environ["REQUEST_METHOD"] == "HEAD")
+    kind = _SizedBody if hasattr(parts, "__len__") else _Body
+    return kind(parts, call, answer, complete=environ["REQUEST_METHOD"] == "HEAD")
 
 
 def _end_on_close(file: Any, call: RequestCall) -> bool:
@@ -215,10 +196,21 @@ class _Body:
         self._call.end(ClientDisconnect(), None)
 
 
-def _path(environ: WSGIEnvironment) -> str:
+class _SizedBody(_Body):
+    """A body that tells how many parts it has, from which servers derive Content-Length."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(cast("Sized", self._parts))
+
+
+def _asked_for(environ: WSGIEnvironment) -> tuple[str, str]:
     path: str = environ.get("PATH_INFO", "") or "/"
-    # "Bytes as latin-1" (PEP 3333, "A Note on String Types").
-    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
+    if not path.isascii():
+        # "Bytes as latin-1" (PEP 3333, "A Note on String Types").
+        path = path.encode("latin-1", "replace").decode("utf-8", "replace")
+    return environ["REQUEST_METHOD"], path
 
 
 def metrics_app() -> WSGIApplication:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from math import nan
-from threading import RLock
 from typing import TYPE_CHECKING, Literal
 from weakref import ref
 
 from butterfly_otel.errors import MeasurementError
 from butterfly_otel.memory.parts import Part
-from butterfly_otel.process.forks import call_in_child
+from butterfly_otel.process import forks
 from butterfly_otel.process.values import clean_value
 
 if TYPE_CHECKING:
@@ -177,14 +176,13 @@ class Pools:
         self.peak: float = 0
         self.torch: TorchMemory | None = None
         # Re-entrant, because a signal handler or a weak reference may use it in its own thread.
-        self._lock = RLock()
+        self._lock = forks.rlock()
         self._total: float = 0
         self._pools: tuple[MemoryPool, ...] = ()
         self._models: tuple[TrackedModel, ...] = ()
         self._strict = False
         self._count: Count | None = None
         self._logged: set[tuple[str, str]] = set()
-        call_in_child(self._renew_lock)
 
     @property
     def pools(self) -> tuple[MemoryPool, ...]:
@@ -285,10 +283,6 @@ class Pools:
     def parts(self) -> list[Part]:
         """Read every pool."""
         return [each.read() for each in self._pools]
-
-    def _renew_lock(self) -> None:
-        """Have a lock of its own in a forked child, whose parent's may be held for ever."""
-        self._lock = RLock()
 
 
 def _words(reason: str) -> str:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from butterfly_otel.integrations.grpc.far_end import FarEnd
-    from butterfly_otel.integrations.grpc.messages import Coder
 
 _T = TypeVar("_T")
 
@@ -31,58 +30,32 @@ class MeasuredAioChannel(grpc.aio.Channel):
         self._far_end = far_end
 
     def unary_unary(
-        self,
-        method: str,
-        request_serializer: Coder = None,
-        response_deserializer: Coder = None,
-        *rest: Any,
-        **more: Any,
+        self, method: str, *coders: Any, **more: Any
     ) -> grpc.aio.UnaryUnaryMultiCallable[Any, Any]:
         """Return a measured caller of a method."""
-        coders = self._far_end.coders(method, request_serializer, response_deserializer)
-        return _UnaryUnary(self._channel.unary_unary(method, *coders, *rest, **more), self._far_end)
+        make = self._channel.unary_unary
+        return _UnaryUnary(self._far_end.caller(make, method, *coders, **more), self._far_end)
 
     def unary_stream(
-        self,
-        method: str,
-        request_serializer: Coder = None,
-        response_deserializer: Coder = None,
-        *rest: Any,
-        **more: Any,
+        self, method: str, *coders: Any, **more: Any
     ) -> grpc.aio.UnaryStreamMultiCallable[Any, Any]:
         """Return a measured caller of a method."""
-        coders = self._far_end.coders(method, request_serializer, response_deserializer)
-        return _UnaryStream(
-            self._channel.unary_stream(method, *coders, *rest, **more), self._far_end
-        )
+        make = self._channel.unary_stream
+        return _UnaryStream(self._far_end.caller(make, method, *coders, **more), self._far_end)
 
     def stream_unary(
-        self,
-        method: str,
-        request_serializer: Coder = None,
-        response_deserializer: Coder = None,
-        *rest: Any,
-        **more: Any,
+        self, method: str, *coders: Any, **more: Any
     ) -> grpc.aio.StreamUnaryMultiCallable[Any, Any]:
         """Return a measured caller of a method."""
-        coders = self._far_end.coders(method, request_serializer, response_deserializer)
-        return _StreamUnary(
-            self._channel.stream_unary(method, *coders, *rest, **more), self._far_end
-        )
+        make = self._channel.stream_unary
+        return _StreamUnary(self._far_end.caller(make, method, *coders, **more), self._far_end)
 
     def stream_stream(
-        self,
-        method: str,
-        request_serializer: Coder = None,
-        response_deserializer: Coder = None,
-        *rest: Any,
-        **more: Any,
+        self, method: str, *coders: Any, **more: Any
     ) -> grpc.aio.StreamStreamMultiCallable[Any, Any]:
         """Return a measured caller of a method."""
-        coders = self._far_end.coders(method, request_serializer, response_deserializer)
-        return _StreamStream(
-            self._channel.stream_stream(method, *coders, *rest, **more), self._far_end
-        )
+        make = self._channel.stream_stream
+        return _StreamStream(self._far_end.caller(make, method, *coders, **more), self._far_end)
 
     def get_state(
         self,

@@ -15,6 +15,8 @@ from butterfly_otel.process import timing
 from butterfly_otel.runtime import lifecycle as runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from grpc import StatusCode
 
     from butterfly_otel.integrations.grpc.messages import Coder
@@ -38,13 +40,23 @@ class FarEnd:
         self._close = finalize(self, links.closed, link, self._connection)
         self._close.atexit = False
 
-    def coders(self, method: str, serializer: Coder, deserializer: Coder) -> tuple[Coder, Coder]:
-        """Return a method's serialiser and deserialiser, counting."""
+    def caller(
+        self,
+        make: Callable[..., Any],
+        method: str,
+        request_serializer: Coder = None,
+        response_deserializer: Coder = None,
+        *rest: Any,
+        **more: Any,
+    ) -> Any:
+        """Return a channel's own caller of a method, whose messages are counted.
+
+        Generated stubs and interceptors pass on more than gRPC documents, and so does this.
+        """
         kind = ask_message_type(self._message_type, method, ())
-        return (
-            counting_serializer(serializer, self._traffic, kind),
-            counting_deserializer(deserializer, self._traffic, kind),
-        )
+        serialize = counting_serializer(request_serializer, self._traffic, kind)
+        deserialize = counting_deserializer(response_deserializer, self._traffic, kind)
+        return make(method, serialize, deserialize, *rest, **more)
 
     def metadata(self, given: Metadata | None) -> Any:
         """Return a call's metadata with this node's name in it."""
