@@ -33,7 +33,7 @@ class Measuring(Generic[CallT]):
     def __init__(self, methods: Iterable[str] | None = None) -> None:
         if isinstance(methods, str):  # of which each letter would be a method
             raise ConfigurationError(f"methods is {methods!r}; use ({methods!r},)")
-        if methods is not None and not isinstance(methods, Iterable):
+        if methods is not None and not isinstance(cast("object", methods), Iterable):
             raise ConfigurationError(f"methods is {methods!r}; use names such as ('save',)")
         self._methods = None if methods is None else tuple(methods)
         self._open: list[CallT] = []

@@ -16,7 +16,8 @@ ends              when the last part of the body is sent; background tasks come 
 first item        first part of a body without Content-Length that is sent in parts
 error             a status of 500 or more (``http_503``; 504 is ``timeout``), and what is raised, by
                   the decorators' error types; ``incomplete_response`` where the application returns
-                  before the body is complete
+                  before the body is complete. What happens inside a ``BaseHTTPMiddleware`` of
+                  Starlette counts, although that ends the body by itself
 cancelled         the application's task is cancelled, or it is told before the end of the body that
                   the client is gone
 not measured      requests whose ``method`` is None; websockets, which are sessions rather than
@@ -78,7 +79,8 @@ class ButterflyMiddleware(HttpMiddleware, metaclass=Late):
             by default what is below 500 is one.
 
     Raises:
-        ConfigurationError: When a template, a method, the role or ``errors`` is wrong.
+        ConfigurationError: When an argument is wrong. Where Starlette or FastAPI makes the
+            middleware, which is when a server calls them, the server's start is refused instead.
     """
 
     def __init__(

@@ -86,12 +86,15 @@ class HttpMiddleware:
         routes = Routes({} if callable(method) else method)
         self._method_of = asked(method, lambda request: routes.find(*where(request)))
         self._role: Role | None = node_role
-        more = {} if errors is None else errors
-        self._types = more if isinstance(more, ErrorTypes) else HTTP_ERROR_TYPES | more
-        self._failed = failed
+        self._types = HTTP_ERROR_TYPES
+        if isinstance(errors, ErrorTypes):
+            self._types = errors
+        elif errors is not None:
+            self._types = HTTP_ERROR_TYPES | errors
+        self._failed: StatusFailed = failed
         if failed is not failed_by_status:
             require_function("failed", failed, "a status")
-            self._failed = lambda status: ask(failed, None, status)
+            self._failed = _contained(failed)
         self._untold = routes.templates
 
     def tell(self, app: object) -> None:
@@ -99,6 +102,10 @@ class HttpMiddleware:
         if self._untold:
             untold, self._untold = self._untold, ()
             tell_unmatched(untold, app)
+
+
+def _contained(failed: StatusFailed) -> StatusFailed:
+    return lambda status: ask(failed, None, status)
 
 
 def fail(request: Mapping[str, Any], error: str | BaseException) -> None:

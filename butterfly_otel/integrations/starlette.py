@@ -26,7 +26,7 @@ See :mod:`butterfly_otel.integrations.asgi` for what is measured. The extras ``f
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.errors import ConfigurationError
@@ -81,7 +81,7 @@ def butterfly_lifespan(
     if lifespan is not None:
         require_function("lifespan", lifespan, "an application")
     if metrics_path is not None:
-        given: object = metrics_path
+        given = cast("object", metrics_path)
         if not isinstance(given, str) or not given.startswith("/") or "{" in given:
             msg = f"metrics_path is {metrics_path!r}; it must be a path such as '/metrics'"
             raise ConfigurationError(msg)

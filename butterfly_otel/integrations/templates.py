@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -98,7 +98,7 @@ def routes_within(app: Any) -> list[Known] | None:
         routes = getattr(app, "routes", None)
         if isinstance(routes, list):
             try:
-                return list(_flat(routes, ""))
+                return list(_flat(cast("list[Any]", routes), ""))
             except AttributeError:  # of another kind than Starlette's
                 return None
         app = getattr(app, "app", None)

@@ -7,9 +7,9 @@
     app.wsgi_app = ButterflyMiddleware(app.wsgi_app, method={"/v1/generate": "inference"})
 
 The rules are those of :mod:`butterfly_otel.integrations.asgi`. A request begins before the
-application is called and ends with the last part of its body; a body that has a length, such as
-a list, is complete when it is returned. A server that closes a body before its end says that
-nobody waits for it: ``cancelled``. Needs no extra.
+application is called and ends with the last part of its body; a list is complete when it is
+returned. What a body's ``close()`` raises is not the request's. A server that closes a body before
+its end says that nobody waits for it: ``cancelled``. Needs no extra.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ButterflyMiddleware(HttpMiddleware):
             by default what is below 500 is one.
 
     Raises:
-        ConfigurationError: When a template, a method, the role or ``errors`` is wrong.
+        ConfigurationError: When an argument is wrong.
     """
 
     def __init__(
