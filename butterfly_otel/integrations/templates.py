@@ -98,7 +98,7 @@ def routes_within(app: Any) -> list[Known] | None:
         routes = getattr(app, "routes", None)
         if isinstance(routes, list):
             try:
-                return list(_flat(cast("list[Any]", routes), ""))
+                return list(_flat(cast("Iterable[Any]", routes), ""))
             except AttributeError:  # of another kind than Starlette's
                 return None
         app = getattr(app, "app", None)
