@@ -96,7 +96,8 @@ class Configurator(stock._OTelSDKConfigurator):  # noqa: SLF001 - as above
             current = configure()
         except ButterflyOtelError as error:
             # A sentence: logging is not configured yet, so it goes to stderr as it is.
-            _logger.error("butterfly-otel measures nothing: %s", error)  # noqa: TRY400
+            for line in str(error).splitlines():  # one for each setting that is wrong
+                _logger.error("butterfly-otel measures nothing: %s", line)  # noqa: TRY400
         else:
             provider = current.meter_provider
             if provider is not None:
