@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("butterfly_otel")
 
+#: Seconds until the next look at a source that does not say when it is late.
+_UNKNOWN = 60.0
 #: Seconds at most for which the end waits for rounds that are under way.
 _GRACE = 1.0
 
@@ -98,7 +100,10 @@ class Sampler:
         """Tell of calls that hang, when they become late."""
         while not timing.wait(stop, min(map(_until_late, self.workers))):
             for worker in self.workers:
-                worker.check()
+                try:
+                    worker.check()
+                except BaseException:  # the other sources are watched all the same
+                    _logger.exception("collector %s: it could not be watched", worker.name)
 
     def _after_fork(self) -> None:
         self._lock = Lock()
@@ -122,6 +127,9 @@ def _started(name: str, target: Callable[[Event], None], stop: Event) -> Thread:
 
 
 def _until_late(worker: Worker) -> float:
-    left = worker.time_left()
-    # One that is late already has been told of.
-    return left if left > 0 else worker.source.deadline
+    try:
+        left = worker.time_left()
+        # One that is late already has been told of.
+        return left if left > 0 else worker.source.deadline
+    except BaseException:  # noqa: BLE001 - an attribute of the source's own may raise anything
+        return _UNKNOWN

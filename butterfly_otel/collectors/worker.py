@@ -141,8 +141,17 @@ class Worker:
         if self._opened:  # by the parent of this process
             self._close()
         while not stop.is_set():
-            timing.wait(stop, self.round())
+            timing.wait(stop, self._contained_round())
         self._close()
+
+    def _contained_round(self) -> float:
+        """Read once, whatever else fails: telling of a failure, or an attribute of the source."""
+        try:
+            return self.round()
+        except BaseException:
+            self._good = False
+            _logger.exception("collector %s: a round failed", self.name)
+            return _LONGEST_PAUSE
 
     def round(self) -> float:
         """Read the source once, opening it first if need be; return the seconds to the next."""

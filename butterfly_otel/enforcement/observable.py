@@ -70,7 +70,9 @@ class GuardedObservable(Guarded):
             return self._checked(result)
         except StopIteration:
             return ()
-        except Exception as error:  # noqa: BLE001 - a callback may raise anything
+        except KeyboardInterrupt:  # meant for whoever collects
+            raise
+        except BaseException as error:  # noqa: BLE001 - a callback may raise anything
             self._gate.violations.callback(self.stream.metric, error)
             return ()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 
 from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.flushing import flush_each, shut_down_well
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES, adopt
 from butterfly_otel.engine.storage import CellMeasurementConsumer
@@ -51,6 +52,23 @@ class GatedMeterProvider(SdkMeterProvider):
         """Return a meter; the gated one where there is a gate of that name."""
         gated = self._gates.get(name)
         return gated or super().get_meter(name, version, schema_url, attributes)
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Export now; return whether every reader did within ``timeout_millis``.
+
+        Raises:
+            Exception: As the SDK's, when a reader raised or had no time left.
+        """
+        return flush_each(sdk.provider_readers(self), timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000) -> bool:  # type: ignore[override]
+        """Export what is left and stop; return whether that succeeded.
+
+        Raises:
+            Exception: As the SDK's, when a reader raised or had no time left.
+        """
+        super().shutdown(timeout_millis)
+        return shut_down_well(sdk.provider_readers(self))
 
 
 class CellMeter(sdk.Meter):

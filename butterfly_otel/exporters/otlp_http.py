@@ -22,6 +22,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from requests import Session
 from requests.adapters import HTTPAdapter
 
+from butterfly_otel.exporters.inherited import let_go
 from butterfly_otel.exporters.otlp_batches import send_each
 from butterfly_otel.exporters.otlp_wire import MetricsEncoder
 from butterfly_otel.process.forks import call_in_child
@@ -93,8 +94,7 @@ class HttpExporter(OTLPMetricExporter):
     def _connect_anew(self) -> None:
         """Leave the parent's connections alone in a forked child."""
         if self._own_session is not None:
-            # Kept, because closing them takes locks that a thread of the parent may have held.
-            self._inherited += self._own_session.adapters.values()
+            self._inherited += let_go(self._own_session)
             for scheme in ("https://", "http://"):
                 self._own_session.mount(scheme, HTTPAdapter())
 

@@ -46,6 +46,9 @@ class PushMetricReader(MetricReader):
         interval: Seconds between exports.
         timeout: Seconds one collection may take.
         on_export: Called after each export with whether it succeeded.
+
+    Attributes:
+        succeeded: Whether the last flush or shutdown that was waited for did.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class PushMetricReader(MetricReader):
         self._timeout = timeout
         self._on_export = on_export
         self._failing = False
+        self.succeeded = True
         self._start()
         call_in_child(self._restart)
 
@@ -81,6 +85,7 @@ class PushMetricReader(MetricReader):
         self._done = 0  # of these, how many a finished export has served
         self._succeeded = True  # whether the last export did
         self._stopping = False
+        self._ended = False  # whether the last export is over
         self._thread = Thread(target=self._run, name=f"butterfly-otel-{self._name}", daemon=True)
         self._thread.start()
 
@@ -107,7 +112,8 @@ class PushMetricReader(MetricReader):
         def wait(seconds: float) -> bool:
             with self._state:
                 served = self._state.wait_for(lambda: self._done >= ticket, seconds)
-                return served and self._succeeded
+                self.succeeded = served and self._succeeded
+                return self.succeeded
 
         return wait
 
@@ -115,16 +121,17 @@ class PushMetricReader(MetricReader):
         """Begin to export what is left and stop; return what waits for that and cleans up."""
         with self._state:
             if self._stopping:
-                return lambda _seconds: True
+                return self._wait_for_end
             self._stopping = True
             self._state.notify_all()
         began = monotonic()
 
         def wait(seconds: float) -> bool:
             deadline = monotonic() + seconds
-            self._thread.join(max(0.0, seconds))
-            ended = not self._thread.is_alive()
-            if not ended:
+            succeeded = self._wait_for_end(seconds)
+            if self._ended:
+                self._thread.join(max(0.0, deadline - monotonic()))
+            else:
                 _logger.warning(
                     "the last export by %s did not end within %.1f s and was given up",
                     self._shown,
@@ -133,9 +140,15 @@ class PushMetricReader(MetricReader):
             # Also wakes an exporter that sleeps between retries.
             left = max(0.0, deadline - monotonic())
             self._exporter.shutdown(timeout_millis=left * 1000)
-            return ended and self._succeeded
+            self.succeeded = succeeded
+            return succeeded
 
         return wait
+
+    def _wait_for_end(self, seconds: float) -> bool:
+        """Return whether the last export succeeded within so many seconds."""
+        with self._state:
+            return self._state.wait_for(lambda: self._ended, seconds) and self._succeeded
 
     def _run(self) -> None:
         state, due = self._state, monotonic() + self._interval
@@ -146,10 +159,16 @@ class PushMetricReader(MetricReader):
                     max(0.0, due - monotonic()),
                 )
                 stopping, asked = self._stopping, self._asked
-            succeeded = self._export_once()
+            try:
+                succeeded = self._export_once()
+            except BaseException:
+                # Such as a callback's SystemExit, or what a user's own part of it raises.
+                _logger.exception("exporting metrics by %s failed", self._shown)
+                succeeded = False
             with state:
                 # The last export serves whoever asked while it ran: there is no other.
                 self._succeeded, self._done = succeeded, self._asked if stopping else asked
+                self._ended = stopping
                 state.notify_all()
             if stopping:
                 return
@@ -160,7 +179,7 @@ class PushMetricReader(MetricReader):
         self._result: MetricExportResult | None = MetricExportResult.SUCCESS
         try:
             self.collect(timeout_millis=self._timeout * 1000)
-        except Exception as error:  # noqa: BLE001 - the thread must live on
+        except BaseException as error:  # noqa: BLE001 - the thread must live on, whatever it is
             return self._note(succeeded=False, reason=repr(error))
         succeeded = self._result is MetricExportResult.SUCCESS
         return self._note(succeeded=succeeded, reason="the exporter reported failure")

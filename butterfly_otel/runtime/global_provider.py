@@ -1,28 +1,37 @@
 """OpenTelemetry's global meter provider, which can be set only once a process.
 
-What we set there delegates to the provider that is configured now, so that configuring anew
-after a shutdown also reaches code that asks OpenTelemetry for its meter.
+What we set there delegates to the provider that is configured now, and so do the meters and
+instruments that it hands out: what was made at import measures in every life of the SDK.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
-from opentelemetry.metrics import Meter, MeterProvider, NoOpMeterProvider
+from opentelemetry.metrics import MeterProvider
+
+from butterfly_otel.process import forks
+from butterfly_otel.runtime.delegates import DelegatingMeter, Delegates
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from opentelemetry.metrics import Meter
     from opentelemetry.util.types import Attributes
 
 _logger = logging.getLogger("butterfly_otel")
 
 
 class DelegatingMeterProvider(MeterProvider):
-    """Gives out the meters of whichever provider is current."""
+    """Gives out meters that measure by whichever provider is current. Thread-safe."""
 
     def __init__(self) -> None:
-        self.current: MeterProvider = NoOpMeterProvider()
+        self.current: MeterProvider | None = None
+        self._delegates = Delegates()
+        self._lock = forks.rlock()
 
     def get_meter(
         self,
@@ -31,8 +40,14 @@ class DelegatingMeterProvider(MeterProvider):
         schema_url: str | None = None,
         attributes: Attributes = None,
     ) -> Meter:
-        """Return a meter of the current provider."""
-        return self.current.get_meter(name, version, schema_url, attributes)
+        """Return a meter of the current provider, and of those after it."""
+        return DelegatingMeter(self._delegates, name, version, schema_url, attributes)
+
+    def switch(self, provider: MeterProvider | None) -> None:
+        """Measure by ``provider`` from now on; by nothing where that is None."""
+        with self._lock:
+            self.current = provider
+            self._delegates.switch(provider)
 
 
 _delegate = DelegatingMeterProvider()
@@ -40,7 +55,7 @@ _delegate = DelegatingMeterProvider()
 
 def install(provider: MeterProvider) -> None:
     """Make ``provider`` OpenTelemetry's global one, unless another library has set its own."""
-    _delegate.current = provider
+    _delegate.switch(provider)
     if metrics.get_meter_provider() is _delegate:
         return
     metrics.set_meter_provider(_delegate)
@@ -54,6 +69,18 @@ def install(provider: MeterProvider) -> None:
 
 
 def uninstall(provider: MeterProvider) -> None:
-    """Stop handing out meters of ``provider``."""
+    """Stop measuring by ``provider`` what was made through OpenTelemetry's API."""
     if _delegate.current is provider:
-        _delegate.current = NoOpMeterProvider()
+        _delegate.switch(None)
+
+
+@contextmanager
+def renewed() -> Generator[None, None, None]:
+    """Let the block begin with no meters and instruments handed out, and forget its own."""
+    global _delegate  # noqa: PLW0603 - OpenTelemetry has one global provider
+    before, _delegate = _delegate, DelegatingMeterProvider()
+    try:
+        yield
+    finally:
+        _delegate.switch(None)
+        _delegate = before

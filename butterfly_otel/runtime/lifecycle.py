@@ -8,16 +8,19 @@ from __future__ import annotations
 import atexit
 import logging
 from dataclasses import fields
+from threading import TIMEOUT_MAX
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from butterfly_otel.collectors.collection import Collection
 from butterfly_otel.collectors.registry import check_names, choose, own_sources
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.exporters.push import PushMetricReader
 from butterfly_otel.memory.books import POOLS
 from butterfly_otel.process import forks
 from butterfly_otel.runtime import assembly, global_provider
+from butterfly_otel.runtime.ending_readers import begin, each_reader
+from butterfly_otel.runtime.endings import Endings
+from butterfly_otel.runtime.mute import MuteChild
 from butterfly_otel.runtime.signals import SignalFlush
 from butterfly_otel.settings.config import Config, load_config
 from butterfly_otel.settings.relations import DISABLED
@@ -31,13 +34,14 @@ if TYPE_CHECKING:
     from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.server import Server
-    from butterfly_otel.exporters.push import Wait
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.kinds import Others
 
 _logger = logging.getLogger("butterfly_otel")
 _lock = forks.rlock()
 _current: Runtime | None = None
+#: Seconds at most for which scrapes that are going on may finish at the end.
+_LAST_SCRAPES = 2.0
 
 
 class Runtime:
@@ -54,6 +58,8 @@ class Runtime:
         self._collection: Collection | None = None
         self._server: Server | None = None
         self._ended = False
+        self._succeeded = False
+        self._mute: MuteChild | None = None
         if config.disabled:
             return
         chosen = choose(config, sources)
@@ -77,6 +83,8 @@ class Runtime:
         self._signals = SignalFlush(self.force_flush, self.shutdown)
         if config.handle_signals:
             self._signals.install()
+        forks.call_in_child(self._after_fork)
+        _endings.watch()
 
     def __repr__(self) -> str:
         """Say whose metrics these are and where they are served."""
@@ -96,49 +104,88 @@ class Runtime:
     @property
     def prometheus_url(self) -> str | None:
         """Where metrics are served for Prometheus; None where they are not, or not any more."""
+        self._is_mute()
         return None if self._server is None or self._ended else self._server.url
 
     def force_flush(self, timeout: float = 10.0) -> bool:
-        """Export now what was measured; return whether every reader did within ``timeout`` s."""
+        """Export now what was measured; return whether every reader did within ``timeout`` s.
+
+        False in a forked child that nobody can scrape and that pushes nothing.
+        """
         if self._pipeline is None or self._ended:
             return self._pipeline is None
-        return _each_reader(self._pipeline.readers, "force_flush", timeout)
+        done = each_reader(self._pipeline.readers, "force_flush", monotonic() + timeout)
+        return done and not self._is_mute()
 
     def shutdown(self, timeout: float = 10.0) -> bool:
         """Export what is left, close the port and stop; harmless when done twice.
 
         Handles measure nothing afterwards, until the next :func:`butterfly_otel.configure`.
+        Beside another shutdown that is going on, it waits for that one.
 
         Args:
             timeout: Seconds all of it may take.
 
         Returns:
-            Whether everything was exported in time.
+            Whether everything was exported in time; of a runtime that has ended, whether it was.
         """
         global _current  # noqa: PLW0603 - the process has one runtime
-        with _lock:
-            if _current is self:
-                _current = None
-            return self._end(timeout)
+        began = monotonic()
+        if not _lock.acquire(timeout=min(max(0.0, timeout), TIMEOUT_MAX)):
+            return False
+        try:
+            if not self._ended:
+                try:
+                    self._succeeded = self._end(timeout - (monotonic() - began))
+                finally:
+                    if _current is self:
+                        _current = None
+            return self._succeeded
+        finally:
+            _lock.release()
+
+    def _after_fork(self) -> None:
+        """Serve nothing more in a forked child: its parent has the port."""
+        global _current  # noqa: PLW0603 - the process has one runtime
+        if self._ended and _current is self:
+            # The thread that was ending it is not here.
+            _current = None
+        if self._ended or self._pipeline is None or self._server is None:
+            return
+        self._server = None
+        pull = self._pipeline.prometheus
+        if all(reader is pull for reader in self._pipeline.readers):
+            self._mute = MuteChild()
+
+    def _is_mute(self) -> bool:
+        if self._mute is not None:
+            self._mute.tell()
+        return self._mute is not None
+
+    def gives_way_to(self, config: Config) -> bool:
+        """Tell whether this is only what a parent has left in its child: it is in nobody's way."""
+        return self._mute is not None and self.config != config
 
     def _end(self, timeout: float) -> bool:
-        if self._ended or self._pipeline is None:
-            return True
         self._ended = True
+        if self._pipeline is None:
+            return True
+        deadline = monotonic() + timeout
         if signals := getattr(self, "_signals", None):
             signals.uninstall()
-        if self._server is not None:
-            self._server.close()
-        deadline = monotonic() + timeout
         if self._collection is not None:
             self._collection.stop()
-        succeeded = _each_reader(self._pipeline.readers, "shutdown", timeout)
+        begun = begin(self._pipeline.readers, "shutdown")
+        if self._server is not None:
+            # A scrape that hangs must leave some time to the others.
+            self._server.close(min(_LAST_SCRAPES, max(0.0, timeout / 2)))
+        succeeded = each_reader(self._pipeline.readers, "shutdown", deadline, begun)
         if self._collection is not None:
             self._collection.end(deadline - monotonic())
         assembly.detach_handles()
         POOLS.detach()
         global_provider.uninstall(self._pipeline.provider)
-        return succeeded
+        return succeeded and not self._is_mute()
 
 
 def start(arguments: Mapping[str, object]) -> Runtime:
@@ -160,6 +207,8 @@ def start(arguments: Mapping[str, object]) -> Runtime:
     with _lock:
         config = load_config(arguments, rules=(own_collectors, named_collectors))
         sources = own_sources(own)
+        if _current is not None and _current.gives_way_to(config):
+            _current.shutdown(timeout=0)
         if _current is not None:
             _require_same(_current, config, sources)
             return _current
@@ -231,31 +280,6 @@ def _require_same(runtime: Runtime, config: Config, sources: Sequence[Source]) -
         raise ConfigurationError(msg)
 
 
-def _each_reader(readers: Sequence[MetricReader], action: str, timeout: float) -> bool:
-    """Flush or shut down each reader within the time that is left; never raises.
-
-    Readers of ours that push all begin first, on threads of their own, so that a receiver that
-    hangs takes no time from the others.
-    """
-    deadline = monotonic() + timeout
-    begun: dict[MetricReader, Wait] = {
-        reader: getattr(reader, f"begin_{action}")()
-        for reader in readers
-        if isinstance(reader, PushMetricReader)
-    }
-    succeeded = True
-    for reader in sorted(readers, key=begun.__contains__):
-        left = max(0.0, deadline - monotonic())
-        try:
-            wait = begun.get(reader)
-            result = wait(left) if wait else getattr(reader, action)(timeout_millis=left * 1000)
-        except Exception as error:  # noqa: BLE001 - the other readers must have their turn
-            _logger.warning("%s of %s failed: %r", action, type(reader).__name__, error)
-            result = False
-        succeeded = succeeded and result is not False
-    return succeeded
-
-
 def _at_exit() -> None:
     # A shutdown that is going on in a daemon thread, such as after SIGTERM, is to end first.
     with _lock:
@@ -263,3 +287,4 @@ def _at_exit() -> None:
 
 
 atexit.register(_at_exit)
+_endings = Endings(_at_exit)

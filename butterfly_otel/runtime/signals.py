@@ -3,28 +3,33 @@
 A handler may interrupt the very code that holds a lock the flush needs, so nothing is flushed
 *in* it: a thread does that, while the interrupted code goes on. Where the signal's disposition
 was the default, the thread then sends it again under the default, so the process ends as it
-would have; where the application had a handler, that is called at once, as before.
+would have; where the application had a handler, that is called at once, whatever becomes of ours.
+
+The handler waits for nothing. Under gevent it may run in the event loop itself, where whatever
+waits is an error, and starting a :class:`threading.Thread` does wait.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
 from typing import TYPE_CHECKING
 
+from butterfly_otel.runtime.endings import ASKING, LastWords
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class SignalFlush:
     """Installed handlers for SIGTERM and SIGINT, and the way back.
 
     SIGINT under Python's own handler raises KeyboardInterrupt, which leads to a normal exit,
-    so it is left alone. Only the main thread may install handlers; elsewhere nothing is done.
+    so it is left alone. Only the main thread may install handlers; elsewhere what is noticed is
+    that the process sends itself such a signal.
 
     Args:
         flush: Exports what is measured; must keep its own deadline.
@@ -35,12 +40,17 @@ class SignalFlush:
         self._flush = flush
         self._shutdown = shutdown
         self._previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+        self._last_words = LastWords(shutdown)
+        # As it is now: what was built until now waits as this one's threads do, also where
+        # gevent replaces it later.
+        self._start_thread = _thread.start_new_thread
 
     def install(self) -> None:
         """Take over the signals that nothing else answers, and chain to the others' handlers."""
+        self._last_words.install()
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in _SIGNALS:
+        for number in ASKING:
             previous = signal.getsignal(number)
             # None: a handler that was not installed from Python, and can't be chained to.
             if previous in (None, signal.SIG_IGN, signal.default_int_handler):
@@ -50,6 +60,7 @@ class SignalFlush:
 
     def uninstall(self) -> None:
         """Put back what was there, unless somebody has replaced our handler since."""
+        self._last_words.uninstall()
         if threading.current_thread() is not threading.main_thread():
             return
         for number, previous in self._previous.items():
@@ -60,12 +71,16 @@ class SignalFlush:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         previous = self._previous.get(number, signal.SIG_DFL)
         if callable(previous):
-            self._start(self._flush)
-            previous(number, frame)
+            try:
+                # In case it ends the process at once. What ends gracefully exports again then.
+                self._start(self._flush)
+            finally:
+                previous(number, frame)
             return
         # From now on the signal has its default effect, whoever sends it.
         signal.signal(number, signal.SIG_DFL)
-        self._start(lambda: self._end(number))
+        if not self._start(lambda: self._end(number)):
+            os.kill(os.getpid(), number)
 
     def _end(self, number: int) -> None:
         try:
@@ -73,6 +88,10 @@ class SignalFlush:
         finally:
             os.kill(os.getpid(), number)
 
-    @staticmethod
-    def _start(target: Callable[[], object]) -> None:
-        threading.Thread(target=target, name="butterfly-otel-signal", daemon=True).start()
+    def _start(self, target: Callable[[], object]) -> bool:
+        """Call ``target`` in a thread, without waiting for anything; False where none starts."""
+        try:
+            self._start_thread(target, ())
+        except RuntimeError:  # no more threads, or the interpreter is at its end
+            return False
+        return True

@@ -13,6 +13,7 @@ from opentelemetry.metrics import _internal as otel
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.handles.handles import ObservableHandle
 from butterfly_otel.memory.books import POOLS
+from butterfly_otel.runtime import global_provider
 from butterfly_otel.runtime import lifecycle as runtime
 from butterfly_otel.runtime.assembly import HANDLES
 from butterfly_otel.settings import spelling
@@ -126,7 +127,8 @@ def _global_provider() -> Generator[None, None, None]:
     # The proxy hands out meters that wait for the real provider: again so, each time.
     api._METER_PROVIDER, once._done, proxy._real_meter_provider = None, False, None  # noqa: SLF001
     try:
-        yield
+        with global_provider.renewed():
+            yield
     finally:
         api._METER_PROVIDER, once._done, proxy._real_meter_provider = before  # noqa: SLF001
 

@@ -85,7 +85,9 @@ def respond(renderer: Renderer, request: Request) -> Response:
         )
     except CollectionError as error:
         return _error("500 Internal Server Error", str(error))
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # somebody else's collector may raise anything
         _logger.exception("The metrics could not be rendered")
         return _error("500 Internal Server Error", "The metrics could not be rendered.")
     headers = [("Content-Type", content_type), ("Vary", "Accept, Accept-Encoding")]

@@ -85,7 +85,9 @@ class FamilyCollector:
         try:
             try:
                 collected = self._gather(timeout)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a callback may raise SystemExit or CancelledError
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise CollectionError(f"metrics could not be collected: {reason}") from error
             return self._translate(utf8 and self._utf8, collected)

@@ -100,7 +100,9 @@ def _items(
         try:
             for metric in collector.collect():
                 yield metric.family if isinstance(metric, FamilyMetric) else metric
-        except Exception as error:  # noqa: BLE001 - somebody else's collector
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - somebody else's collector
             problems.report(
                 "foreign_collector",
                 type(collector).__name__,

@@ -104,7 +104,7 @@ class Server:
             # The thread may have seen that by itself, and have closed the sockets already.
             with suppress(OSError):
                 self._wake.send(b"\0")
-        self._thread.join()
+        self._thread.join(timeout)
         self._connections.close(timeout)
 
     def __enter__(self) -> Self:
@@ -157,7 +157,7 @@ class Server:
             _Handler(connection, address, self._renderer, self._connections)
         except OSError:
             _logger.debug("A client went away", exc_info=True)
-        except Exception:
+        except BaseException:  # SystemExit ends a thread without a word
             _logger.exception("A request failed")
         finally:
             self._connections.end(connection)
