@@ -104,6 +104,10 @@ class LastWords:
         if self._kill is not None and os.kill == self._killing:
             os.kill = self._kill
 
+    def send(self, number: int) -> None:
+        """Send this process a signal without calling ``end``, which was done."""
+        (self._kill or os.kill)(os.getpid(), number)
+
     def _raising(self, number: int, /) -> None:
         self._before(number)
         if self._raise_signal is not None:

@@ -12,16 +12,22 @@ waits is an error, and starting a :class:`threading.Thread` does wait.
 from __future__ import annotations
 
 import _thread
-import os
 import signal
+import sys
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.runtime.endings import ASKING, LastWords
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+
+#: Seconds after which a process ends whether it has made its last export or not.
+_PATIENCE = 11.0
 
 
 class SignalFlush:
@@ -80,13 +86,22 @@ class SignalFlush:
         # From now on the signal has its default effect, whoever sends it.
         signal.signal(number, signal.SIG_DFL)
         if not self._start(lambda: self._end(number)):
-            os.kill(os.getpid(), number)
+            self._last_words.send(number)
+        start_native = _native("_thread", "start_new_thread")
+        if start_native != self._start_thread:
+            with suppress(RuntimeError):
+                start_native(self._insist, (number,))
 
     def _end(self, number: int) -> None:
         try:
             self._shutdown()
         finally:
-            os.kill(os.getpid(), number)
+            self._last_words.send(number)
+
+    def _insist(self, number: int) -> None:
+        """End the process where a greenlet was to do so, but another never lets it run."""
+        _native("time", "sleep")(_PATIENCE)
+        self._last_words.send(number)
 
     def _start(self, target: Callable[[], object]) -> bool:
         """Call ``target`` in a thread, without waiting for anything; False where none starts."""
@@ -95,3 +110,11 @@ class SignalFlush:
         except RuntimeError:  # no more threads, or the interpreter is at its end
             return False
         return True
+
+
+def _native(module: str, name: str) -> Any:  # noqa: ANN401 - of any module
+    """Return what a module's name stands for where gevent has not replaced it."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None:
+        return getattr(import_module(module), name)
+    return monkey.get_original(module, name)
