@@ -1,0 +1,102 @@
+"""A real Celery with prefork workers, stopped by SIGTERM: what tasks counted has been exported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.serving.load import SECONDS, our_code
+from tests.serving.receiver import Receiver
+
+_TASKS = """
+import os
+from celery import Celery, signals
+import butterfly_otel
+from butterfly_otel import metrics
+
+app = Celery("tasks", broker="filesystem://")
+app.conf.update(
+    broker_transport_options={name: "queue" for name in ("data_folder_in", "data_folder_out")},
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+)
+
+@app.task
+def work():
+    metrics.tokens_processed_total.add(1, model="m")
+    with open("done", "a") as done:  # in one write each
+        done.write("x")
+"""
+
+#: As printed in docs/how-to/forking.md, but for the numbers of processes.
+_IN_WORKERS = """
+@signals.worker_process_init.connect
+def configure(**_sent):
+    butterfly_otel.configure(node_id=f"compute-{os.getpid()}", node_role="compute")
+"""
+#: Before Celery is there to be told of.
+_FIRST = """
+import butterfly_otel
+butterfly_otel.configure(node_id="compute-1", node_role="compute")
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", _IN_WORKERS), (_FIRST, "")],
+    ids=["in-workers", "first-of-all"],
+)
+def test_what_every_task_counted_is_exported(
+    before: str, after: str, tmp_path: Path, receiver: Receiver, needed: Callable[..., None]
+) -> None:
+    """Its workers end by os._exit, wherever they were configured."""
+    needed("celery")
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "tasks.py").write_text(before + _TASKS + after)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": our_code(),
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": receiver.url,
+        "BUTTERFLY_OTEL_COLLECTORS": "none",
+    }
+    celery = [sys.executable, "-m", "celery", "-A", "tasks", "worker"]
+    options = ["--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    with (tmp_path / "log").open("w") as log:
+        worker = subprocess.Popen(
+            [*celery, *options],
+            cwd=tmp_path,
+            env=environ,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        ask = "import tasks\nfor _ in range(40): tasks.work.delay()"
+        subprocess.run(
+            [sys.executable, "-c", ask],
+            cwd=tmp_path,
+            env={**environ, "OTEL_SDK_DISABLED": "true"},
+            check=True,
+            timeout=SECONDS,
+        )
+        done = tmp_path / "done"
+        deadline = time.monotonic() + SECONDS
+        while not done.exists() or len(done.read_text()) < 10:
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.02)
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(SECONDS)
+    finally:
+        if worker.poll() is None:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait(SECONDS)
+    counted = round(receiver.total("butterfly_tokens_processed_total"))
+    assert counted == len(done.read_text()), (tmp_path / "log").read_text()
