@@ -171,8 +171,6 @@ class Runtime:
         if self._pipeline is None:
             return True
         deadline = monotonic() + timeout
-        if signals := getattr(self, "_signals", None):
-            signals.uninstall()
         if self._collection is not None:
             self._collection.stop()
         begun = begin(self._pipeline.readers, "shutdown")
@@ -185,6 +183,9 @@ class Runtime:
         assembly.detach_handles()
         POOLS.detach()
         global_provider.uninstall(self._pipeline.provider)
+        # Not before: a signal that comes meanwhile ends the process when all of this is done.
+        if signals := getattr(self, "_signals", None):
+            signals.uninstall()
         return succeeded and not self._is_mute()
 
 
