@@ -39,12 +39,19 @@ def ready():
 """
 
 
-def run(tmp_path: Path, body: str, send: signal.Signals | None = None) -> tuple[int, list[str]]:
+def run(
+    tmp_path: Path,
+    body: str,
+    send: signal.Signals | None = None,
+    *,
+    first: str = "",
+    exported: str = "exported",
+) -> tuple[int, list[str]]:
     """Run a program, signal it once it is ready; return exit code and exported values."""
-    exported = tmp_path / "exported"
-    program = _PRELUDE + textwrap.dedent(body)
+    file = tmp_path / exported
+    program = first + _PRELUDE + textwrap.dedent(body)
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(exported)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(file)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         if send is not None:
@@ -52,7 +59,7 @@ def run(tmp_path: Path, body: str, send: signal.Signals | None = None) -> tuple[
             process.send_signal(send)
         code = process.wait(60)
         rest = process.stdout.read()
-    values = exported.read_text().split() if exported.exists() else []
+    values = file.read_text().split() if file.exists() else []
     return code, [*values, *rest.split()]
 
 
@@ -180,6 +187,109 @@ def test_the_end_of_the_program_waits_for_a_shutdown_that_is_going_on(tmp_path: 
     begun.wait()
     """
     assert run(tmp_path, body) == (0, ["7"])
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["signal.raise_signal(signal.SIGTERM)", "os.kill(os.getpid(), signal.SIGTERM)"],
+)
+def test_a_process_that_ends_itself_by_the_signal_exports_before(tmp_path: Path, end: str) -> None:
+    """As uvicorn does: it ends gracefully, puts the default back and sends the signal again."""
+    body = f"""
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    start()
+    metrics.consensus_leader_changes_total.add(3)
+    ready()
+    asked.wait()
+    time.sleep(0.3)  # what is flushed at the signal has been
+    metrics.consensus_leader_changes_total.add(4)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    {end}
+    """
+    code, values = run(tmp_path, body, signal.SIGTERM)
+    assert code == -signal.SIGTERM
+    assert values[-1] == "7"
+
+
+def test_a_handler_that_ends_the_process_by_the_signal_exports_before(tmp_path: Path) -> None:
+    """The usual end of a handler: the default again, and the signal again."""
+    body = """
+    def mine(number, frame):
+        metrics.consensus_leader_changes_total.add(4)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    signal.signal(signal.SIGTERM, mine)
+    start()
+    metrics.consensus_leader_changes_total.add(3)
+    ready()
+    time.sleep(30)
+    """
+    code, values = run(tmp_path, body, signal.SIGTERM)
+    assert code == -signal.SIGTERM
+    assert values[-1] == "7"
+
+
+def test_signals_that_end_nothing_are_sent_as_before(tmp_path: Path) -> None:
+    """Nothing is ended by a signal to another process, one that is handled, or signal 0."""
+    body = """
+    start()
+    got = []
+    signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+    os.kill(os.getpid(), 0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+    print(len(got), butterfly_otel.force_flush())
+    """
+    assert run(tmp_path, body)[1][-2:] == ["2", "True"]
+
+
+@pytest.mark.parametrize("settings", ["", "handle_signals=False"])
+def test_what_sends_signals_is_put_back(tmp_path: Path, settings: str) -> None:
+    """After shutdown(), or from the start where signals are none of our business."""
+    body = f"""
+    before = signal.raise_signal, os.kill
+    start({settings})
+    print((signal.raise_signal, os.kill) == before)
+    butterfly_otel.shutdown()
+    print((signal.raise_signal, os.kill) == before)
+    """
+    assert run(tmp_path, body)[1] == [str(bool(settings)), "True"]
+
+
+def test_a_signal_during_the_last_export_waits_for_it(tmp_path: Path) -> None:
+    """Neither the export nor the signal is lost."""
+    body = """
+    export = ToFile.export
+    def slow(self, metrics_data, **kwargs):
+        ready()
+        time.sleep(0.5)
+        return export(self, metrics_data)
+    ToFile.export = slow
+    start()
+    metrics.consensus_leader_changes_total.add(7)
+    butterfly_otel.shutdown()
+    time.sleep(30)
+    """
+    assert run(tmp_path, body, signal.SIGTERM) == (-signal.SIGTERM, ["7"])
+
+
+def test_a_handler_is_called_where_no_thread_can_be_started(tmp_path: Path) -> None:
+    """Whatever becomes of our flush: the application's handler decides, or the signal's default."""
+    body = """
+    import _thread
+    def none(*_): raise RuntimeError("can't start new thread")
+    started, _thread.start_new_thread = _thread.start_new_thread, none
+    if sys.argv[1].endswith("own"):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+    start()
+    _thread.start_new_thread = started
+    metrics.consensus_leader_changes_total.add(7)
+    ready()
+    time.sleep(30)
+    """
+    assert run(tmp_path, body, signal.SIGTERM, exported="own") == (5, ["7"])
+    assert run(tmp_path, body, signal.SIGTERM)[0] == -signal.SIGTERM
 
 
 def test_importing_the_package_is_light() -> None:
