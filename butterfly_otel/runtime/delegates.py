@@ -265,7 +265,7 @@ def _function(callback: CallbackT) -> Callable[[CallbackOptions], Iterable[Obser
     if not isinstance(callback, Generator):
         return callback
     generator = cast("Generator[Iterable[Observation], CallbackOptions, None]", callback)
-    next(generator)
+    next(generator, None)
 
     def ask(options: CallbackOptions) -> Iterable[Observation]:
         try:
