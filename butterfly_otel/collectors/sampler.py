@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("butterfly_otel")
 
-#: Seconds until the next look at a source that does not say when it is late.
-_UNKNOWN = 60.0
 #: Seconds at most for which the end waits for rounds that are under way.
 _GRACE = 1.0
 
@@ -102,8 +100,8 @@ class Sampler:
             for worker in self.workers:
                 try:
                     worker.check()
-                except BaseException:  # the other sources are watched all the same
-                    _logger.exception("collector %s: it could not be watched", worker.name)
+                except BaseException:  # of counting it; the other sources are watched all the same
+                    _logger.exception("collector %s: it hangs", worker.name)
 
     def _after_fork(self) -> None:
         self._lock = Lock()
@@ -127,9 +125,6 @@ def _started(name: str, target: Callable[[Event], None], stop: Event) -> Thread:
 
 
 def _until_late(worker: Worker) -> float:
-    try:
-        left = worker.time_left()
-        # One that is late already has been told of.
-        return left if left > 0 else worker.source.deadline
-    except BaseException:  # noqa: BLE001 - an attribute of the source's own may raise anything
-        return _UNKNOWN
+    left = worker.time_left()
+    # One that is late already has been told of.
+    return left if left > 0 else worker.deadline

@@ -75,6 +75,7 @@ class Worker:
         self._succeeded: float | None = None
         self._duration: float | None = None
         self._good: bool | None = None
+        self._deadline: float = _LONGEST_PAUSE
         self._began: float | None = None
         self._late = False
         self._opened = False
@@ -112,9 +113,17 @@ class Worker:
 
     def time_left(self) -> float:
         """Return the seconds until the source is late; 0 and less where it hangs already."""
-        began = self._began
-        deadline = self.source.deadline
+        began, deadline = self._began, self.deadline
         return deadline if began is None else began + deadline - self._clock()
+
+    @property
+    def deadline(self) -> float:
+        """The source's deadline, or the last one that it told without raising."""
+        try:
+            self._deadline = self.source.deadline
+        except BaseException:  # noqa: BLE001 - it may be a property of a user's own
+            _logger.debug("collector %s: its deadline can't be asked for", self.name, exc_info=True)
+        return self._deadline
 
     def check(self) -> None:
         """Count a call that hangs, once."""
@@ -122,7 +131,7 @@ class Worker:
             if self._began is None or self._late or self.time_left() > 0:
                 return
             self._late = True
-        self._tell("timeout", f"it did not answer within {self.source.deadline:g} s")
+        self._tell("timeout", f"it did not answer within {self.deadline:g} s")
 
     def renew(self) -> None:
         """Forget, in a forked child, what the parent's thread was doing."""

@@ -389,3 +389,23 @@ def test_a_bound_instrument_keeps_no_series_of_a_shut_down_sdk() -> None:
         bound.add(amount)
     assert [each.amounts for each in handle.series] == [[1], [2, 3]]
     assert handle.asked == 2
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1)])
+def test_a_callback_that_raises_anything_at_all_costs_its_own_observations(
+    start: Callable[..., Measured], error: BaseException
+) -> None:
+    """It is counted like any other failure; whoever presses Ctrl-C is not kept from it."""
+    measured = start()
+
+    def fail() -> float:
+        raise error
+
+    metrics.consensus_term.observe(fail)
+    metrics.cluster_size.observe(lambda: 3)
+    assert [point.value for point in measured.points("butterfly_cluster_size")] == [3]
+    [point] = measured.points("butterfly_otel_callback_errors_total")
+    assert point.attributes["metric"] == "butterfly_consensus_term"
+    error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        measured.reader.get_metrics_data()

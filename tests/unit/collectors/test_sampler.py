@@ -8,7 +8,7 @@ import pytest
 
 from butterfly_otel.collectors.sampler import Sampler
 from butterfly_otel.collectors.worker import Worker
-from tests.unit.collectors.support import Clock, Counts, FakeSource, eventually
+from tests.unit.collectors.support import Clock, Counts, FakeSource, Hang, eventually
 
 
 class FakeThread(threading.Thread):
@@ -84,3 +84,54 @@ def test_too_many_threads_are_no_reason_to_fail(
     assert "hardware is not read, or not all of it: can't start new thread" in caplog.text
     sampler.stop()
     sampler.join(10)
+
+
+class Failing(FakeSource):
+    """A source whose deadline can't be asked for, once it is `broken`."""
+
+    broken = False
+
+    @property
+    def deadline(self) -> float:
+        if self.broken:
+            raise SystemExit
+        return 0.01
+
+    @deadline.setter
+    def deadline(self, value: float) -> None:
+        pass
+
+
+def test_a_source_that_does_not_tell_its_deadline_ends_no_watch() -> None:
+    """Its last one is taken, and the others are watched all the same."""
+    broken, hanging = Failing(), FakeSource(name="hanging", deadline=0.02)
+    counts, hang = Counts(), Hang()
+    sampler = Sampler([Worker(broken, counts), Worker(hanging, counts)])
+    for worker in sampler.workers:
+        worker.time_left()
+    broken.broken = True
+    hanging.pause = hang
+    sampler.start()
+    eventually(lambda: counts.errors["hanging", "timeout"] == 1)
+    hang.released.set()
+    sampler.stop()
+    sampler.join(10)
+
+
+def test_a_failure_that_cannot_be_counted_ends_no_thread() -> None:
+    """Whatever is raised while a failure is told, the source is read again."""
+    source = FakeSource(interval=0.01)
+    source.reading = RuntimeError("no")
+    failures = []
+
+    def count(*_arguments: object) -> None:
+        failures.append(1)
+        raise SystemExit
+
+    worker = Worker(source, count)
+    assert worker._contained_round() > 0
+    assert worker.up() == 0
+    assert failures
+    source.reading = None
+    worker._contained_round()
+    assert worker.up() == 1

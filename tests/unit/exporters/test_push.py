@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -11,11 +12,14 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
+    InMemoryMetricReader,
     MetricExporter,
     MetricExportResult,
     MetricsData,
 )
 
+from butterfly_otel.engine import GatedMeterProvider
+from butterfly_otel.engine import MeterProvider as OurMeterProvider
 from butterfly_otel.exporters.push import PushMetricReader
 from tests.unit.engine.test_fork import in_child
 
@@ -180,3 +184,85 @@ def test_a_child_goes_on_pushing_only_what_was_not_shut_down() -> None:
         ]
     )
     assert threads == ["butterfly-otel-test"]
+
+
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError(), SystemExit(1), KeyboardInterrupt(), GeneratorExit()]
+)
+def test_no_exception_of_any_kind_ends_the_thread(pushed: Pushed, error: BaseException) -> None:
+    """The pass that failed says False, the next exports, and the end tells the truth."""
+
+    def fail() -> MetricExportResult:
+        raise error
+
+    pushed.exporter.behave = fail
+    assert pushed.reader.force_flush(5000) is False
+    pushed.exporter.behave = lambda: MetricExportResult.SUCCESS
+    assert pushed.reader.force_flush(5000) is True
+    pushed.exporter.behave = fail
+    assert pushed.reader.begin_shutdown()(5) is False
+    assert pushed.outcomes == [False, True, False]
+
+
+def test_what_is_told_of_an_export_ends_no_thread_either(pushed: Pushed) -> None:
+    """A callback that fails when it is told makes the pass a failed one."""
+
+    def told(_succeeded: bool) -> None:
+        raise SystemExit
+
+    pushed.reader._on_export = told
+    assert pushed.reader.force_flush(5000) is False
+    pushed.reader._on_export = pushed.outcomes.append
+    assert pushed.reader.force_flush(5000) is True
+
+
+def test_a_second_shutdown_has_the_answer_of_the_first(pushed: Pushed) -> None:
+    """It waits for the last export, and says what became of it."""
+    may = threading.Event()
+
+    def slow() -> MetricExportResult:
+        may.wait()
+        return MetricExportResult.FAILURE
+
+    pushed.exporter.behave = slow
+    first = pushed.reader.begin_shutdown()
+    second = pushed.reader.begin_shutdown()
+    assert second(0.01) is False
+    may.set()
+    assert first(5) is False
+    assert second(5) is False
+
+
+@pytest.mark.parametrize("engine", [GatedMeterProvider, OurMeterProvider])
+@pytest.mark.parametrize("result", list(MetricExportResult))
+def test_the_provider_says_what_became_of_an_export(
+    engine: type[GatedMeterProvider], result: MetricExportResult
+) -> None:
+    """The SDK's says that it succeeded, whatever a reader answers."""
+    exporter = Recorder()
+    exporter.behave = lambda: result
+    reader = PushMetricReader(exporter, name="test", interval=3600, timeout=5)
+    provider = engine([reader], shutdown_on_exit=False)
+    provider.get_meter("m").create_counter("c").add(1)
+    succeeded = result is MetricExportResult.SUCCESS
+    assert provider.force_flush() is succeeded
+    assert provider.shutdown() is succeeded
+
+
+def test_the_provider_flushes_every_reader_although_one_raises() -> None:
+    """Then it raises, in the SDK's words; a reader for which no time is left is one of these."""
+
+    class Raising(InMemoryMetricReader):
+        def force_flush(self, timeout_millis: float = 10_000) -> bool:
+            raise OSError("no")
+
+    exporter = Recorder()
+    reader = PushMetricReader(exporter, name="test", interval=3600, timeout=5)
+    provider = OurMeterProvider([Raising(), reader], shutdown_on_exit=False)
+    provider.get_meter("m").create_counter("c").add(1)
+    with pytest.raises(Exception, match="Raising: OSError"):
+        provider.force_flush()
+    assert len(exporter.exported) == 1
+    with pytest.raises(Exception, match="PushMetricReader: TimeoutError"):
+        provider.force_flush(0)
+    provider.shutdown()

@@ -37,6 +37,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 
 from butterfly_otel.exporters import otlp_batches
+from butterfly_otel.exporters import inherited
 from butterfly_otel.exporters.otlp_grpc import GrpcExporter
 from butterfly_otel.exporters.otlp_http import EncodedRequest, HttpExporter
 from butterfly_otel.exporters.otlp_wire import Batch, MetricsEncoder
@@ -288,6 +289,54 @@ def test_http_shares_no_connection_with_a_child(
     parents, again, childs = http.clients
     assert again == parents
     assert childs != parents
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("by", ["itself", "a proxy"])
+def test_http_leaves_a_child_no_descriptor_of_its_parents(
+    by: str, http: HttpReceiver, started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon closes them all and opens others; what ends later must not close those."""
+    exporter = started(HttpExporter, http)
+    if by == "a proxy":
+        monkeypatch.setenv("http_proxy", http.endpoint.removesuffix("/v1/metrics"))
+        exporter._endpoint = "http://collector.invalid/v1/metrics"
+    assert exporter.export(DATA) is SUCCESS
+    adapters = list(exporter._own_session.adapters.values())
+    [number] = [each.sock.fileno() for adapter in adapters for each in inherited._idle(adapter)]
+
+    def child() -> tuple[bool, bool]:
+        try:
+            os.fstat(number)
+        except OSError:
+            gone = True
+        else:
+            gone = False
+        with open(os.devnull) as other:
+            os.dup2(other.fileno(), number)
+            for adapter in adapters:
+                adapter.close()
+            return gone, os.fstat(number) is not None
+
+    assert in_child(child) == (True, True)
+    # The parent's connection is as it was.
+    assert exporter.export(DATA) is SUCCESS
+    first, second = http.clients
+    assert first == second
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_http_survives_a_pool_of_another_make(
+    http: HttpReceiver, started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a name that we look for is gone, connections are kept as they are."""
+    exporter = started(HttpExporter, http)
+    assert exporter.export(DATA) is SUCCESS
+    for adapter in exporter._own_session.adapters.values():
+        monkeypatch.setattr(adapter.poolmanager.pools, "_container", {"key": object()})
+        monkeypatch.setattr(adapter, "proxy_manager", {"proxy": object()})
+    assert in_child(lambda: exporter.export(DATA) is SUCCESS)
+    monkeypatch.undo()
 
 
 def test_an_encoded_request_is_a_message_to_whoever_asks() -> None:
