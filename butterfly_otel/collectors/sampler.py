@@ -98,10 +98,7 @@ class Sampler:
         """Tell of calls that hang, when they become late."""
         while not timing.wait(stop, min(map(_until_late, self.workers))):
             for worker in self.workers:
-                try:
-                    worker.check()
-                except BaseException:  # of counting it; the other sources are watched all the same
-                    _logger.exception("collector %s: it hangs", worker.name)
+                _check(worker)
 
     def _after_fork(self) -> None:
         self._lock = Lock()
@@ -122,6 +119,13 @@ def _started(name: str, target: Callable[[Event], None], stop: Event) -> Thread:
     thread = Thread(target=target, args=(stop,), name=f"butterfly-otel-{name}", daemon=True)
     thread.start()
     return thread
+
+
+def _check(worker: Worker) -> None:
+    try:
+        worker.check()
+    except BaseException:  # of counting it; the other sources are watched all the same
+        _logger.exception("collector %s: it hangs", worker.name)
 
 
 def _until_late(worker: Worker) -> float:

@@ -121,7 +121,7 @@ class Worker:
         """The source's deadline, or the last one that it told without raising."""
         try:
             self._deadline = self.source.deadline
-        except BaseException:  # noqa: BLE001 - it may be a property of a user's own
+        except BaseException:
             _logger.debug("collector %s: its deadline can't be asked for", self.name, exc_info=True)
         return self._deadline
 

@@ -61,7 +61,7 @@ class GatedMeterProvider(SdkMeterProvider):
         """
         return flush_each(sdk.provider_readers(self), timeout_millis)
 
-    def shutdown(self, timeout_millis: float = 30_000) -> bool:  # type: ignore[override]
+    def shutdown(self, timeout_millis: float = 30_000) -> bool:
         """Export what is left and stop; return whether that succeeded.
 
         Raises:

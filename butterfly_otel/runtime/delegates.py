@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from opentelemetry.metrics import (
@@ -161,12 +161,16 @@ class Delegates:
         with self._lock:
             self._provider = provider
             for each in list(self._living.values()):
-                try:
-                    each.attach(provider)
-                except Exception:
-                    # One that can't be made again must not cost the others.
-                    each.attach(None)
-                    _logger.exception("An instrument could not be made again and measures nothing")
+                _attach_again(each, provider)
+
+
+def _attach_again(instrument: Delegate, provider: MeterProvider | None) -> None:
+    try:
+        instrument.attach(provider)
+    except Exception:
+        # One that can't be made again must not cost the others.
+        instrument.attach(None)
+        _logger.exception("An instrument could not be made again and measures nothing")
 
 
 class DelegatingMeter(Meter):
@@ -264,7 +268,7 @@ def _function(callback: CallbackT) -> Callable[[CallbackOptions], Iterable[Obser
     """Return a callback that several providers can ask; a generator can be begun only once."""
     if not isinstance(callback, Generator):
         return callback
-    generator = cast("Generator[Iterable[Observation], CallbackOptions, None]", callback)
+    generator: Generator[Iterable[Observation], CallbackOptions, None] = callback
     next(generator, None)
 
     def ask(options: CallbackOptions) -> Iterable[Observation]:

@@ -14,7 +14,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import MeterProvider
 
 from butterfly_otel.process import forks
-from butterfly_otel.runtime.delegates import DelegatingMeter, Delegates
+from butterfly_otel.runtime.delegates import Delegates, DelegatingMeter
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel.cli import main as butterfly_otel_command
 from tests.e2e.processes import ServerError, fetch, wait_until
+from tests.foreground import FOREGROUND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +51,7 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # so that its children can be ended with it
+            **FOREGROUND,
         )
         #: All it has printed, once it has ended.
         self.output = ""

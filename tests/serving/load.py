@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import Self
 
 import butterfly_otel
+from tests.foreground import FOREGROUND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,9 +63,8 @@ class Service:
                 env={**os.environ, "PYTHONPATH": our_code(), **environ},
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # As from a terminal: what runs in the background ignores SIGINT.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
                 start_new_session=True,
+                **FOREGROUND,
             )
         self._clients = [threading.Thread(target=self._ask) for _ in range(_CLIENTS)]
         for client in self._clients:
@@ -105,8 +106,6 @@ class Service:
 
     def __exit__(self, *_error: object) -> None:
         self._over.set()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(SECONDS)

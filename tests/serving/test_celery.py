@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import DOCS, blocks_of
 from tests.serving.load import SECONDS, our_code
 from tests.serving.receiver import Receiver
 
 _TASKS = """
-import os
-from celery import Celery, signals
-import butterfly_otel
+from celery import Celery
 from butterfly_otel import metrics
 
 app = Celery("tasks", broker="filesystem://")
@@ -35,12 +34,6 @@ def work():
         done.write("x")
 """
 
-#: As printed in docs/how-to/forking.md, but for the numbers of processes.
-_IN_WORKERS = """
-@signals.worker_process_init.connect
-def configure(**_sent):
-    butterfly_otel.configure(node_id=f"compute-{os.getpid()}", node_role="compute")
-"""
 #: Before Celery is there to be told of.
 _FIRST = """
 import butterfly_otel
@@ -48,10 +41,16 @@ butterfly_otel.configure(node_id="compute-1", node_role="compute")
 """
 
 
+def _documented() -> str:
+    blocks = blocks_of(DOCS / "how-to" / "forking.md")
+    [block] = [each for each in blocks if "from celery.signals" in each.text]
+    return block.text
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("", _IN_WORKERS), (_FIRST, "")],
-    ids=["in-workers", "first-of-all"],
+    [("", _documented()), (_FIRST, "")],
+    ids=["as documented", "first of all"],
 )
 def test_what_every_task_counted_is_exported(
     before: str, after: str, tmp_path: Path, receiver: Receiver, needed: Callable[..., None]

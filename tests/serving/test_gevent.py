@@ -54,7 +54,7 @@ def test_a_signal_ends_a_program_that_never_lets_another_greenlet_run(tmp_path: 
 
 
 def test_a_child_that_becomes_another_program_runs_nothing_of_the_parents(tmp_path: Path) -> None:
-    """gevent forks to start a program; what waits in between lets greenlets go on in the child."""
+    """Gevent forks to start a program; what waits in between lets greenlets go on in the child."""
     body = """
     from butterfly_otel.exporters.push import PushMetricReader
     from butterfly_otel.process import forks

@@ -83,7 +83,7 @@ def serve(
 def test_every_request_is_counted_where_the_application_configures_at_import(
     options: tuple[str, ...], serve: Callable[..., tuple[int, int]]
 ) -> None:
-    """uvicorn sends itself the signal again at its end, under the default: nothing runs later."""
+    """Uvicorn sends itself the signal again at its end, under the default: nothing runs later."""
     answered, counted = serve(_IMPORTED + _APP, *options)
     assert counted == answered
 

@@ -393,7 +393,7 @@ def test_a_bound_instrument_keeps_no_series_of_a_shut_down_sdk() -> None:
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1)])
 def test_a_callback_that_raises_anything_at_all_costs_its_own_observations(
-    start: Callable[..., Measured], error: BaseException
+    start: Start, error: BaseException
 ) -> None:
     """It is counted like any other failure; whoever presses Ctrl-C is not kept from it."""
     measured = start()

@@ -164,6 +164,8 @@ class Server:
 
     def _abandon(self) -> None:
         """Let go of the parent's sockets in a forked child, which has none of its threads."""
+        # A new one: a thread that is not here may be inside the other's lock.
+        self._closing = Event()
         self._closing.set()
         self._connections.abandon()
         for each in (*self._listeners, self._awake, self._wake):

@@ -21,6 +21,7 @@ from butterfly_otel import catalog
 from butterfly_otel.cli import main
 from butterfly_otel.demo.run import Options, run_demo
 from butterfly_otel.demo.size import Size
+from tests.foreground import FOREGROUND
 
 SMALL = Size(compute=4, layers=4, models=1)
 PROGRAM = "import sys; from butterfly_otel.cli import main; sys.exit(main())"
@@ -35,6 +36,7 @@ def _process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        **FOREGROUND,
     )
     try:
         yield process

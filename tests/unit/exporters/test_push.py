@@ -207,7 +207,7 @@ def test_no_exception_of_any_kind_ends_the_thread(pushed: Pushed, error: BaseExc
 def test_what_is_told_of_an_export_ends_no_thread_either(pushed: Pushed) -> None:
     """A callback that fails when it is told makes the pass a failed one."""
 
-    def told(_succeeded: bool) -> None:
+    def told(_succeeded: object) -> None:
         raise SystemExit
 
     pushed.reader._on_export = told
@@ -254,6 +254,7 @@ def test_the_provider_flushes_every_reader_although_one_raises() -> None:
 
     class Raising(InMemoryMetricReader):
         def force_flush(self, timeout_millis: float = 10_000) -> bool:
+            del timeout_millis
             raise OSError("no")
 
     exporter = Recorder()

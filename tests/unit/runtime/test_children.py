@@ -79,9 +79,7 @@ def test_a_child_that_configures_itself_exports_at_its_end(tmp_path: Path, metho
 
 
 @pytest.mark.parametrize("early", ["", "import butterfly_otel; butterfly_otel.configure"])
-def test_a_child_whose_parent_was_configured_exports_at_its_end(
-    tmp_path: Path, early: str
-) -> None:
+def test_a_child_whose_parent_was_configured_exports_at_its_end(tmp_path: Path, early: str) -> None:
     """Its own measurements, once; the parent exports its own."""
     body = """
     start()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.foreground import FOREGROUND
+
 _PRELUDE = """
 import os, signal, sys, threading, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 import butterfly_otel
 from butterfly_otel import metrics
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
@@ -51,7 +52,10 @@ def run(
     file = tmp_path / exported
     program = first + _PRELUDE + textwrap.dedent(body)
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(file)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+        **FOREGROUND,
     ) as process:
         assert process.stdout is not None
         if send is not None:

@@ -36,6 +36,7 @@ class Exporter(MetricExporter):
         return self.result
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        del timeout_millis
         return True
 
     def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:

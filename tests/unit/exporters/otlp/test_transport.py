@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -36,8 +37,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 
-from butterfly_otel.exporters import otlp_batches
-from butterfly_otel.exporters import inherited
+from butterfly_otel.exporters import inherited, otlp_batches
 from butterfly_otel.exporters.otlp_grpc import GrpcExporter
 from butterfly_otel.exporters.otlp_http import EncodedRequest, HttpExporter
 from butterfly_otel.exporters.otlp_wire import Batch, MetricsEncoder
@@ -312,7 +312,7 @@ def test_http_leaves_a_child_no_descriptor_of_its_parents(
             gone = True
         else:
             gone = False
-        with open(os.devnull) as other:
+        with Path(os.devnull).open() as other:
             os.dup2(other.fileno(), number)
             for adapter in adapters:
                 adapter.close()
