@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from tests.docs.blocks import DOCS, blocks_of
-from tests.serving.load import Service, free_port
+from tests.serving.load import SECONDS, Service, free_port
 from tests.serving.receiver import Receiver
 
 _WSGI = """
@@ -126,3 +127,31 @@ def test_every_request_is_counted_where_workers_are_configured_early(
     """In post_fork, after which a worker resets signal handlers; one also patches threads."""
     answered, counted = serve(kind, _EARLY)
     assert counted == answered
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_worker_is_scraped_on_an_endpoint_of_its_own(
+    kind: str, tmp_path: Path, needed: Callable[..., None]
+) -> None:
+    """With gunicorn_conf.py as it is printed, but for the port; also where threads are greenlets."""
+    worker, source, packages = _KINDS[kind]
+    needed("gunicorn", *packages)
+    port, endpoint = free_port(), free_port()
+    configuration = _documented().replace("9500", str(endpoint))
+    (tmp_path / "gunicorn_conf.py").write_text(configuration)
+    (tmp_path / "app.py").write_text(source)
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn_conf.py"]
+    command += ["--bind", f"127.0.0.1:{port}", "--worker-class", worker, "app:application"]
+    with Service(command, tmp_path, port, {"BUTTERFLY_OTEL_COLLECTORS": "cpu"}) as service:
+        service.wait_for(10)
+        with urlopen(f"http://localhost:{endpoint}/metrics", timeout=SECONDS) as response:
+            text = response.read().decode()
+        service.stop()
+    [success] = [
+        line
+        for line in text.splitlines()
+        if line.startswith("butterfly_requests_total{")
+        and 'method="inference"' in line
+        and 'status="success"' in line
+    ]
+    assert float(success.rpartition(" ")[2]) >= 10
