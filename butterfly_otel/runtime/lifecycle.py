@@ -28,8 +28,6 @@ from butterfly_otel.settings.relations import DISABLED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from opentelemetry.sdk.metrics.export import MetricReader
-
     from butterfly_otel.collectors import Source
     from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader

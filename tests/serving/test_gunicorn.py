@@ -133,7 +133,7 @@ def test_every_request_is_counted_where_workers_are_configured_early(
 def test_a_worker_is_scraped_on_an_endpoint_of_its_own(
     kind: str, tmp_path: Path, needed: Callable[..., None]
 ) -> None:
-    """With gunicorn_conf.py as it is printed, but for the port; also where threads are greenlets."""
+    """With gunicorn_conf.py as it is printed, but for the port; also under gevent."""
     worker, source, packages = _KINDS[kind]
     needed("gunicorn", *packages)
     port, endpoint = free_port(), free_port()
