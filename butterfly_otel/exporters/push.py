@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from _thread import start_new_thread
-from threading import Condition, Thread, current_thread
+from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -72,35 +72,26 @@ class PushMetricReader(MetricReader):
         self._on_export = on_export
         self._failing = False
         self.succeeded = True
-        self._reset()
-        self._thread: Thread | None = Thread(target=self._run, name=self._thread_name, daemon=True)
+        self._prepare()
         self._thread.start()
         call_in_child(self._restart)
 
     def _restart(self) -> None:
         """Go on in a forked child, unless it was over before."""
         if not self._stopping:
-            self._reset()
-            self._thread = None
-            # Not by Thread.start(), which waits until it runs: under gevent that would let the
-            # parent's greenlets go on in the child, which may be about to become another program.
-            start_new_thread(self._run_in_child, ())
+            self._prepare()
+            # Thread.start() waits until it runs. Under gevent that would let the parent's greenlets
+            # go on in the child, which may be about to become another program.
+            start_new_thread(self._thread.start, ())
 
-    def _run_in_child(self) -> None:
-        current_thread().name = self._thread_name
-        self._run()
-
-    @property
-    def _thread_name(self) -> str:
-        return f"butterfly-otel-{self._name}"
-
-    def _reset(self) -> None:
+    def _prepare(self) -> None:
         self._state = Condition()
         self._asked = 0  # flushes asked for so far
         self._done = 0  # of these, how many a finished export has served
         self._succeeded = True  # whether the last export did
         self._stopping = False
         self._ended = False  # whether the last export is over
+        self._thread = Thread(target=self._run, name=f"butterfly-otel-{self._name}", daemon=True)
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Export now; return whether that succeeded within ``timeout_millis``."""
@@ -148,7 +139,7 @@ class PushMetricReader(MetricReader):
                     self._shown,
                     monotonic() - began,
                 )
-            elif self._thread is not None:
+            else:
                 self._thread.join(max(0.0, deadline - monotonic()))
             # Also wakes an exporter that sleeps between retries.
             left = max(0.0, deadline - monotonic())
