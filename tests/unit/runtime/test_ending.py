@@ -58,10 +58,13 @@ def run(
         **FOREGROUND,
     ) as process:
         assert process.stdout is not None
-        if send is not None:
-            assert process.stdout.readline() == "ready\n"
-            process.send_signal(send)
-        code = process.wait(60)
+        try:
+            if send is not None:
+                assert process.stdout.readline() == "ready\n"
+                process.send_signal(send)
+            code = process.wait(60)
+        finally:
+            process.kill()
         rest = process.stdout.read()
     values = file.read_text().split() if file.exists() else []
     return code, [*values, *rest.split()]
