@@ -61,7 +61,9 @@ class GatedMeterProvider(SdkMeterProvider):
         """
         return flush_each(sdk.provider_readers(self), timeout_millis)
 
-    def shutdown(self, timeout_millis: float = 30_000) -> bool:
+    def shutdown(  # pyright: ignore[reportIncompatibleMethodOverride] - the SDK's says nothing
+        self, timeout_millis: float = 30_000
+    ) -> bool:
         """Export what is left and stop; return whether that succeeded.
 
         Raises:

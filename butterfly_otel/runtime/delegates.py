@@ -268,13 +268,14 @@ def _function(callback: CallbackT) -> Callable[[CallbackOptions], Iterable[Obser
     """Return a callback that several providers can ask; a generator can be begun only once."""
     if not isinstance(callback, Generator):
         return callback
-    generator: Generator[Iterable[Observation], CallbackOptions, None] = callback
+    generator: Any = callback  # type checkers disagree about what the test above tells
     next(generator, None)
 
     def ask(options: CallbackOptions) -> Iterable[Observation]:
         try:
-            return generator.send(options)
+            asked: Iterable[Observation] = generator.send(options)
         except StopIteration:
             return ()
+        return asked
 
     return ask

@@ -176,3 +176,9 @@ for _ in range(3):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert len(set(run.stdout.splitlines())) == 1
+
+
+def test_a_module_that_has_lost_what_we_register_with_is_passed_over(tmp_path: Path) -> None:
+    """The process is configured, measures and exports all the same."""
+    early = "import types; sys.modules['billiard.util'] = types.ModuleType('billiard.util')"
+    assert exported(tmp_path, "start_and_measure()", early=early) == [7]
