@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
 from opentelemetry.metrics import (
@@ -268,7 +268,7 @@ def _function(callback: CallbackT) -> Callable[[CallbackOptions], Iterable[Obser
     """Return a callback that several providers can ask; a generator can be begun only once."""
     if not isinstance(callback, Generator):
         return callback
-    generator: Any = callback  # type checkers disagree about what the test above tells
+    generator = cast("Any", callback)  # type checkers disagree about what the test above tells
     next(generator, None)
 
     def ask(options: CallbackOptions) -> Iterable[Observation]:
