@@ -37,6 +37,10 @@ def start(**settings):
                              zero_init=False, metric_readers=[reader], **settings)
 def ready():
     print("ready", flush=True)
+def wait():
+    # In small steps: a signal that comes just before a sleep begins is looked at after it.
+    for _ in range(600):
+        time.sleep(0.05)
 """
 
 
@@ -92,7 +96,7 @@ def test_a_signal_under_its_default_handler_flushes_and_ends_the_process(
     tmp_path: Path, sent: signal.Signals
 ) -> None:
     """SIGTERM and SIGINT export what was measured; the process ends by that signal."""
-    code, values = run(tmp_path, MEASURE + "ready()\ntime.sleep(30)", sent)
+    code, values = run(tmp_path, MEASURE + "ready()\nwait()", sent)
     assert values == ["7"]
     # Python turns SIGINT into KeyboardInterrupt, then ends by the signal as well.
     assert code == -sent
@@ -122,7 +126,7 @@ def test_the_applications_own_handler_keeps_working(tmp_path: Path) -> None:
     start()
     metrics.consensus_leader_changes_total.add(7)
     ready()
-    time.sleep(30)
+    wait()
     """
     code, values = run(tmp_path, body, signal.SIGTERM)
     assert code == 5
@@ -137,7 +141,7 @@ def test_a_handler_installed_later_keeps_working(tmp_path: Path) -> None:
         + """
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(6))
 ready()
-time.sleep(30)
+wait()
 """
     )
     assert run(tmp_path, body, signal.SIGTERM) == (6, ["7"])
@@ -230,7 +234,7 @@ def test_a_handler_that_ends_the_process_by_the_signal_exports_before(tmp_path: 
     start()
     metrics.consensus_leader_changes_total.add(3)
     ready()
-    time.sleep(30)
+    wait()
     """
     code, values = run(tmp_path, body, signal.SIGTERM)
     assert code == -signal.SIGTERM
@@ -276,7 +280,7 @@ def test_a_signal_during_the_last_export_waits_for_it(tmp_path: Path) -> None:
     start()
     metrics.consensus_leader_changes_total.add(7)
     butterfly_otel.shutdown()
-    time.sleep(30)
+    wait()
     """
     assert run(tmp_path, body, signal.SIGTERM) == (-signal.SIGTERM, ["7"])
 
@@ -293,7 +297,7 @@ def test_a_handler_is_called_where_no_thread_can_be_started(tmp_path: Path) -> N
     _thread.start_new_thread = started
     metrics.consensus_leader_changes_total.add(7)
     ready()
-    time.sleep(30)
+    wait()
     """
     assert run(tmp_path, body, signal.SIGTERM, exported="own") == (5, ["7"])
     assert run(tmp_path, body, signal.SIGTERM)[0] == -signal.SIGTERM
