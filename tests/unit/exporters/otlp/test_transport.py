@@ -36,10 +36,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 
-from butterfly_otel.exporters import otlp_batches
-from butterfly_otel.exporters.otlp_grpc import GrpcExporter
-from butterfly_otel.exporters.otlp_http import EncodedRequest, HttpExporter
-from butterfly_otel.exporters.otlp_wire import Batch, MetricsEncoder
+from butterfly_otel.exporters.otlp import batches
+from butterfly_otel.exporters.otlp.grpc_exporter import GrpcExporter
+from butterfly_otel.exporters.otlp.http_exporter import EncodedRequest, HttpExporter
+from butterfly_otel.exporters.otlp.wire import Batch, MetricsEncoder
 from tests.collected import points
 from tests.unit.engine.test_fork import in_child
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
@@ -227,7 +227,7 @@ def test_batches_are_not_sent_where_nobody_is(
 ) -> None:
     """Once failures have taken as long as an export may, the other batches are given up."""
     now, sent = [0.0], []
-    monkeypatch.setattr(otlp_batches, "monotonic", lambda: now[0])
+    monkeypatch.setattr(batches, "monotonic", lambda: now[0])
 
     def send(_subject: Any, batch: Any) -> MetricExportResult:
         sent.append(batch.points)

@@ -1,7 +1,7 @@
 """The private names of the official OTLP exporters that we rely on.
 
-``otlp_http.py`` and ``otlp_grpc.py`` derive from these exporters and use these names, no others.
-``tests/unit/exporters/test_otlp_internals.py`` fails clearly when one of them disappears; where
+``http_exporter.py`` and ``grpc_exporter.py`` derive from these exporters and use these names, no others.
+``tests/unit/exporters/test_internals.py`` fails clearly when one of them disappears; where
 one has disappeared, the official exporters are used as they are.
 """
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from butterfly_otel.exporters.otlp_wire import Batch
+    from butterfly_otel.exporters.otlp.wire import Batch
 
 
 def send_each(

@@ -7,7 +7,7 @@ from operator import attrgetter
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
-from butterfly_otel.exporters.otlp_wire.series import (
+from butterfly_otel.exporters.otlp.wire.series import (
     START,
     Kept,
     Layout,
@@ -15,7 +15,7 @@ from butterfly_otel.exporters.otlp_wire.series import (
     put_together,
     times,
 )
-from butterfly_otel.exporters.otlp_wire.wire import delimited, pack_fixed64, varint
+from butterfly_otel.exporters.otlp.wire.wire import delimited, pack_fixed64, varint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.exporters import otlp_internals
+from butterfly_otel.exporters.otlp import internals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,11 +111,11 @@ def _grpc_exporter(settings: OtlpSettings) -> MetricExporter:
         "preferred_temporality": temporalities(settings.temporality),
         "max_export_batch_size": settings.batch_size,
     }
-    return otlp_internals.build(OTLPMetricExporter, otlp_internals.GRPC, _ours_for_grpc, arguments)
+    return internals.build(OTLPMetricExporter, internals.GRPC, _ours_for_grpc, arguments)
 
 
 def _ours_for_grpc() -> type[MetricExporter]:
-    from butterfly_otel.exporters.otlp_grpc import GrpcExporter  # noqa: PLC0415
+    from butterfly_otel.exporters.otlp.grpc_exporter import GrpcExporter  # noqa: PLC0415
 
     return GrpcExporter
 
@@ -147,11 +147,11 @@ def _http_exporter(settings: OtlpSettings) -> MetricExporter:
         "preferred_temporality": temporalities(settings.temporality),
         "max_export_batch_size": settings.batch_size,
     }
-    return otlp_internals.build(OTLPMetricExporter, otlp_internals.HTTP, _ours_for_http, arguments)
+    return internals.build(OTLPMetricExporter, internals.HTTP, _ours_for_http, arguments)
 
 
 def _ours_for_http() -> type[MetricExporter]:
-    from butterfly_otel.exporters.otlp_http import HttpExporter  # noqa: PLC0415
+    from butterfly_otel.exporters.otlp.http_exporter import HttpExporter  # noqa: PLC0415
 
     return HttpExporter
 

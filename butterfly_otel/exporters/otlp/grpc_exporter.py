@@ -12,14 +12,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
-from butterfly_otel.exporters.otlp_batches import send_each
-from butterfly_otel.exporters.otlp_wire import MetricsEncoder
+from butterfly_otel.exporters.otlp.batches import send_each
+from butterfly_otel.exporters.otlp.wire import MetricsEncoder
 
 if TYPE_CHECKING:
     import grpc
     from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 
-    from butterfly_otel.exporters.otlp_wire import Batch
+    from butterfly_otel.exporters.otlp.wire import Batch
 
 #: The path of the service, from its ``.proto`` file.
 _EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"

@@ -13,10 +13,10 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import (
     OTLPMetricExporter as OfficialHttpExporter,
 )
 
-from butterfly_otel.exporters import otlp_internals
 from butterfly_otel.exporters.otlp import build_otlp_exporter
-from butterfly_otel.exporters.otlp_grpc import GrpcExporter
-from butterfly_otel.exporters.otlp_http import HttpExporter
+from butterfly_otel.exporters.otlp import internals as otlp_internals
+from butterfly_otel.exporters.otlp.grpc_exporter import GrpcExporter
+from butterfly_otel.exporters.otlp.http_exporter import HttpExporter
 from butterfly_otel.settings.config import load_config
 
 #: The official class, ours, the names, and the protocol as it is configured.

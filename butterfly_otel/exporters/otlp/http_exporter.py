@@ -22,8 +22,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from requests import Session
 from requests.adapters import HTTPAdapter
 
-from butterfly_otel.exporters.otlp_batches import send_each
-from butterfly_otel.exporters.otlp_wire import MetricsEncoder
+from butterfly_otel.exporters.otlp.batches import send_each
+from butterfly_otel.exporters.otlp.wire import MetricsEncoder
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 
-    from butterfly_otel.exporters.otlp_wire import Batch
+    from butterfly_otel.exporters.otlp.wire import Batch
 
 #: By these the official exporter is given a session that authenticates; it is used as it is.
 _CREDENTIAL_PROVIDERS = (
