@@ -1,11 +1,16 @@
 """The OTLP exporters, built from our settings.
 
-They are the official ones, but that a collection becomes bytes by our own encoder.
+Ours, but for two cases, in which the official ones are used as they are: a credential provider
+is set in the environment, which makes a session for the official exporter, or a release of
+OpenTelemetry or gRPC lacks something that ours need, which is said once.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import ssl
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics import (
@@ -19,16 +24,22 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.exporters.otlp import internals
+from butterfly_otel.exporters.otlp.official import official_exporter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import grpc
     from opentelemetry.sdk.metrics.export import MetricExporter
 
     from butterfly_otel.settings.exporters import OtlpSettings, Temporality
 
+_logger = logging.getLogger("butterfly_otel")
+
+#: By these the official exporter for HTTP is given a session that authenticates.
+_CREDENTIAL_PROVIDERS = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_METRICS_CREDENTIAL_PROVIDER",
+)
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
 _DELTA = AggregationTemporality.DELTA
 
@@ -52,16 +63,30 @@ _KINDS = (
 def build_otlp_exporter(settings: OtlpSettings) -> MetricExporter:
     """Return the exporter for the protocol that is asked for.
 
-    Every setting is passed, so that the exporters' own reading of the environment (which
-    takes the timeout for seconds, against the specification) never decides anything.
-
     Raises:
-        ConfigurationError: When the TLS files can't be used.
+        ConfigurationError: When the TLS files can't be used, or the endpoint has a user or a
+            password, which gRPC can't send.
     """
     _check_tls(settings)
-    if settings.protocol == "grpc":
-        return _grpc_exporter(settings)
-    return _http_exporter(settings)
+    if any(map(os.environ.get, _CREDENTIAL_PROVIDERS)) and settings.protocol != "grpc":
+        return official_exporter(settings, temporalities(settings.temporality))
+    try:
+        if settings.protocol == "grpc":
+            return _grpc_exporter(settings)
+        return _http_exporter(settings)
+    except (ImportError, AttributeError) as error:
+        _report(f"{type(error).__name__}: {error}")
+        return official_exporter(settings, temporalities(settings.temporality))
+
+
+@lru_cache
+def _report(reason: str) -> None:
+    """Say once that exports will be slower than they could be."""
+    _logger.warning(
+        "OpenTelemetry has changed (%s), so OTLP exports use the official exporter, which is"
+        " slower and takes any answer for a success; a newer butterfly-otel may know this release",
+        reason,
+    )
 
 
 def temporalities(preference: Temporality) -> dict[type, AggregationTemporality]:
@@ -95,69 +120,45 @@ def _check_tls(settings: OtlpSettings) -> None:
 
 def _grpc_exporter(settings: OtlpSettings) -> MetricExporter:
     import grpc  # noqa: PLC0415 - heavy, and only needed here
-    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415
-        OTLPMetricExporter,
-    )
 
-    insecure = settings.endpoint.startswith("http://")
-    compression = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
-    arguments = {
-        "endpoint": settings.endpoint,
-        "insecure": insecure,
-        "credentials": None if insecure else _credentials(settings),
-        "headers": list(settings.headers),
-        "timeout": settings.timeout,
-        "compression": compression[settings.compression],
-        "preferred_temporality": temporalities(settings.temporality),
-        "max_export_batch_size": settings.batch_size,
-    }
-    return internals.build(OTLPMetricExporter, internals.GRPC, _ours_for_grpc, arguments)
-
-
-def _ours_for_grpc() -> type[MetricExporter]:
     from butterfly_otel.exporters.otlp.grpc_exporter import GrpcExporter  # noqa: PLC0415
 
-    return GrpcExporter
-
-
-def _credentials(settings: OtlpSettings) -> grpc.ChannelCredentials:
-    import grpc  # noqa: PLC0415
-
-    return grpc.ssl_channel_credentials(
-        _bytes(settings.certificate),
-        _bytes(settings.client_key),
-        _bytes(settings.client_certificate),
+    compression = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
+    return GrpcExporter(
+        endpoint=settings.endpoint,
+        headers=settings.headers,
+        compression=compression[settings.compression],
+        credentials=grpc.ssl_channel_credentials(
+            _bytes(settings.certificate),
+            _bytes(settings.client_key),
+            _bytes(settings.client_certificate),
+        ),
+        timeout=settings.timeout,
+        preferred_temporality=temporalities(settings.temporality),
+        max_export_batch_size=settings.batch_size,
     )
 
 
 def _http_exporter(settings: OtlpSettings) -> MetricExporter:
-    from opentelemetry.exporter.otlp.proto.http import Compression  # noqa: PLC0415
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
-        OTLPMetricExporter,
+    from butterfly_otel.exporters.otlp.http_exporter import (  # noqa: PLC0415 - needed here only
+        HttpExporter,
+        tls_context,
     )
 
-    arguments = {
-        "endpoint": settings.endpoint,
-        "certificate_file": _text(settings.certificate),
-        "client_key_file": _text(settings.client_key),
-        "client_certificate_file": _text(settings.client_certificate),
-        "headers": dict(settings.headers),
-        "timeout": settings.timeout,
-        "compression": Compression(settings.compression),
-        "preferred_temporality": temporalities(settings.temporality),
-        "max_export_batch_size": settings.batch_size,
-    }
-    return internals.build(OTLPMetricExporter, internals.HTTP, _ours_for_http, arguments)
-
-
-def _ours_for_http() -> type[MetricExporter]:
-    from butterfly_otel.exporters.otlp.http_exporter import HttpExporter  # noqa: PLC0415
-
-    return HttpExporter
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    secure = settings.endpoint.lower().startswith("https://")
+    return HttpExporter(
+        endpoint=settings.endpoint,
+        headers=dict(settings.headers),
+        compression=settings.compression,
+        context=tls_context(
+            settings.certificate, settings.client_certificate, settings.client_key
+        )
+        if secure
+        else None,
+        timeout=settings.timeout,
+        preferred_temporality=temporalities(settings.temporality),
+        max_export_batch_size=settings.batch_size,
+    )
 
 
 def _bytes(path: Path | None) -> bytes | None:

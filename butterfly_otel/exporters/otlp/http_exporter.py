@@ -1,103 +1,156 @@
-"""The official OTLP exporter for HTTP, sending the bytes of our encoder.
-
-Transport, retries, compression, headers, TLS and timeouts are the official ones. Its connections
-are not shared with forked children: requests of two processes on one connection would mix.
-"""
+"""OTLP by HTTP."""
 
 from __future__ import annotations
 
-import os
+import gzip
+import ssl
+import zlib
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
-from opentelemetry.proto.metrics.v1.metrics_pb2 import (
-    Gauge,
-    Metric,
-    ResourceMetrics,
-    ScopeMetrics,
-)
-from requests import Session
-from requests.adapters import HTTPAdapter
-
-from butterfly_otel.exporters.otlp.batches import send_each
-from butterfly_otel.exporters.otlp.wire import MetricsEncoder
+from butterfly_otel.exporters.otlp.answers import MOST_BYTES, Answer, of_http, unpacked
+from butterfly_otel.exporters.otlp.exporter import OtlpExporter
+from butterfly_otel.exporters.otlp.http_client import Client, Response, basic, retry_after
+from butterfly_otel.exporters.otlp.secrets import Secrets, shown
 from butterfly_otel.process.forks import call_in_child
+from butterfly_otel.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
+    from butterfly_otel.settings.exporters import Compression
 
-    from butterfly_otel.exporters.otlp.wire import Batch
-
-#: By these the official exporter is given a session that authenticates; it is used as it is.
-_CREDENTIAL_PROVIDERS = (
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_METRICS_CREDENTIAL_PROVIDER",
-)
+_PACK: dict[str, Callable[[bytes], bytes]] = {
+    "none": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
 
 
-class EncodedRequest:
-    """Stands for an ``ExportMetricsServiceRequest`` that has been encoded already.
+class HttpExporter(OtlpExporter):
+    """Exports by OTLP/HTTP.
 
-    The exporter asks a message for its bytes, and for ``resource_metrics``, of which it counts
-    the points. Whatever else it may ask for some day is answered by the message itself.
+    Args:
+        endpoint: Complete URL, with its path.
+        headers: Sent with each request.
+        compression: ``none``, ``gzip`` or ``deflate``, or the official exporter's name for it.
+        context: For TLS; made of the authorities of this machine where there is none.
+        timeout: Seconds each request may take, with connecting and all its retries.
+        **settings: As for :class:`OtlpExporter`.
     """
 
-    def __init__(self, batch: Batch) -> None:
-        self._body, self._points = batch
-
-    def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's name
-        """Return the bytes."""
-        return self._body
-
-    @property
-    def resource_metrics(self) -> Sequence[ResourceMetrics]:
-        """As many points as there are, with nothing in them."""
-        gauge = Gauge.FromString(b"\x0a\x00" * self._points)
-        return [ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[Metric(gauge=gauge)])])]
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(ExportMetricsServiceRequest.FromString(self._body), name)
-
-
-class HttpExporter(OTLPMetricExporter):
-    """Exports by OTLP/HTTP; takes what the official exporter takes, by keyword."""
-
-    def __init__(self, *, timeout: float = 10.0, **kwargs: Any) -> None:  # noqa: ANN401 - the official ones
-        provided = any(map(os.environ.get, _CREDENTIAL_PROVIDERS))
-        own = None if provided or kwargs.get("session") else Session()
-        arguments: dict[str, Any] = {"session": own, **kwargs}
-        super().__init__(timeout=timeout, **arguments)
-        self._patience = timeout
-        self._encoder = MetricsEncoder()
-        self._own_session = own
-        self._inherited: list[object] = []
-        call_in_child(self._connect_anew)
-
-    def export(
+    def __init__(
         self,
-        metrics_data: MetricsData,
-        timeout_millis: float | None = 10_000,
-        **kwargs: Any,  # noqa: ANN401 - as in the SDK
-    ) -> MetricExportResult:
-        """Encode and send, each batch with retries within the exporter's timeout."""
-        if self._shutdown:
-            return super().export(metrics_data, timeout_millis, **kwargs)
-        batches = self._encoder.batches(metrics_data, self._max_export_batch_size)
-        return send_each(batches, self._send, self._patience)
+        *,
+        endpoint: str,
+        headers: Mapping[str, str] | None = None,
+        compression: Compression | Any = "none",  # noqa: ANN401 - the official enumerations
+        context: ssl.SSLContext | None = None,
+        timeout: float = 10.0,
+        **settings: Any,  # noqa: ANN401 - the base class's
+    ) -> None:
+        named = str(getattr(compression, "value", compression))
+        sender = HttpSender(endpoint, headers or {}, named, context)
+        super().__init__(sender, "otlp_http_metric_exporter", timeout=timeout, **settings)
 
-    def _connect_anew(self) -> None:
-        """Leave the parent's connections alone in a forked child."""
-        if self._own_session is not None:
-            # Kept, because closing them takes locks that a thread of the parent may have held.
-            self._inherited += self._own_session.adapters.values()
-            for scheme in ("https://", "http://"):
-                self._own_session.mount(scheme, HTTPAdapter())
 
-    def _send(self, batch: Batch) -> MetricExportResult:
-        request: Any = EncodedRequest(batch)
-        return self._export_batch(request)
+class HttpSender:
+    """Takes requests to one URL.
+
+    Attributes:
+        shown: Where that is, as logs may show it.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        headers: Mapping[str, str],
+        compression: str,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        parts = urlsplit(endpoint)
+        self.shown = shown(endpoint)
+        self._endpoint = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        own = {"accept-encoding": "identity", "user-agent": f"butterfly-otel/{__version__}"}
+        own["content-type"] = "application/x-protobuf"
+        if compression != "none":
+            own["content-encoding"] = compression
+        if parts.username is not None:
+            own["authorization"] = basic(parts.username, parts.password or "")
+        given = {name.lower(): value for name, value in headers.items()}
+        self._headers = {**own, **given}
+        self._secrets = Secrets(endpoint, given.items())
+        self._pack = _PACK[compression]
+        if parts.scheme == "https" and context is None:
+            context = tls_context()
+        self._client = Client(self._endpoint, context)
+        call_in_child(self._client.abandon)
+
+    def pack(self, body: bytes) -> bytes:
+        """Compress."""
+        return self._pack(body)
+
+    def send(self, packed: bytes, deadline: float) -> Answer:
+        """Post it."""
+        try:
+            response = self._client.post(packed, self._headers.items(), deadline)
+        except (OSError, HTTPException) as error:
+            final = isinstance(error, ssl.SSLCertVerificationError)
+            return Answer(delivered=False, reason=self._told(error), retry=not final)
+        except Exception as error:  # noqa: BLE001 - such as a header that can't be sent
+            return Answer(delivered=False, reason=self._told(error))
+        answer = self._answer(response)
+        return answer._replace(reason=self._secrets.hide(answer.reason))
+
+    def _answer(self, response: Response) -> Answer:
+        headers, kind = response.headers, response.headers.get("content-type", "")
+        body = unpacked(headers.get("content-encoding", "").strip().lower(), response.body)
+        whole = response.whole and body is not None and len(body) <= MOST_BYTES
+        if 200 <= response.status < 300 and not whole:  # noqa: PLR2004
+            much = "is too long" if len(body or response.body) > MOST_BYTES else "is not complete"
+            reason = f"the receiver answered {response.status}, and the body of its answer {much}"
+            return Answer(delivered=False, reason=reason)
+        to = headers.get("location", "")
+        return of_http(
+            response.status,
+            response.phrase,
+            kind,
+            body or b"",
+            retry_after(headers.get("retry-after")),
+            shown(urljoin(self._endpoint, to)) if to else "",
+        )
+
+    def _told(self, error: Exception) -> str:
+        return self._secrets.hide(f"{type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        """End what is going on."""
+        self._client.close()
+
+
+def tls_context(
+    certificate: Path | None = None,
+    client_certificate: Path | None = None,
+    client_key: Path | None = None,
+) -> ssl.SSLContext:
+    """Return what TLS trusts and shows.
+
+    Without a certificate of an authority those of the machine are trusted, and those that
+    ``certifi`` has where it is installed: a small container may have none of its own.
+
+    Raises:
+        OSError: When a file can't be used.
+    """
+    context = ssl.create_default_context(cafile=certificate)
+    if certificate is None:
+        try:
+            import certifi  # noqa: PLC0415 - not a dependency of ours
+
+            context.load_verify_locations(certifi.where())
+        except (ImportError, OSError):
+            pass
+    if client_certificate is not None:
+        context.load_cert_chain(client_certificate, client_key, password="")
+    return context

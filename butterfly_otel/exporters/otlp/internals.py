@@ -1,101 +1,88 @@
-"""The private names of the official OTLP exporters that we rely on.
+"""The only module that touches private names of the official OTLP exporters.
 
-``http_exporter.py`` and ``grpc_exporter.py`` derive from these exporters and use these names, no others.
-``tests/unit/exporters/test_internals.py`` fails clearly when one of them disappears; where
-one has disappeared, the official exporters are used as they are.
+====================================  ==========================================================
+Private name                          Where it is gone
+====================================  ==========================================================
+``opentelemetry.exporter.otlp.common  The metrics about exporters that
+._exporter_metrics``:                 ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED`` switches on
+``create_exporter_metrics``           are missing, which is said once where it is set.
+====================================  ==========================================================
+
+Whatever else we use of OpenTelemetry for OTLP is public: the ``.proto`` messages, and
+``encode_metrics`` for what is unusual. Should even that move, ``build`` takes the official
+exporters as they are.
 """
 
 from __future__ import annotations
 
-import inspect
 import logging
+import os
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
-    from opentelemetry.sdk.metrics.export import MetricExporter
+    from opentelemetry.metrics import MeterProvider
 
 _logger = logging.getLogger("butterfly_otel")
 
+#: The values of ``otel.component.type`` in the semantic conventions.
+Kind = Literal["otlp_http_metric_exporter", "otlp_grpc_metric_exporter"]
 
-class Internals(NamedTuple):
-    """Private names of an exporter's class.
-
-    Attributes:
-        methods: Methods with their parameters.
-        attributes: What an instance has.
-    """
-
-    methods: Mapping[str, tuple[str, ...]]
-    attributes: tuple[str, ...]
-
-    def missing(self, exporter: type | MetricExporter) -> list[str]:
-        """Return what a class lacks or has otherwise, or what an instance lacks."""
-        if isinstance(exporter, type):
-            return [name for name in self.methods if not self._fits(exporter, name)]
-        return [name for name in self.attributes if not hasattr(exporter, name)]
-
-    def _fits(self, exporter: type, name: str) -> bool:
-        try:
-            parameters = inspect.signature(getattr(exporter, name)).parameters
-        except Exception:  # noqa: BLE001 - not there, or not what can be asked: it does not fit
-            return False
-        return tuple(parameters) == self.methods[name]
+_SWITCH = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 
 
-#: ``_export_batch`` sends a message, which it asks for ``SerializeToString()`` and, to count
-#: the points, for ``resource_metrics``. An exporter that is ``_shutdown`` exports nothing.
-HTTP = Internals(
-    methods={"_export_batch": ("self", "export_request")},
-    attributes=("_shutdown", "_max_export_batch_size"),
-)
-#: ``_export`` sends what ``_translate_data`` makes of its ``data`` by ``_client.Export``, and
-#: counts its points by ``_count_data``; ``_client`` is made from ``_channel`` by
-#: ``_initialize_channel_and_stub``, also when it connects anew.
-GRPC = Internals(
-    methods={
-        "_export": ("self", "data"),
-        "_translate_data": ("self", "data"),
-        "_count_data": ("self", "data"),
-        "_initialize_channel_and_stub": ("self",),
-    },
-    attributes=("_channel", "_client", "_max_export_batch_size"),
-)
+class Outcome(Protocol):
+    """What became of an export; ``error`` is set where it failed."""
+
+    error: Exception | None
 
 
-def build(
-    official: type[MetricExporter],
-    internals: Internals,
-    derived: Callable[[], type[MetricExporter]],
-    arguments: Mapping[str, Any],
-) -> MetricExporter:
-    """Return our exporter; the official one when that is not what ours was written for.
+class Watched(Protocol):
+    """What counts the exports of an exporter."""
 
-    Args:
-        official: The official exporter's class.
-        internals: What ours needs of it.
-        derived: Returns our class; called only where that can be used.
-        arguments: What either is made with.
-    """
-    missing = internals.missing(official)
-    if not missing:
-        exporter = derived()(**arguments)
-        missing = internals.missing(exporter)
-        if not missing:
-            return exporter
-        exporter.shutdown()
-    _report(official.__module__, ", ".join(missing))
-    return official(**arguments)
+    def export_operation(self, num_items: int) -> AbstractContextManager[Outcome]:
+        """Count an export of so many points, while it runs and after."""
+        ...
+
+
+class _Unwatched:
+    """Counts nothing."""
+
+    error: Exception | None = None
+
+    @contextmanager
+    def export_operation(self, num_items: int) -> Iterator[Outcome]:  # noqa: ARG002
+        """Do nothing."""
+        yield _Unwatched()
+
+
+def watch(kind: Kind, address: str, provider: MeterProvider | None) -> Watched:
+    """Return what counts the exports of an exporter, in the official exporters' own metrics."""
+    if os.environ.get(_SWITCH, "").strip().lower() != "true":
+        return _Unwatched()
+    try:
+        from opentelemetry.exporter.otlp.common._exporter_metrics import (  # noqa: PLC0415, PLC2701
+            OtelComponentTypeValues,
+            create_exporter_metrics,
+        )
+
+        component = OtelComponentTypeValues(kind)
+        found: Any = create_exporter_metrics(component, "metrics", address, provider, True)  # noqa: FBT003
+    except Exception as error:  # noqa: BLE001 - private: it may have become anything
+        _report(repr(error))
+        return _Unwatched()
+    return found  # type: ignore[no-any-return]
 
 
 @lru_cache
-def _report(module: str, names: str) -> None:
-    """Say once that exports will be slower than they could be."""
+def _report(reason: str) -> None:
     _logger.warning(
-        "%s has changed (%s), so OTLP exports use the official encoder, which is slower;"
-        " a newer butterfly-otel may know this release",
-        module,
-        names,
+        "%s is set, and this release of the official exporters has its metrics elsewhere (%s):"
+        " our OTLP exporter does not count itself there; butterfly_otel_exports_total has it",
+        _SWITCH,
+        reason,
     )

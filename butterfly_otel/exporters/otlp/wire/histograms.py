@@ -7,6 +7,7 @@ from operator import attrgetter
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
+from butterfly_otel.exporters.extremes import are_unset
 from butterfly_otel.exporters.otlp.wire.series import (
     START,
     Kept,
@@ -51,7 +52,7 @@ def encode_histograms(
     """
     try:
         return _encode(points, kept)
-    except _UnevenError:  # no SDK makes such points
+    except _UnevenError:  # no SDK makes such points, of one metric
         return b"".join([_encode([each], None)[0] for each in points]), None
 
 
@@ -81,7 +82,11 @@ def _encode(points: Sequence[HistogramDataPoint], kept: Kept | None) -> tuple[by
 def _optional(points: Sequence[HistogramDataPoint]) -> list[list[bytes]]:
     """Return those of the optional fields that the points have."""
     found: list[list[bytes]] = []
-    for name, tag in _OPTIONAL:
+    # Nearly always all points of a metric have both, or none has.
+    unset = {are_unset(point) for point in points}
+    if len(unset) > 1:
+        raise _UnevenError
+    for name, tag in _OPTIONAL[:1] if True in unset else _OPTIONAL:
         values = [*map(attrgetter(name), points)]
         missing = values.count(None)
         if 0 < missing < len(values):

@@ -36,10 +36,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 
-from butterfly_otel.exporters.otlp import batches
+from butterfly_otel.exporters.otlp import exporter as exporting
+from butterfly_otel.exporters.otlp.answers import Answer
 from butterfly_otel.exporters.otlp.grpc_exporter import GrpcExporter
-from butterfly_otel.exporters.otlp.http_exporter import EncodedRequest, HttpExporter
-from butterfly_otel.exporters.otlp.wire import Batch, MetricsEncoder
+from butterfly_otel.exporters.otlp.http_exporter import HttpExporter
 from tests.collected import points
 from tests.unit.engine.test_fork import in_child
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
@@ -227,12 +227,12 @@ def test_batches_are_not_sent_where_nobody_is(
 ) -> None:
     """Once failures have taken as long as an export may, the other batches are given up."""
     now, sent = [0.0], []
-    monkeypatch.setattr(batches, "monotonic", lambda: now[0])
+    monkeypatch.setattr(exporting, "monotonic", lambda: now[0])
 
-    def send(_subject: Any, batch: Any) -> MetricExportResult:
+    def send(_subject: Any, batch: Any) -> Answer:
         sent.append(batch.points)
         now[0] += 1.5
-        return FAILURE
+        return Answer(delivered=False)
 
     monkeypatch.setattr(ours, "_send", send)
     nowhere: Any = SimpleNamespace(endpoint="http://127.0.0.1:1")
@@ -288,12 +288,6 @@ def test_http_shares_no_connection_with_a_child(
     parents, again, childs = http.clients
     assert again == parents
     assert childs != parents
-
-
-def test_an_encoded_request_is_a_message_to_whoever_asks() -> None:
-    """What a later exporter may ask the message for is answered by the real one."""
-    request = EncodedRequest(Batch(MetricsEncoder().encode(DATA), 3))
-    assert request.ByteSize() == len(request.SerializeToString())
 
 
 @grpc_exporters

@@ -1,0 +1,55 @@
+"""Saying that exports fail: once when it begins, and once when they work again."""
+
+from __future__ import annotations
+
+import logging
+
+_logger = logging.getLogger("butterfly_otel")
+
+
+class Outage:
+    """Logs one line when exports begin to fail and one when they work again.
+
+    A partial success is neither: each reason that a receiver gives for one is logged once, and
+    no more than a few of them, since a receiver may put anything into it.
+
+    Args:
+        shown: The exporter and where it exports to, as logs may show it.
+    """
+
+    _MOST_REASONS = 10
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+        self._failing = False
+        self._reasons: set[str] = set()
+
+    def failed(self, reason: str) -> None:
+        """Note an export that failed."""
+        if not self._failing:
+            _logger.warning(
+                "exporting metrics by %s failed: %s; further failures are only counted until"
+                " an export succeeds",
+                self.shown,
+                reason,
+            )
+        self._failing = True
+
+    def succeeded(self) -> None:
+        """Note an export that arrived."""
+        if self._failing:
+            _logger.warning("exporting metrics by %s works again", self.shown)
+        self._failing = False
+
+    def rejected(self, points: int, reason: str) -> None:
+        """Note points that a receiver refused of an export that arrived."""
+        if reason in self._reasons or len(self._reasons) >= self._MOST_REASONS:
+            return
+        self._reasons.add(reason)
+        _logger.warning(
+            "exporting metrics by %s: the receiver rejected %d points: %s; points it rejects for"
+            " this are only counted from now on",
+            self.shown,
+            points,
+            reason or "it gives no reason",
+        )
