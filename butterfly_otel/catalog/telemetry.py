@@ -83,6 +83,30 @@ EXPORTS_TOTAL = Metric(
     query='sum by (exporter) (increase(butterfly_otel_exports_total{status="error"}[10m]))',
 )
 
+REJECTED_POINTS_TOTAL = Metric(
+    name="butterfly_otel_rejected_points_total",
+    type="counter",
+    instrument="counter",
+    why="Counted by as many as there are after each export.",
+    unit="{point}",
+    help="Points that a push exporter's receiver did not take and that are not sent again.",
+    category="telemetry",
+    labels=(
+        Label(key="exporter", kind="bounded", help="Name of the exporter.", budget=10),
+        closed(
+            "reason",
+            "partial_success",
+            "refused",
+            "over_limit",
+            help=(
+                "Whether the receiver rejected them of an export that it took, refused deltas"
+                " several times running, or too many were waiting for it."
+            ),
+        ),
+    ),
+    query="sum by (exporter, reason) (increase(butterfly_otel_rejected_points_total[10m]))",
+)
+
 _COLLECTOR = Label(
     key="collector", kind="bounded", help="Name of the hardware collector.", budget=50
 )
@@ -210,6 +234,7 @@ METRICS: tuple[Metric, ...] = (
     INVALID_MEASUREMENTS_TOTAL,
     CALLBACK_ERRORS_TOTAL,
     EXPORTS_TOTAL,
+    REJECTED_POINTS_TOTAL,
     COLLECTOR_UP,
     COLLECTOR_AGE_SECONDS,
     COLLECTOR_DURATION_SECONDS,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
+from opentelemetry.sdk.metrics import MetricsTimeoutError
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.instruments import CellInstrument
@@ -51,6 +53,45 @@ class GatedMeterProvider(SdkMeterProvider):
         """Return a meter; the gated one where there is a gate of that name."""
         gated = self._gates.get(name)
         return gated or super().get_meter(name, version, schema_url, attributes)
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Let each reader export now; return whether each of them did.
+
+        The SDK's says True whatever its readers say.
+
+        Raises:
+            Exception: When a reader raises or there was no time for it, as in the SDK; the
+                others had their turn.
+        """
+        deadline = monotonic() + timeout_millis / 1000
+        succeeded, raised = True, list[str]()
+        for reader in tuple(self._metric_readers):
+            try:
+                left = (deadline - monotonic()) * 1000
+                if left <= 0:
+                    raise MetricsTimeoutError("Timed out while flushing metric readers")  # noqa: TRY301
+                succeeded = reader.force_flush(timeout_millis=left) is not False and succeeded
+            except Exception as error:  # noqa: BLE001 - as in the SDK
+                raised.append(f"{type(reader).__name__}: {error!r}")
+        if raised:
+            msg = (
+                "MeterProvider.force_flush failed because the following metric readers failed"
+                " during collect:\n" + "\n".join(raised)
+            )
+            raise Exception(msg)  # noqa: TRY002 - as in the SDK
+        return succeeded
+
+    def shutdown(self, timeout_millis: float = 30_000) -> bool:  # type: ignore[override]
+        """Shut down each reader; return whether all of what each exported last has arrived.
+
+        The SDK's returns nothing. A reader that can't tell is taken to have succeeded.
+
+        Raises:
+            Exception: When a reader raises, as in the SDK.
+        """
+        super().shutdown(timeout_millis)
+        readers = tuple(self._metric_readers)
+        return all(getattr(each, "succeeded", True) is not False for each in readers)
 
 
 class CellMeter(sdk.Meter):

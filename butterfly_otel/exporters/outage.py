@@ -7,6 +7,16 @@ import logging
 _logger = logging.getLogger("butterfly_otel")
 
 
+_LONGEST_LINE = 300
+
+
+def one_line(text: str) -> str:
+    """Return text as one line that is not too long, without control characters."""
+    cut = text[: 4 * _LONGEST_LINE]
+    line = " ".join("".join(each if each.isprintable() else " " for each in cut).split())
+    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
+
+
 class Outage:
     """Logs one line when exports begin to fail and one when they work again.
 
@@ -31,7 +41,7 @@ class Outage:
                 "exporting metrics by %s failed: %s; further failures are only counted until"
                 " an export succeeds",
                 self.shown,
-                reason,
+                one_line(reason),
             )
         self._failing = True
 
@@ -51,5 +61,5 @@ class Outage:
             " this are only counted from now on",
             self.shown,
             points,
-            reason or "it gives no reason",
+            one_line(reason) or "it gives no reason",
         )

@@ -81,11 +81,11 @@ class SelfTelemetry:
             if metric.instrument == "counter"
         }
 
-    def count(self, name: str, labels: Mapping[str, str]) -> None:
-        """Add one to the counter ``name``."""
+    def count(self, name: str, labels: Mapping[str, str], amount: int = 1) -> None:
+        """Add to the counter ``name``."""
         counter = self._counters.get(name)
         if counter is not None:
-            counter.add(1, dict(labels))
+            counter.add(amount, dict(labels))
 
 
 def assemble(config: Config) -> Pipeline:
@@ -181,6 +181,10 @@ def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> Push
         status = "success" if succeeded else "error"
         own.count("butterfly_otel_exports_total", {"exporter": name, "status": status})
 
+    def count_lost(points: int, reason: str) -> None:
+        labels = {"exporter": name, "reason": reason}
+        own.count("butterfly_otel_rejected_points_total", labels, points)
+
     return PushMetricReader(
         _push_exporter(name, config),
         name=name,
@@ -188,6 +192,7 @@ def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> Push
         interval=config.export_interval,
         timeout=config.export_timeout,
         on_export=count,
+        on_loss=count_lost,
     )
 
 
@@ -196,9 +201,9 @@ def _push_exporter(name: ExporterName, config: Config) -> MetricExporter:
         from butterfly_otel.exporters.otlp import build_otlp_exporter  # noqa: PLC0415
 
         return build_otlp_exporter(config.otlp)
-    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter  # noqa: PLC0415
+    from butterfly_otel.exporters.console import build_console_exporter  # noqa: PLC0415
 
-    return ConsoleMetricExporter()
+    return build_console_exporter()
 
 
 def _guarded_meter(

@@ -150,9 +150,7 @@ def _http_exporter(settings: OtlpSettings) -> MetricExporter:
         endpoint=settings.endpoint,
         headers=dict(settings.headers),
         compression=settings.compression,
-        context=tls_context(
-            settings.certificate, settings.client_certificate, settings.client_key
-        )
+        context=tls_context(settings.certificate, settings.client_certificate, settings.client_key)
         if secure
         else None,
         timeout=settings.timeout,

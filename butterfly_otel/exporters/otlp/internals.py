@@ -65,7 +65,7 @@ def watch(kind: Kind, address: str, provider: MeterProvider | None) -> Watched:
     if os.environ.get(_SWITCH, "").strip().lower() != "true":
         return _Unwatched()
     try:
-        from opentelemetry.exporter.otlp.common._exporter_metrics import (  # noqa: PLC0415, PLC2701
+        from opentelemetry.exporter.otlp.common._exporter_metrics import (  # noqa: PLC0415
             OtelComponentTypeValues,
             create_exporter_metrics,
         )

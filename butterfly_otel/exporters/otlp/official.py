@@ -12,8 +12,8 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from butterfly_otel.exporters.delivery import Delivery
 from butterfly_otel.exporters.extremes import without_unset
 from butterfly_otel.exporters.otlp.secrets import Secrets, shown
-from butterfly_otel.exporters.otlp.wire.batches import split
 from butterfly_otel.exporters.outage import Outage
+from butterfly_otel.exporters.parts import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

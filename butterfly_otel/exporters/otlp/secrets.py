@@ -6,12 +6,13 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from butterfly_otel.exporters.outage import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: Shorter values are not looked for: half of any text would be hidden.
 _SHORTEST = 4
-_LONGEST_LINE = 300
 
 
 def shown(url: str) -> str:
@@ -19,13 +20,6 @@ def shown(url: str) -> str:
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{place}{parts.path}" if place else parts.path
-
-
-def one_line(text: str) -> str:
-    """Return text as one line that is not too long, without control characters."""
-    cut = text[: 4 * _LONGEST_LINE]
-    line = " ".join("".join(each if each.isprintable() else " " for each in cut).split())
-    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
 
 
 class Secrets:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogram, Gauge, Histogram, Sum
 
-from butterfly_otel.exporters.otlp.wire import official
-from butterfly_otel.exporters.otlp.wire.batches import points_of, split
 from butterfly_otel.exporters.extremes import without_unset
+from butterfly_otel.exporters.otlp.wire import official
 from butterfly_otel.exporters.otlp.wire.exponential import encode_exponential_histograms
 from butterfly_otel.exporters.otlp.wire.histograms import encode_histograms
 from butterfly_otel.exporters.otlp.wire.numbers import encode_gauges, encode_sums
 from butterfly_otel.exporters.otlp.wire.wire import delimited, message, text, varint
+from butterfly_otel.exporters.parts import points_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
