@@ -81,6 +81,7 @@ class PushMetricReader(MetricReader):
         self._outage = Outage(self._shown)
         delta = AggregationTemporality.DELTA in (temporality or {}).values()
         self._backlog = Backlog() if delta else None
+        self._delivery: Delivery | None = None  # what became of the export that is going on
         self._start()
         call_in_child(self._restart)
 
@@ -197,20 +198,29 @@ class PushMetricReader(MetricReader):
 
     def _export_once(self, *, flush: bool) -> bool:
         """Collect and export; return whether all of it arrived. Never raises."""
-        self._delivery: Delivery | None = None
+        self._delivery = None
         try:
             self.collect(timeout_millis=self._timeout * 1000)
-            if self._delivery is None and self._backlog is not None and not self._backlog.is_empty:
-                self._deliver(None, self._timeout * 1000)
+            self._deliver_the_rest()
             flushed = not flush or self._exporter.force_flush(self._timeout * 1000) is not False
         except BaseException as error:  # noqa: BLE001 - the thread must live on
             return self._note(succeeded=False, reason=repr(error))
-        delivery = self._delivery or Delivery()
+        delivery = self._outcome()
         if delivery.undelivered is not None:
             return self._note(succeeded=False, reason=delivery.reason)
         if not flushed:
             return self._note(succeeded=False, reason="the exporter could not be flushed")
         return self._note(succeeded=True, complete=delivery.complete)
+
+    def _outcome(self) -> Delivery:
+        """Return what became of the export; where nothing was measured all has arrived."""
+        return self._delivery or Delivery()
+
+    def _deliver_the_rest(self) -> None:
+        """Export what did not arrive before, where nothing new was collected to go with it."""
+        waiting = self._backlog is not None and not self._backlog.is_empty
+        if self._delivery is None and waiting:
+            self._deliver(None, self._timeout * 1000)
 
     def _receive_metrics(
         self,

@@ -5,8 +5,8 @@ collection alone, so where that does not arrive it is added to the next one.
 
 The bound: a backlog has at most 50,000 points, or as many as the largest collection of the
 process, whichever is more, and one more for each metric. 50,000 are about 40 MB. However long an
-outage takes, a series has one point in it. What is beyond the bound is added to the metric's overflow
-point (``otel.metric.overflow``): its count arrives, without its labels.
+outage takes, a series has one point in it. What is beyond the bound is added to the metric's
+overflow point (``otel.metric.overflow``): its count arrives, without its labels.
 """
 
 from __future__ import annotations

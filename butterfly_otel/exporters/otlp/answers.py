@@ -1,4 +1,7 @@
-"""What a receiver's answer means (OTLP specification, "OTLP/gRPC Response" and "OTLP/HTTP Response")."""
+"""What a receiver's answer means.
+
+Source: OTLP specification, sections "OTLP/gRPC Response" and "OTLP/HTTP Response".
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ def _of_body(status: str, kind: str, body: bytes) -> Answer:
     if "html" not in kind:
         answer = None
         if "json" not in kind and not kind.startswith("text/"):
-            answer = _of_message(body)
+            answer = of_message(body)
         if answer is None and "protobuf" not in kind:
             answer = _of_json(body)
         if answer is None and "protobuf" not in kind and "json" not in kind and _is_plain(body):
@@ -96,10 +99,6 @@ def _of_body(status: str, kind: str, body: bytes) -> Answer:
 
 def of_message(body: bytes) -> Answer | None:
     """Return what an ``ExportMetricsServiceResponse`` means; None where it is not one."""
-    return _of_message(body)
-
-
-def _of_message(body: bytes) -> Answer | None:
     try:
         partial = ExportMetricsServiceResponse.FromString(body).partial_success
     except DecodeError:
@@ -139,7 +138,9 @@ def _is_plain(body: bytes) -> bool:
 def _text(kind: str, body: bytes) -> str:
     """Return what an answer says in words: a ``google.rpc.Status`` has them in its field 2."""
     if "protobuf" in kind:
-        from google.rpc.status_pb2 import Status  # noqa: PLC0415 - only where something failed
+        from google.rpc.status_pb2 import (  # type: ignore[import-untyped]  # noqa: PLC0415 - only where something failed
+            Status,
+        )
 
         try:
             return str(Status.FromString(body).message)
@@ -160,6 +161,8 @@ def unpacked(encoding: str, body: bytes) -> bytes | None:
         return None
     try:
         # 32: whichever of the two headers it has.
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MOST_BYTES + 1)
+        unpacking = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        found = unpacking.decompress(body, MOST_BYTES + 1)
     except zlib.error:
         return None
+    return found if unpacking.eof or len(found) > MOST_BYTES else None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import grpc
-from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.otlp.answers import MOST_BYTES, Answer, of_message
@@ -156,7 +156,7 @@ class GrpcSender:
                 self._channel = self._connect()
             channel, self._busy = self._channel, True
         try:
-            call = channel.unary_unary(_EXPORT, None, None)
+            call: Any = channel.unary_unary(_EXPORT, None, None)
             seconds = max(0.0, deadline - monotonic())
             body = call(packed, timeout=seconds, metadata=self._headers)
         except grpc.RpcError as error:

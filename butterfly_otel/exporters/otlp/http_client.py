@@ -51,7 +51,7 @@ class _Connection(HTTPConnection):
 
     def __init__(self, host: str, port: int, stream: Stream) -> None:
         super().__init__(host, port)
-        self.sock = stream  # type: ignore[assignment]
+        self.sock = stream
         self.auto_open = 0
 
 
@@ -110,6 +110,8 @@ class Client:
             connection.endheaders(body)
             with connection.getresponse() as response:
                 content, whole = _read(response)
+                # Where shutting down ended it, an end is not that of the answer.
+                whole = whole and not self._closed
                 found = {name.lower(): value for name, value in response.getheaders()}
                 kept = whole and not response.will_close
                 return Response(response.status, response.reason, found, content, whole)
@@ -133,8 +135,6 @@ class Client:
                 if proxy is not None:
                     _tunnel(stream, f"{self._host}:{self._port}", authorization)
                 stream.secure(self._context or ssl.create_default_context(), self._host)
-            if self._closed:
-                raise ConnectionAbortedError("the exporter is shut down")
         except BaseException:
             stream.close()
             raise

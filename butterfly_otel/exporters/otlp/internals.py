@@ -5,7 +5,9 @@ Private name                          Where it is gone
 ====================================  ==========================================================
 ``opentelemetry.exporter.otlp.common  The metrics about exporters that
 ._exporter_metrics``:                 ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED`` switches on
-``create_exporter_metrics``           are missing, which is said once where it is set.
+``create_exporter_metrics``, and the  are missing, which is said once where it is set.
+values of ``otel.component.type`` in
+``opentelemetry.semconv._incubating``
 ====================================  ==========================================================
 
 Whatever else we use of OpenTelemetry for OTLP is public: the ``.proto`` messages, and
@@ -66,8 +68,10 @@ def watch(kind: Kind, address: str, provider: MeterProvider | None) -> Watched:
         return _Unwatched()
     try:
         from opentelemetry.exporter.otlp.common._exporter_metrics import (  # noqa: PLC0415
-            OtelComponentTypeValues,
             create_exporter_metrics,
+        )
+        from opentelemetry.semconv._incubating.attributes.otel_attributes import (  # noqa: PLC0415, PLC2701
+            OtelComponentTypeValues,
         )
 
         component = OtelComponentTypeValues(kind)

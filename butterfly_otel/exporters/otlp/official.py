@@ -143,6 +143,7 @@ def _grpc(settings: OtlpSettings, more: dict[str, Any]) -> MetricExporter:
     )
 
     files = (settings.certificate, settings.client_key, settings.client_certificate)
+    contents = [None if path is None else path.read_bytes() for path in files]
     insecure = settings.endpoint.lower().startswith("http://")
     compression = grpc.Compression.Gzip if settings.compression == "gzip" else None
     return OTLPMetricExporter(
@@ -150,7 +151,7 @@ def _grpc(settings: OtlpSettings, more: dict[str, Any]) -> MetricExporter:
         insecure=insecure,
         credentials=None
         if insecure
-        else grpc.ssl_channel_credentials(*(each and each.read_bytes() for each in files)),
+        else grpc.ssl_channel_credentials(*contents),
         headers=list(settings.headers),
         compression=compression or grpc.Compression.NoCompression,
         **more,

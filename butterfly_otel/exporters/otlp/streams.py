@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+from contextlib import suppress
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -125,10 +126,8 @@ class Stream:
 
     def interrupt(self) -> None:
         """End whatever another thread waits for on it."""
-        try:
+        with suppress(OSError):  # it has ended already
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:  # it has ended already
-            pass
 
     def abandon(self) -> None:
         """Close the descriptor of a forked child, and nothing of the parent's.
