@@ -46,12 +46,14 @@ class Raw:
 
     def _answer(self, peer: socket.socket) -> None:
         with peer.makefile("rb") as reader:
-            head = b"".join(iter(reader.readline, b"\r\n"))
-            [length] = [
-                int(line.split(b":")[1])
-                for line in head.lower().splitlines()
-                if line.startswith(b"content-length")
-            ]
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                line = reader.readline()
+                if not line:
+                    return
+                head += line
+            lines = head.lower().splitlines()
+            [length] = [int(each.split(b":")[1]) for each in lines if b"content-length:" in each]
             reader.read(length)
             self.requests.append(head)
             for piece in self._script():
