@@ -10,6 +10,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import SimpleNamespace
@@ -60,6 +61,7 @@ class HttpReceiver:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.taken: list[bytes] = []
         self.clients: list[tuple[str, int]] = []
         receiver = self
 
@@ -74,6 +76,8 @@ class HttpReceiver:
                 receiver.clients.append(self.client_address)
                 receiver.requests.append(({k.lower(): v for k, v in self.headers.items()}, body))
                 status, headers, content = (receiver.answers or [(200, {}, b"")]).pop(0)
+                if status == HTTPStatus.OK:
+                    receiver.taken.append(body)
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(content))}.items():
                     self.send_header(name, value)
