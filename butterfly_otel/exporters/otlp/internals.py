@@ -70,7 +70,7 @@ def watch(kind: Kind, address: str, provider: MeterProvider | None) -> Watched:
         from opentelemetry.exporter.otlp.common._exporter_metrics import (  # noqa: PLC0415
             create_exporter_metrics,
         )
-        from opentelemetry.semconv._incubating.attributes.otel_attributes import (  # noqa: PLC0415, PLC2701
+        from opentelemetry.semconv._incubating.attributes.otel_attributes import (  # noqa: PLC0415
             OtelComponentTypeValues,
         )
 

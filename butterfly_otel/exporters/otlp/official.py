@@ -149,9 +149,7 @@ def _grpc(settings: OtlpSettings, more: dict[str, Any]) -> MetricExporter:
     return OTLPMetricExporter(
         endpoint=settings.endpoint,
         insecure=insecure,
-        credentials=None
-        if insecure
-        else grpc.ssl_channel_credentials(*contents),
+        credentials=None if insecure else grpc.ssl_channel_credentials(*contents),
         headers=list(settings.headers),
         compression=compression or grpc.Compression.NoCompression,
         **more,

@@ -28,9 +28,7 @@ from butterfly_otel.exporters.delivery import Delivery
 from butterfly_otel.exporters.push import PushMetricReader
 from tests.unit.engine.test_fork import in_child
 
-DELTAS = dict.fromkeys(
-    (Counter, ObservableCounter, Histogram), AggregationTemporality.DELTA
-)
+DELTAS = dict.fromkeys((Counter, ObservableCounter, Histogram), AggregationTemporality.DELTA)
 SUCCESS, FAILURE = MetricExportResult.SUCCESS, MetricExportResult.FAILURE
 
 

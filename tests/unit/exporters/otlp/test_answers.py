@@ -103,8 +103,18 @@ def test_a_redirect_over_the_wire() -> None:
     [
         (PARTIAL.SerializeToString(), PROTOBUF),
         (PARTIAL.SerializeToString(), ""),
-        (json.dumps({"partialSuccess": {"rejectedDataPoints": "17", "errorMessage": "no"}}).encode(), JSON),
-        (json.dumps({"partialSuccess": {"rejectedDataPoints": 17, "errorMessage": "no"}}).encode(), ""),
+        (
+            json.dumps(
+                {"partialSuccess": {"rejectedDataPoints": "17", "errorMessage": "no"}}
+            ).encode(),
+            JSON,
+        ),
+        (
+            json.dumps(
+                {"partialSuccess": {"rejectedDataPoints": 17, "errorMessage": "no"}}
+            ).encode(),
+            "",
+        ),
     ],
 )
 def test_points_that_are_rejected(body: bytes, kind: str) -> None:
@@ -136,7 +146,9 @@ def test_what_does_not_help_to_send_again(status: int) -> None:
 def test_a_failure_in_a_message() -> None:
     """By OTLP a failure's body is a Status, whose message is shown."""
     body = Status(code=3, message="out of bounds").SerializeToString()
-    assert of_http(400, "Bad Request", PROTOBUF, body).reason.endswith("400 Bad Request: out of bounds")
+    assert of_http(400, "Bad Request", PROTOBUF, body).reason.endswith(
+        "400 Bad Request: out of bounds"
+    )
 
 
 def test_content_encodings() -> None:

@@ -99,7 +99,10 @@ def test_private_names_are_in_one_module() -> None:
         path.name
         for path in folder.rglob("*.py")
         if "opentelemetry.exporter" in path.read_text()
-        and any("opentelemetry.exporter" in line and "._" in line for line in path.read_text().splitlines())
+        and any(
+            "opentelemetry.exporter" in line and "._" in line
+            for line in path.read_text().splitlines()
+        )
     ]
     assert private == ["internals.py"]
 

@@ -159,7 +159,9 @@ def test_deltas_of_an_outage_arrive_after_it(
     ],
 )
 def test_only_http_is_sent_in_clear(
-    endpoint: str, clear: bool, monkeypatch: pytest.MonkeyPatch  # noqa: FBT001
+    endpoint: str,
+    clear: bool,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: FBT001
 ) -> None:
     """An endpoint that doesn't say http:// is TLS, whatever the environment says."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_INSECURE", "true")
@@ -276,4 +278,3 @@ def test_a_child_leaves_the_parents_descriptor_alone(http: HttpReceiver) -> None
     assert exporter.deliver(DATA).complete
     exporter.shutdown()
     assert len(set(http.clients)) == 1
-
