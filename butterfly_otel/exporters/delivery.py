@@ -1,18 +1,19 @@
 """What became of an export, in more words than the SDK has for it.
 
-An SDK exporter says success or failure. One that also has ``deliver()`` can say that a receiver
+An SDK exporter says success or failure. A :class:`DetailedExporter` can say that a receiver
 took a part, which must not be sent again, and why it did not take the rest.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from opentelemetry.sdk.metrics.export import MetricExportResult
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
+    from opentelemetry.sdk.metrics.export import MetricsData
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,12 @@ class Delivery:
         return self.undelivered is None and not self.rejected
 
 
-@runtime_checkable
-class Delivers(Protocol):
+class DetailedExporter(MetricExporter):
     """An exporter that tells in full what became of an export."""
 
+    @abstractmethod
     def deliver(self, metrics_data: MetricsData) -> Delivery:
         """Export; never raises for what a receiver or the network does."""
-        ...
 
 
 def deliver(exporter: MetricExporter, data: MetricsData, timeout_millis: float) -> Delivery:
@@ -55,7 +55,7 @@ def deliver(exporter: MetricExporter, data: MetricsData, timeout_millis: float) 
     Raises:
         BaseException: Whatever the exporter raises.
     """
-    if isinstance(exporter, Delivers):
+    if isinstance(exporter, DetailedExporter):
         return exporter.deliver(data)
     result = exporter.export(data, timeout_millis=timeout_millis)
     if result is MetricExportResult.SUCCESS:

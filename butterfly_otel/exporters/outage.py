@@ -51,11 +51,19 @@ class Outage:
             _logger.warning("exporting metrics by %s works again", self.shown)
         self._failing = False
 
+    def warned(self, reason: str) -> None:
+        """Note what a receiver says of an export of which it took everything."""
+        if self._is_new(reason):
+            _logger.warning(
+                "exporting metrics by %s: the receiver warns: %s (logged once)",
+                self.shown,
+                one_line(reason),
+            )
+
     def rejected(self, points: int, reason: str) -> None:
         """Note points that a receiver refused of an export that arrived."""
-        if reason in self._reasons or len(self._reasons) >= self._MOST_REASONS:
+        if not self._is_new(reason):
             return
-        self._reasons.add(reason)
         _logger.warning(
             "exporting metrics by %s: the receiver rejected %d points: %s; points it rejects for"
             " this are only counted from now on",
@@ -63,3 +71,9 @@ class Outage:
             points,
             one_line(reason) or "it gives no reason",
         )
+
+    def _is_new(self, reason: str) -> bool:
+        new = reason not in self._reasons and len(self._reasons) < self._MOST_REASONS
+        if new:
+            self._reasons.add(reason)
+        return new

@@ -16,9 +16,9 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 
-from butterfly_otel.exporters.delivery import Delivery
+from butterfly_otel.exporters.delivery import Delivery, DetailedExporter
 from butterfly_otel.exporters.otlp import internals
 from butterfly_otel.exporters.otlp.answers import Answer
 from butterfly_otel.exporters.otlp.wire import MetricsEncoder
@@ -63,7 +63,7 @@ class Sender(Protocol):
         ...
 
 
-class OtlpExporter(MetricExporter):
+class OtlpExporter(DetailedExporter):
     """Exports by OTLP; what :class:`HttpExporter` and :class:`GrpcExporter` have in common.
 
     As the SDK demands, ``export()`` is not called again while it runs. ``shutdown()`` may be
@@ -151,8 +151,7 @@ class OtlpExporter(MetricExporter):
             elif answer.rejected:
                 rejected, reason = rejected + answer.rejected, reason or answer.reason
             elif answer.reason:
-                # A warning, as the specification has it: everything was taken.
-                self._outage.rejected(0, answer.reason)
+                self._outage.warned(answer.reason)
         if not failed:
             return Delivery(reason=reason, rejected=rejected)
         return Delivery(

@@ -100,6 +100,8 @@ class Client:
         headers: Iterable[tuple[str, str]],
         deadline: float,
     ) -> Response:
+        if self._closed:
+            raise ConnectionAbortedError("the exporter is shut down")
         kept = False
         try:
             if self._stream is not None:

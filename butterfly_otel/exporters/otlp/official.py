@@ -7,9 +7,9 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 
-from butterfly_otel.exporters.delivery import Delivery
+from butterfly_otel.exporters.delivery import Delivery, DetailedExporter
 from butterfly_otel.exporters.extremes import without_unset
 from butterfly_otel.exporters.otlp.secrets import Secrets, shown
 from butterfly_otel.exporters.outage import Outage
@@ -18,7 +18,7 @@ from butterfly_otel.exporters.parts import split
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opentelemetry.sdk.metrics.export import AggregationTemporality
+    from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter
 
     from butterfly_otel.settings.exporters import OtlpSettings
 
@@ -32,7 +32,7 @@ _LOGGERS = (
 )
 
 
-class OfficialExporter(MetricExporter):
+class OfficialExporter(DetailedExporter):
     """An official exporter whose logs become the reason of an outage, told once.
 
     Other users of the official exporters in the process keep their logs: only what is logged

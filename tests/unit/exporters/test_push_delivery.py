@@ -24,7 +24,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from butterfly_otel.engine import MeterProvider
-from butterfly_otel.exporters.delivery import Delivery
+from butterfly_otel.exporters.delivery import Delivery, DetailedExporter
 from butterfly_otel.exporters.push import PushMetricReader
 from tests.unit.engine.test_fork import in_child
 
@@ -50,6 +50,7 @@ class Exporter(MetricExporter):
         self, metrics_data: MetricsData, timeout_millis: float = 0, **_: Any
     ) -> MetricExportResult:
         """Keep it, and answer."""
+        del timeout_millis
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         self.entered.set()
@@ -64,6 +65,7 @@ class Exporter(MetricExporter):
 
     def force_flush(self, timeout_millis: float = 0) -> bool:
         """Count it."""
+        del timeout_millis
         self.flushed += 1
         return self.flush_answer
 
@@ -85,7 +87,7 @@ class Exporter(MetricExporter):
         ]
 
 
-class Detailed(Exporter):
+class Detailed(Exporter, DetailedExporter):
     """An exporter that says in full what became of an export."""
 
     def deliver(self, metrics_data: MetricsData) -> Delivery:

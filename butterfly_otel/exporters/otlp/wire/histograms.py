@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import repeat, starmap
+from math import inf
 from operator import attrgetter
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
@@ -82,12 +83,15 @@ def _encode(points: Sequence[HistogramDataPoint], kept: Kept | None) -> tuple[by
 def _optional(points: Sequence[HistogramDataPoint]) -> list[list[bytes]]:
     """Return those of the optional fields that the points have."""
     found: list[list[bytes]] = []
-    # Nearly always all points of a metric have both, or none has.
-    unset = {are_unset(point) for point in points}
-    if len(unset) > 1:
-        raise _UnevenError
-    for name, tag in _OPTIONAL[:1] if True in unset else _OPTIONAL:
-        values = [*map(attrgetter(name), points)]
+    columns = {name: [*map(attrgetter(name), points)] for name, _ in _OPTIONAL}
+    optional = _OPTIONAL
+    if inf in columns["min"]:
+        # Nearly always none of a metric's points has a minimum then.
+        if len({are_unset(point) for point in points}) > 1:
+            raise _UnevenError
+        optional = _OPTIONAL[:1] if are_unset(points[0]) else _OPTIONAL
+    for name, tag in optional:
+        values = columns[name]
         missing = values.count(None)
         if 0 < missing < len(values):
             raise _UnevenError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 Script = Callable[[], Iterable[bytes]]
@@ -39,10 +39,8 @@ class Raw:
                 continue
             with peer:
                 peer.settimeout(0.2)
-                try:
+                with suppress(OSError):  # whoever asked may have gone
                     self._answer(peer)
-                except OSError:
-                    pass  # whoever asked has gone
 
     def _answer(self, peer: socket.socket) -> None:
         with peer.makefile("rb") as reader:

@@ -21,7 +21,7 @@ from butterfly_otel.settings.exporters import OtlpSettings
 from tests.unit.exporters.otlp.receivers import raw
 from tests.unit.exporters.prometheus.support import collected, counter, number
 
-SECRET = "s3cr3t-t0ken"
+SECRET = "s3cr3t-t0ken"  # noqa: S105 - of nobody
 BOTH = [(HttpExporter, "http/protobuf"), (GrpcExporter, "grpc")]
 OFFICIAL_LOGGER = "opentelemetry.exporter.otlp.common.http"
 
@@ -116,6 +116,7 @@ class Refusing(MetricExporter):
 
     def export(self, metrics_data: Any, timeout_millis: float = 0, **_: Any) -> MetricExportResult:
         """Log as the official exporters do, then refuse."""
+        del timeout_millis
         self.parts.append(len(metrics_data.resource_metrics))
         logging.getLogger(OFFICIAL_LOGGER).warning("retrying http://u:%s@h", SECRET)
         logging.getLogger(OFFICIAL_LOGGER).error("failed, key=%s", SECRET)
@@ -124,6 +125,7 @@ class Refusing(MetricExporter):
 
     def force_flush(self, timeout_millis: float = 0) -> bool:
         """There is nothing to flush."""
+        del timeout_millis
         return True
 
     def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:

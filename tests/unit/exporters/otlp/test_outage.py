@@ -160,8 +160,8 @@ def test_deltas_of_an_outage_arrive_after_it(
 )
 def test_only_http_is_sent_in_clear(
     endpoint: str,
-    clear: bool,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: FBT001
+    clear: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An endpoint that doesn't say http:// is TLS, whatever the environment says."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_INSECURE", "true")

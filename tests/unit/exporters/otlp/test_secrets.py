@@ -49,7 +49,7 @@ def test_what_is_said_is_one_line() -> None:
 )
 def test_a_receiver_that_repeats_them(answer: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever of the request a receiver sends back, no secret reaches the log."""
-    told = " ".join((PASSWORD, KEY, TOKEN)).encode()
+    told = f"{PASSWORD} {KEY} {TOKEN}".encode()
     with raw(lambda: [answer % told.ljust(100)]) as receiver:
         place = receiver.endpoint.removeprefix("http://")
         url = f"http://user:p4ssw0rd%21@{place}?key={KEY}"
