@@ -81,7 +81,9 @@ class GatedMeterProvider(SdkMeterProvider):
             raise Exception(msg)  # noqa: TRY002 - as in the SDK
         return succeeded
 
-    def shutdown(self, timeout_millis: float = 30_000) -> bool:
+    def shutdown(  # pyright: ignore[reportIncompatibleMethodOverride] - the SDK says nothing
+        self, timeout_millis: float = 30_000
+    ) -> bool:
         """Shut down each reader; return whether all of what each exported last has arrived.
 
         The SDK's returns nothing. A reader that can't tell is taken to have succeeded.

@@ -38,7 +38,8 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can be
             if not (unset and key in {"min", "max"})
         }
     if isinstance(value, list):
-        return [_clean(each) for each in value]
+        items: list[Any] = value
+        return [_clean(each) for each in items]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

@@ -35,7 +35,7 @@ def identity(attributes: Attributes) -> object:
     return frozenset(found)
 
 
-def shape(point: Any) -> object:  # noqa: ANN401 - of whatever kind
+def shape(point: object) -> object:
     """Return what two points must have in common for becoming one."""
     if isinstance(point, HistogramDataPoint):
         return tuple(point.explicit_bounds), len(point.bucket_counts)

@@ -127,7 +127,7 @@ class Table:
 
 def _add(streams: dict[Any, _Stream], metric: Metric, *, delta: bool) -> None:
     data: Any = metric.data
-    names = (metric.name.lower(), metric.description, metric.unit, type(data))
+    names = (metric.name.lower(), metric.description, metric.unit, metric.data.__class__)
     kind = (getattr(data, "aggregation_temporality", None), getattr(data, "is_monotonic", None))
     key: Any = (names, kind)
     stream = streams.setdefault(key, _Stream(metric))

@@ -10,7 +10,6 @@ is replaced, is less than what follows. The message is theirs (``wire``).
 from __future__ import annotations
 
 import logging
-from itertools import count
 from random import uniform
 from threading import Event
 from time import monotonic
@@ -95,7 +94,7 @@ class OtlpExporter(DetailedExporter):
     ) -> None:
         super().__init__(preferred_temporality, preferred_aggregation)
         self._sender = sender
-        self._kind = kind
+        self._kind: internals.Kind = kind
         self._timeout = timeout
         self._batch_size = max_export_batch_size
         self._request_size = max_request_size
@@ -179,13 +178,16 @@ class OtlpExporter(DetailedExporter):
             )
         deadline = monotonic() + self._timeout
         packed = self._sender.pack(batch.body)
-        for attempt in count(1):
-            answer = self._sender.send(packed, deadline)
-            if answer.delivered or not answer.retry or attempt == _MOST_ATTEMPTS:
+        answer = self._sender.send(packed, deadline)
+        for attempt in range(_MOST_ATTEMPTS - 1):
+            if answer.delivered or not answer.retry:
                 break
-            wait = 2 ** (attempt - 1) * uniform(0.8, 1.2) if answer.wait is None else answer.wait  # noqa: S311 - not a secret
+            wait = answer.wait
+            if wait is None:
+                wait = 2**attempt * uniform(0.8, 1.2)  # noqa: S311 - not a secret
             if wait > deadline - monotonic() or self._over.wait(wait):
                 break
+            answer = self._sender.send(packed, deadline)
         return answer
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002

@@ -156,9 +156,8 @@ class GrpcSender:
                 self._channel = self._connect()
             channel, self._busy = self._channel, True
         try:
-            call: Any = channel.unary_unary(_EXPORT, None, None)
             seconds = max(0.0, deadline - monotonic())
-            body = call(packed, timeout=seconds, metadata=self._headers)
+            body = _callable(channel)(packed, timeout=seconds, metadata=self._headers)
         except grpc.RpcError as error:
             answer = self._failed(error)
             if error.code() is grpc.StatusCode.UNAVAILABLE:
@@ -255,9 +254,14 @@ class GrpcSender:
         self._begin()
 
 
+def _callable(channel: Any) -> Any:  # noqa: ANN401 - generic in what we don't have: messages
+    """Return what calls the service with the bytes of a request."""
+    return channel.unary_unary(_EXPORT, None, None)
+
+
 def _asked_to_wait(error: Any) -> float | None:  # noqa: ANN401
     """Return the seconds of the ``RetryInfo`` that a server sends, None where it sends none."""
-    trailing = dict(error.trailing_metadata() or ())
+    trailing: dict[str, bytes] = dict(error.trailing_metadata() or ())
     found = trailing.get("google.rpc.retryinfo-bin")
     if found is None:
         return None

@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from contextlib import AbstractContextManager
 
     from opentelemetry.metrics import MeterProvider
@@ -57,7 +57,7 @@ class _Unwatched:
     error: Exception | None = None
 
     @contextmanager
-    def export_operation(self, num_items: int) -> Iterator[Outcome]:  # noqa: ARG002
+    def export_operation(self, num_items: int) -> Generator[Outcome]:  # noqa: ARG002
         """Do nothing."""
         yield _Unwatched()
 

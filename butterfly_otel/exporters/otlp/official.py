@@ -16,7 +16,7 @@ from butterfly_otel.exporters.outage import Outage
 from butterfly_otel.exporters.parts import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter
 
@@ -108,7 +108,7 @@ _keep_back = _KeepBack()
 
 
 @contextmanager
-def _kept_back() -> Iterator[list[str]]:
+def _kept_back() -> Generator[list[str]]:
     """Let this thread's messages of the official exporters be in a list instead of the log."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)

@@ -84,7 +84,7 @@ def _optional(points: Sequence[HistogramDataPoint]) -> list[list[bytes]]:
     """Return those of the optional fields that the points have."""
     found: list[list[bytes]] = []
     columns = {name: [*map(attrgetter(name), points)] for name, _ in _OPTIONAL}
-    optional = _OPTIONAL
+    optional: tuple[tuple[str, int], ...] = _OPTIONAL
     if inf in columns["min"]:
         # Nearly always none of a metric's points has a minimum then.
         if len({are_unset(point) for point in points}) > 1:
