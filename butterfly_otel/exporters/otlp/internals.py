@@ -21,6 +21,7 @@ import logging
 import os
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -70,11 +71,10 @@ def watch(kind: Kind, address: str, provider: MeterProvider | None) -> Watched:
         from opentelemetry.exporter.otlp.common._exporter_metrics import (  # noqa: PLC0415
             create_exporter_metrics,
         )
-        from opentelemetry.semconv._incubating.attributes.otel_attributes import (  # noqa: PLC0415
-            OtelComponentTypeValues,
-        )
 
-        component = OtelComponentTypeValues(kind)
+        # By its name: no type checker knows this package.
+        names: Any = import_module("opentelemetry.semconv._incubating.attributes.otel_attributes")
+        component = names.OtelComponentTypeValues(kind)
         found: Any = create_exporter_metrics(component, "metrics", address, provider, True)  # noqa: FBT003
     except Exception as error:  # noqa: BLE001 - private: it may have become anything
         _report(repr(error))

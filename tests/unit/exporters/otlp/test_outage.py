@@ -36,8 +36,8 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 
 @pytest.fixture
-def pushing(start: Callable[..., Measured]) -> Callable[..., Measured]:
-    """Return a function that configures pushing to an endpoint."""
+def pushing(start: Callable[..., Measured]) -> Iterator[Callable[..., Measured]]:
+    """Return a function that configures pushing to an endpoint, until the test is over."""
 
     def configured(endpoint: str, protocol: str = "http/protobuf", **settings: Any) -> Measured:
         measured = start(
@@ -51,7 +51,8 @@ def pushing(start: Callable[..., Measured]) -> Callable[..., Measured]:
         metrics.tokens_processed_total.add(1, model="first")
         return measured
 
-    return configured
+    yield configured
+    butterfly_otel.shutdown(5)
 
 
 def free_port() -> int:
