@@ -38,7 +38,7 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can be
             if not (unset and key in {"min", "max"})
         }
     if isinstance(value, list):
-        return [*map(_clean, value)]
+        return [_clean(each) for each in cast("list[object]", value)]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
