@@ -114,14 +114,17 @@ def test_shutting_down_ends_an_export() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("answer", "reason", "compression"),
     [
-        (bytes(answers.MOST_BYTES + 1), "larger than max"),
-        (gzip.compress(bytes(64 << 20)), "not one of OTLP"),
-        (b"<html>", "not one of OTLP"),
+        (bytes(answers.MOST_BYTES + 1), "larger than max", None),
+        # Below the limit on its way, and sixty times as long as that without its compression.
+        (bytes(64 << 20), "not one of OTLP", grpc.Compression.Gzip),
+        (gzip.compress(bytes(64 << 20)), "not one of OTLP", None),
+        (b"<html>", "not one of OTLP", None),
+        (b"<html>", "not one of OTLP", grpc.Compression.Gzip),
     ],
 )
-def test_an_answer_by_grpc_has_a_limit_too(answer: bytes, reason: str) -> None:
+def test_an_answer_by_grpc_has_a_limit_too(answer: bytes, reason: str, compression: Any) -> None:
     """What is too long, unpacks to too much or is no answer has failed the export."""
 
     class Handler(grpc.GenericRpcHandler):
@@ -131,7 +134,7 @@ def test_an_answer_by_grpc_has_a_limit_too(answer: bytes, reason: str) -> None:
             return grpc.unary_unary_rpc_method_handler(lambda _request, _context: answer)
 
     pool = ThreadPoolExecutor(1)
-    server = grpc.server(pool)
+    server = grpc.server(pool, compression=compression)
     server.add_generic_rpc_handlers((Handler(),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

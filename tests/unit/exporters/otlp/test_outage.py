@@ -232,14 +232,22 @@ def test_children_forked_during_exports_by_grpc_push(busy: GrpcExporter) -> None
 @needs_fork
 def test_a_fork_does_not_wait_for_a_receiver_that_hangs(rpc: GrpcReceiver) -> None:
     """An export that goes on for longer is ended for the fork, and made again afterwards."""
-    hang = threading.Event()
+    hang, entered = threading.Event(), threading.Semaphore(0)
     export = rpc.Export
-    rpc.Export = lambda request, context: (hang.wait(10), export(request, context))[1]  # type: ignore[method-assign]
+
+    def hanging(request: Any, context: Any) -> Any:
+        entered.release()
+        hang.wait(10)
+        return export(request, context)
+
+    rpc.Export = hanging  # type: ignore[method-assign]
     exporter = GrpcExporter(endpoint=rpc.endpoint, timeout=20)
     found: list[bool] = []
     exporting = threading.Thread(target=lambda: found.append(exporter.deliver(DATA).complete))
     exporting.start()
+    assert entered.acquire(timeout=10)
     assert in_child(lambda: True)
+    assert entered.acquire(timeout=10)
     hang.set()
     exporting.join(15)
     exporter.shutdown()
