@@ -233,14 +233,12 @@ def test_children_forked_during_exports_by_grpc_push(busy: GrpcExporter) -> None
 def test_a_fork_does_not_wait_for_a_receiver_that_hangs(rpc: GrpcReceiver) -> None:
     """An export that goes on for longer is ended for the fork, and made again afterwards."""
     hang, entered = threading.Event(), threading.Semaphore(0)
-    export = rpc.Export
 
-    def hanging(request: Any, context: Any) -> Any:
+    def wait() -> None:
         entered.release()
         hang.wait(10)
-        return export(request, context)
 
-    rpc.Export = hanging  # type: ignore[method-assign]
+    rpc.first = wait
     exporter = GrpcExporter(endpoint=rpc.endpoint, timeout=20)
     found: list[bool] = []
     exporting = threading.Thread(target=lambda: found.append(exporter.deliver(DATA).complete))

@@ -105,6 +105,7 @@ class GrpcReceiver(MetricsServiceServicer):
     def __init__(self) -> None:
         self.answer = ExportMetricsServiceResponse()
         self.failures: list[grpc.StatusCode] = []
+        self.first: Callable[[], object] = lambda: None
         self.requests: list[tuple[dict[str, str | bytes], bytes]] = []
         self._pool = ThreadPoolExecutor(2)
         self.server = grpc.server(self._pool)
@@ -114,6 +115,7 @@ class GrpcReceiver(MetricsServiceServicer):
 
     def Export(self, request: Any, context: Any) -> ExportMetricsServiceResponse:  # noqa: N802
         """Fail or answer; a client that retries is to do so at once."""
+        self.first()
         metadata = {each.key: each.value for each in context.invocation_metadata()}
         self.requests.append((metadata, request.SerializeToString(deterministic=True)))
         if self.failures:
