@@ -9,7 +9,7 @@ from typing import Literal
 GROUPS = ("api", "handles", "decorators", "noop", "scrape", "otlp", "memory", "anatomy", "scale")
 
 #: What turns our engine's MetricsData into the bytes of an OTLP request: module and class.
-OUR_ENCODER = "butterfly_otel.exporters.otlp.wire:MetricsEncoder"
+OUR_ENCODER = "butterfly_otel.exporters.otlp_wire:MetricsEncoder"
 
 SDK = "opentelemetry-sdk"
 PROMETHEUS = "prometheus_client"

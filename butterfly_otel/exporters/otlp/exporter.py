@@ -20,7 +20,7 @@ from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 from butterfly_otel.exporters.delivery import Delivery, DetailedExporter
 from butterfly_otel.exporters.otlp import internals
 from butterfly_otel.exporters.otlp.answers import Answer
-from butterfly_otel.exporters.otlp.wire import MetricsEncoder
+from butterfly_otel.exporters.otlp_wire import MetricsEncoder
 from butterfly_otel.exporters.outage import Outage
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import AggregationTemporality
     from opentelemetry.sdk.metrics.view import Aggregation
 
-    from butterfly_otel.exporters.otlp.wire import Batch
+    from butterfly_otel.exporters.otlp_wire import Batch
 
 _logger = logging.getLogger("butterfly_otel")
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from butterfly_otel.exporters.otlp.wire import MetricsEncoder, official, series
+from butterfly_otel.exporters.otlp_wire import MetricsEncoder, official, series
 from tests.unit.exporters.otlp.messages import canonical
 from tests.unit.exporters.otlp.messages import official as encoded_officially
 from tests.unit.exporters.prometheus.support import (

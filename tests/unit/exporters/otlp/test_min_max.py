@@ -18,7 +18,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from butterfly_otel import metrics
-from butterfly_otel.exporters.otlp.wire import MetricsEncoder
+from butterfly_otel.exporters.otlp_wire import MetricsEncoder
 from tests.conftest import Measured
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
 from tests.unit.exporters.prometheus.support import START, collected, distribution, histogram

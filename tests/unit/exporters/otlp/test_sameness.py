@@ -33,8 +33,8 @@ from opentelemetry.sdk.metrics.view import (
 
 from butterfly_otel.engine import MeterProvider as OurMeterProvider
 from butterfly_otel.exporters.otlp import temporalities
-from butterfly_otel.exporters.otlp.wire import MetricsEncoder
-from butterfly_otel.exporters.otlp.wire import official as theirs
+from butterfly_otel.exporters.otlp_wire import MetricsEncoder
+from butterfly_otel.exporters.otlp_wire import official as theirs
 from butterfly_otel.exporters.parts import points_of
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
 from tests.unit.exporters.otlp.readers import Keeping

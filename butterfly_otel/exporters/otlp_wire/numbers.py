@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import error as StructError  # noqa: N812 - an exception, named as one
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.otlp.wire.series import (
+from butterfly_otel.exporters.otlp_wire.series import (
     START,
     Kept,
     Layout,
@@ -13,7 +13,7 @@ from butterfly_otel.exporters.otlp.wire.series import (
     put_together,
     times,
 )
-from butterfly_otel.exporters.otlp.wire.wire import (
+from butterfly_otel.exporters.otlp_wire.wire import (
     INT64_MAX,
     INT64_MIN,
     pack_double,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.otlp.wire.attributes import encode_attributes
-from butterfly_otel.exporters.otlp.wire.wire import (
+from butterfly_otel.exporters.otlp_wire.attributes import encode_attributes
+from butterfly_otel.exporters.otlp_wire.wire import (
     delimited,
     pack_double,
     pack_fixed64,

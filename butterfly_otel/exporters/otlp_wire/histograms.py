@@ -9,7 +9,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
 from butterfly_otel.exporters.extremes import are_unset
-from butterfly_otel.exporters.otlp.wire.series import (
+from butterfly_otel.exporters.otlp_wire.series import (
     START,
     Kept,
     Layout,
@@ -17,7 +17,7 @@ from butterfly_otel.exporters.otlp.wire.series import (
     put_together,
     times,
 )
-from butterfly_otel.exporters.otlp.wire.wire import delimited, pack_fixed64, varint
+from butterfly_otel.exporters.otlp_wire.wire import delimited, pack_fixed64, varint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from opentelemetry.sdk.metrics.export import ExponentialHistogram, Gauge, Histogram, Sum
 
 from butterfly_otel.exporters.extremes import without_unset
-from butterfly_otel.exporters.otlp.wire import official
-from butterfly_otel.exporters.otlp.wire.exponential import encode_exponential_histograms
-from butterfly_otel.exporters.otlp.wire.histograms import encode_histograms
-from butterfly_otel.exporters.otlp.wire.numbers import encode_gauges, encode_sums
-from butterfly_otel.exporters.otlp.wire.wire import delimited, message, text, varint
+from butterfly_otel.exporters.otlp_wire import official
+from butterfly_otel.exporters.otlp_wire.exponential import encode_exponential_histograms
+from butterfly_otel.exporters.otlp_wire.histograms import encode_histograms
+from butterfly_otel.exporters.otlp_wire.numbers import encode_gauges, encode_sums
+from butterfly_otel.exporters.otlp_wire.wire import delimited, message, text, varint
 from butterfly_otel.exporters.parts import points_of, split
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         ScopeMetrics,
     )
 
-    from butterfly_otel.exporters.otlp.wire.series import Kept
+    from butterfly_otel.exporters.otlp_wire.series import Kept
 
     EncodePoints = Callable[[Any, Kept | None], tuple[bytes, Kept | None]]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.exporters.extremes import are_unset
-from butterfly_otel.exporters.otlp.wire.exemplars import encode_exemplars
-from butterfly_otel.exporters.otlp.wire.series import POINT, START, TIME, Kept, Layout, keep
-from butterfly_otel.exporters.otlp.wire.wire import (
+from butterfly_otel.exporters.otlp_wire.exemplars import encode_exemplars
+from butterfly_otel.exporters.otlp_wire.series import POINT, START, TIME, Kept, Layout, keep
+from butterfly_otel.exporters.otlp_wire.wire import (
     delimited,
     pack_double,
     pack_fixed64,

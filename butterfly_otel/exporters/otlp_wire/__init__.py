@@ -10,6 +10,6 @@ Bytes are compared with the official encoder's by the tests. May import: OpenTel
 ours.
 """
 
-from butterfly_otel.exporters.otlp.wire.encoder import Batch, MetricsEncoder
+from butterfly_otel.exporters.otlp_wire.encoder import Batch, MetricsEncoder
 
 __all__ = ["Batch", "MetricsEncoder"]
