@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from butterfly_otel.engine.points import point_of
 from butterfly_otel.engine.sdk_internals import OVERFLOW_KEY
-from butterfly_otel.exporters.prometheus.families import (
+from butterfly_otel.exporters.prometheus.labels import join_labels
+from butterfly_otel.exporters.prometheus.series import (
     Series,
     histogram_form,
     label_block,
     layout_of,
     sample_head,
 )
-from butterfly_otel.exporters.prometheus.labels import join_labels
 from butterfly_otel.exporters.prometheus.text import clean, number_text
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from butterfly_otel.engine.cells import Cell
     from butterfly_otel.engine.points import CellPoints, Origin
     from butterfly_otel.engine.shapes import Shape
-    from butterfly_otel.exporters.prometheus.families import FamilyType, Labels
     from butterfly_otel.exporters.prometheus.labels import Constants
     from butterfly_otel.exporters.prometheus.names import Naming
+    from butterfly_otel.exporters.prometheus.series import Labels
 
     Point = NumberDataPoint | HistogramDataPoint
 
@@ -125,16 +125,14 @@ class Blocks:
 
     Args:
         name: The family's name.
-        family_type: Its type.
         constants: Labels that all its series have.
         naming: How labels are named.
+        histogram: Whether it is one of histograms.
     """
 
-    def __init__(
-        self, name: str, family_type: FamilyType, constants: Constants, naming: Naming
-    ) -> None:
+    def __init__(self, name: str, constants: Constants, naming: Naming, *, histogram: bool) -> None:
         self._name = name
-        self._histogram = family_type == "histogram"
+        self._histogram = histogram
         self._constants = constants
         self._naming = naming
         self._table: Origin | None = None

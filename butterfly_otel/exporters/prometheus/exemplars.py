@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from butterfly_otel.exporters.prometheus.families import (
+from butterfly_otel.exporters.prometheus.names import escape_label_name
+from butterfly_otel.exporters.prometheus.series import (
     Labels,
     Series,
     SeriesExemplar,
     label_block,
     layout_of,
 )
-from butterfly_otel.exporters.prometheus.names import escape_label_name
 from butterfly_otel.exporters.prometheus.text import clean, label_text, number_text
 
 if TYPE_CHECKING:

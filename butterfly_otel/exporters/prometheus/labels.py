@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    from butterfly_otel.exporters.prometheus.families import Labels
     from butterfly_otel.exporters.prometheus.names import Naming
+    from butterfly_otel.exporters.prometheus.series import Labels
 
 #: Original keys and label values that all series of a stream share.
 Constants = tuple[tuple[str, str], ...]

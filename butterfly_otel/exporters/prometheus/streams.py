@@ -16,8 +16,8 @@ from opentelemetry.sdk.metrics.export import (
 from butterfly_otel.engine.points import CellPoints
 from butterfly_otel.exporters.prometheus.blocks import Blocks
 from butterfly_otel.exporters.prometheus.exemplars import keep_exemplars
-from butterfly_otel.exporters.prometheus.families import FamilyType, Series
 from butterfly_otel.exporters.prometheus.labels import join_labels
+from butterfly_otel.exporters.prometheus.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
     from butterfly_otel.exporters.prometheus.blocks import Block
+    from butterfly_otel.exporters.prometheus.families import FamilyType
     from butterfly_otel.exporters.prometheus.labels import Constants
     from butterfly_otel.exporters.prometheus.names import Naming
     from butterfly_otel.exporters.prometheus.problems import Problems
@@ -87,7 +88,7 @@ class Stream:
         self._naming = naming
         self._by_id: dict[int, Series] = {}
         self._by_block: dict[str, Series] = {}
-        self._blocks = Blocks(name, family_type, constants, naming)
+        self._blocks = Blocks(name, constants, naming, histogram=family_type == "histogram")
 
     def block_of(self, data: Data) -> Block | None:
         """Return all lines of a collection, where it can be read from cells."""

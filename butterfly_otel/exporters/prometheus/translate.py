@@ -17,10 +17,11 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from butterfly_otel.exporters.prometheus.directory import TARGET_HELP, TARGET_INFO, Directory
-from butterfly_otel.exporters.prometheus.families import Family, Series
+from butterfly_otel.exporters.prometheus.families import Family
 from butterfly_otel.exporters.prometheus.labels import join_labels
 from butterfly_otel.exporters.prometheus.names import Naming
 from butterfly_otel.exporters.prometheus.problems import Problems
+from butterfly_otel.exporters.prometheus.series import Series
 from butterfly_otel.exporters.prometheus.text import clean
 
 if TYPE_CHECKING:
