@@ -15,12 +15,13 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.exporters.prometheus import exposition
-from butterfly_otel.exporters.prometheus.collector import DEFAULT_TIMEOUT, FamilyCollector
-from butterfly_otel.exporters.prometheus.names import STRATEGIES, Naming
-from butterfly_otel.exporters.prometheus.negotiate import choose_format
-from butterfly_otel.exporters.prometheus.problems import Problems
-from butterfly_otel.exporters.prometheus.translate import Translator
+from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
+from butterfly_otel.exporters.prometheus.model.problems import Problems
+from butterfly_otel.exporters.prometheus.serving.negotiate import choose_format
+from butterfly_otel.exporters.prometheus.serving.server import serve
+from butterfly_otel.exporters.prometheus.translating.translate import Translator
+from butterfly_otel.exporters.prometheus.writing import exposition
+from butterfly_otel.exporters.prometheus.writing.collector import DEFAULT_TIMEOUT, FamilyCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
     from opentelemetry.sdk.resources import Resource
 
-    from butterfly_otel.exporters.prometheus.directory import Verbatim
-    from butterfly_otel.exporters.prometheus.problems import ProblemKind
-    from butterfly_otel.exporters.prometheus.server import Server
+    from butterfly_otel.exporters.prometheus.model.problems import ProblemKind
+    from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.exporters.prometheus.translating.directory import Verbatim
     from butterfly_otel.settings.exporters import TranslationStrategy
 
 #: The specification's default address ("Metrics Exporter - Prometheus", "Configuration").
@@ -152,8 +153,6 @@ class PrometheusMetricReader(OfficialReader):
         Raises:
             OSError: When the address can't be had.
         """
-        from butterfly_otel.exporters.prometheus.server import serve  # noqa: PLC0415 - cycle
-
         self._server = serve(self, host, port)
         return self._server
 

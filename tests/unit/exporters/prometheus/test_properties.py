@@ -12,8 +12,8 @@ from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from butterfly_otel.exporters.prometheus.names import STRATEGIES, Naming
-from butterfly_otel.exporters.prometheus.translate import Translator
+from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
+from butterfly_otel.exporters.prometheus.translating.translate import Translator
 from tests.unit.exporters.prometheus.support import (
     collected,
     counter,

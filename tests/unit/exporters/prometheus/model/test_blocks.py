@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from butterfly_otel.engine import MeterProvider
 from butterfly_otel.engine.points import CellPoints
-from butterfly_otel.exporters.prometheus import blocks
+from butterfly_otel.exporters.prometheus.model import blocks
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"

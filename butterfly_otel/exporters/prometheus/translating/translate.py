@@ -16,13 +16,17 @@ from opentelemetry.sdk.metrics.export import (
     NumberDataPoint,
 )
 
-from butterfly_otel.exporters.prometheus.directory import TARGET_HELP, TARGET_INFO, Directory
-from butterfly_otel.exporters.prometheus.families import Family
-from butterfly_otel.exporters.prometheus.labels import join_labels
-from butterfly_otel.exporters.prometheus.names import Naming
-from butterfly_otel.exporters.prometheus.problems import Problems
-from butterfly_otel.exporters.prometheus.series import Series
-from butterfly_otel.exporters.prometheus.text import clean
+from butterfly_otel.exporters.prometheus.model.families import Family
+from butterfly_otel.exporters.prometheus.model.labels import join_labels
+from butterfly_otel.exporters.prometheus.model.names import Naming
+from butterfly_otel.exporters.prometheus.model.problems import Problems
+from butterfly_otel.exporters.prometheus.model.series import Series
+from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.translating.directory import (
+    TARGET_HELP,
+    TARGET_INFO,
+    Directory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,9 +34,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import Metric, MetricsData
     from opentelemetry.sdk.resources import Resource
 
-    from butterfly_otel.exporters.prometheus.directory import Scope, Verbatim
-    from butterfly_otel.exporters.prometheus.names import MetricKind
-    from butterfly_otel.exporters.prometheus.streams import Data, Stream
+    from butterfly_otel.exporters.prometheus.model.names import MetricKind
+    from butterfly_otel.exporters.prometheus.translating.directory import Scope, Verbatim
+    from butterfly_otel.exporters.prometheus.translating.streams import Data, Stream
 
 
 class Translator:

@@ -9,8 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from butterfly_otel.exporters.prometheus.names import is_legacy_label_name, is_legacy_metric_name
-from butterfly_otel.exporters.prometheus.text import escape_value, number_text
+from butterfly_otel.exporters.prometheus.model.names import (
+    is_legacy_label_name,
+    is_legacy_metric_name,
+)
+from butterfly_otel.exporters.prometheus.model.text import escape_value, number_text
 
 #: Label names and values, sorted by name, each name once.
 Labels = tuple[tuple[str, str], ...]

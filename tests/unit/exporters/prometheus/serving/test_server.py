@@ -19,13 +19,13 @@ from wsgiref.validate import validator
 import pytest
 
 from butterfly_otel.exporters.prometheus import CollectionError, make_wsgi_app, serve
-from butterfly_otel.exporters.prometheus import server as server_module
-from butterfly_otel.exporters.prometheus.app import Request, respond
+from butterfly_otel.exporters.prometheus.serving import server as server_module
+from butterfly_otel.exporters.prometheus.serving.app import Request, respond
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from butterfly_otel.exporters.prometheus.server import Server
+    from butterfly_otel.exporters.prometheus.serving.server import Server
 
 BODY = b"# TYPE a gauge\na 1.0\n" * 50
 

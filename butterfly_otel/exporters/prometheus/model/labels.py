@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.prometheus.text import clean, label_text
+from butterfly_otel.exporters.prometheus.model.text import clean, label_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    from butterfly_otel.exporters.prometheus.names import Naming
-    from butterfly_otel.exporters.prometheus.series import Labels
+    from butterfly_otel.exporters.prometheus.model.names import Naming
+    from butterfly_otel.exporters.prometheus.model.series import Labels
 
 #: Original keys and label values that all series of a stream share.
 Constants = tuple[tuple[str, str], ...]

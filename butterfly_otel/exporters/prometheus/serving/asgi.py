@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from butterfly_otel.exporters.prometheus.app import Request, respond
+from butterfly_otel.exporters.prometheus.serving.app import Request, respond
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from butterfly_otel.exporters.prometheus.app import Renderer
+    from butterfly_otel.exporters.prometheus.serving.app import Renderer
 
     # As the ASGI specification has them (asgi.readthedocs.io, "Specification").
     Message = MutableMapping[str, Any]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.utils import floatToGoString
 
-from butterfly_otel.exporters.prometheus.text import (
+from butterfly_otel.exporters.prometheus.model.text import (
     clean,
     escape_help,
     escape_value,

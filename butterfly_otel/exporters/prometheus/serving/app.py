@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
 
-from butterfly_otel.exporters.prometheus.collector import DEFAULT_TIMEOUT, CollectionError
-from butterfly_otel.exporters.prometheus.negotiate import accepts_gzip
+from butterfly_otel.exporters.prometheus.serving.negotiate import accepts_gzip
+from butterfly_otel.exporters.prometheus.writing.collector import DEFAULT_TIMEOUT, CollectionError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

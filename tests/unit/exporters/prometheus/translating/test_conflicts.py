@@ -9,9 +9,9 @@ from opentelemetry.sdk.metrics.export import Metric
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from butterfly_otel.exporters.prometheus.names import Naming
-from butterfly_otel.exporters.prometheus.problems import Problems
-from butterfly_otel.exporters.prometheus.translate import Translator, translate
+from butterfly_otel.exporters.prometheus.model.names import Naming
+from butterfly_otel.exporters.prometheus.model.problems import Problems
+from butterfly_otel.exporters.prometheus.translating.translate import Translator, translate
 from tests.unit.exporters.prometheus.support import (
     collected,
     counter,

@@ -12,9 +12,14 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
-from butterfly_otel.exporters.prometheus.app import METRICS_PATH, Request, make_wsgi_app, respond
-from butterfly_otel.exporters.prometheus.connections import Connections
-from butterfly_otel.exporters.prometheus.listen import listen
+from butterfly_otel.exporters.prometheus.serving.app import (
+    METRICS_PATH,
+    Request,
+    make_wsgi_app,
+    respond,
+)
+from butterfly_otel.exporters.prometheus.serving.connections import Connections
+from butterfly_otel.exporters.prometheus.serving.listen import listen
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from butterfly_otel.exporters.prometheus.app import Renderer
+    from butterfly_otel.exporters.prometheus.serving.app import Renderer
 
 __all__ = ["Server", "make_wsgi_app", "serve"]
 

@@ -6,26 +6,29 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import Metric
 
-from butterfly_otel.exporters.prometheus.collector import FamilyCollector
-from butterfly_otel.exporters.prometheus.conflicts import openmetrics_names
-from butterfly_otel.exporters.prometheus.encode import openmetrics_lines, text_lines
-from butterfly_otel.exporters.prometheus.families import Family
-from butterfly_otel.exporters.prometheus.interop import (
+from butterfly_otel.exporters.prometheus.model.families import Family
+from butterfly_otel.exporters.prometheus.model.names import (
+    is_legacy_label_name,
+    is_legacy_metric_name,
+)
+from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.translating.conflicts import openmetrics_names
+from butterfly_otel.exporters.prometheus.writing.collector import FamilyCollector
+from butterfly_otel.exporters.prometheus.writing.encode import openmetrics_lines, text_lines
+from butterfly_otel.exporters.prometheus.writing.interop import (
     FamilyMetric,
     metric_claims,
     metric_lines,
 )
-from butterfly_otel.exporters.prometheus.names import is_legacy_label_name, is_legacy_metric_name
-from butterfly_otel.exporters.prometheus.registered import collectors_of
-from butterfly_otel.exporters.prometheus.text import clean
+from butterfly_otel.exporters.prometheus.writing.registered import collectors_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from prometheus_client import CollectorRegistry
 
-    from butterfly_otel.exporters.prometheus.negotiate import Format
-    from butterfly_otel.exporters.prometheus.problems import Problems
+    from butterfly_otel.exporters.prometheus.model.problems import Problems
+    from butterfly_otel.exporters.prometheus.writing.formats import Format
 
 Item: TypeAlias = "Family | Metric"
 

@@ -11,22 +11,22 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
-from butterfly_otel.exporters.prometheus.names import is_legacy_metric_name
-from butterfly_otel.exporters.prometheus.series import (
+from butterfly_otel.exporters.prometheus.model.names import is_legacy_metric_name
+from butterfly_otel.exporters.prometheus.model.series import (
     histogram_form,
     layout_of,
     quoted,
     sample_head,
 )
-from butterfly_otel.exporters.prometheus.text import escape_help, escape_value, number_text
+from butterfly_otel.exporters.prometheus.model.text import escape_help, escape_value, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
-    from butterfly_otel.exporters.prometheus.families import Family
-    from butterfly_otel.exporters.prometheus.series import Series
+    from butterfly_otel.exporters.prometheus.model.families import Family
+    from butterfly_otel.exporters.prometheus.model.series import Series
 
 #: From here on numbers are written with an exponent (see ``number_text``).
 _MILLION = 1_000_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butterfly_otel.exporters.prometheus.negotiate import accepts_gzip, choose_format
+from butterfly_otel.exporters.prometheus.serving.negotiate import accepts_gzip, choose_format
 
 TEXT = ("text", "0.0.4", False)
 OPENMETRICS = ("openmetrics", "1.0.0", False)

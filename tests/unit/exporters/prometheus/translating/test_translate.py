@@ -14,9 +14,9 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from butterfly_otel.exporters.prometheus.names import Naming
-from butterfly_otel.exporters.prometheus.problems import Problems
-from butterfly_otel.exporters.prometheus.translate import Translator, translate
+from butterfly_otel.exporters.prometheus.model.names import Naming
+from butterfly_otel.exporters.prometheus.model.problems import Problems
+from butterfly_otel.exporters.prometheus.translating.translate import Translator, translate
 from tests.unit.exporters.prometheus.support import (
     SCOPE,
     collected,
@@ -28,8 +28,8 @@ from tests.unit.exporters.prometheus.support import (
 )
 
 if TYPE_CHECKING:
-    from butterfly_otel.exporters.prometheus.directory import Verbatim
-    from butterfly_otel.exporters.prometheus.families import Family
+    from butterfly_otel.exporters.prometheus.model.families import Family
+    from butterfly_otel.exporters.prometheus.translating.directory import Verbatim
 
 DELTA = AggregationTemporality.DELTA
 

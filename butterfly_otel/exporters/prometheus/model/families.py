@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
-    from butterfly_otel.exporters.prometheus.blocks import Block
-    from butterfly_otel.exporters.prometheus.series import Series
+    from butterfly_otel.exporters.prometheus.model.blocks import Block
+    from butterfly_otel.exporters.prometheus.model.series import Series
 
     Point = NumberDataPoint | HistogramDataPoint
 

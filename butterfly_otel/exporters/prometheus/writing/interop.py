@@ -17,16 +17,16 @@ from prometheus_client.openmetrics.exposition import (
 )
 from prometheus_client.samples import Exemplar, Sample
 
-from butterfly_otel.exporters.prometheus.families import HISTOGRAM_SUFFIXES
-from butterfly_otel.exporters.prometheus.series import layout_of
-from butterfly_otel.exporters.prometheus.text import clean, number_text
+from butterfly_otel.exporters.prometheus.model.families import HISTOGRAM_SUFFIXES
+from butterfly_otel.exporters.prometheus.model.series import layout_of
+from butterfly_otel.exporters.prometheus.model.text import clean, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from butterfly_otel.exporters.prometheus.families import Family
-    from butterfly_otel.exporters.prometheus.negotiate import Format
-    from butterfly_otel.exporters.prometheus.series import Series, SeriesExemplar
+    from butterfly_otel.exporters.prometheus.model.families import Family
+    from butterfly_otel.exporters.prometheus.model.series import Series, SeriesExemplar
+    from butterfly_otel.exporters.prometheus.writing.formats import Format
 
 _EOF = "# EOF\n"
 #: The names a family of prometheus_client may show beside its own, in either format.

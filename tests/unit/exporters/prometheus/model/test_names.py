@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butterfly_otel.exporters.prometheus.names import (
+from butterfly_otel.exporters.prometheus.model.names import (
     STRATEGIES,
     Naming,
     escape_label_name,

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from butterfly_otel.engine.points import point_of
 from butterfly_otel.engine.sdk_internals import OVERFLOW_KEY
-from butterfly_otel.exporters.prometheus.labels import join_labels
-from butterfly_otel.exporters.prometheus.series import (
+from butterfly_otel.exporters.prometheus.model.labels import join_labels
+from butterfly_otel.exporters.prometheus.model.series import (
     Series,
     histogram_form,
     label_block,
     layout_of,
     sample_head,
 )
-from butterfly_otel.exporters.prometheus.text import clean, number_text
+from butterfly_otel.exporters.prometheus.model.text import clean, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from butterfly_otel.engine.cells import Cell
     from butterfly_otel.engine.points import CellPoints, Origin
     from butterfly_otel.engine.shapes import Shape
-    from butterfly_otel.exporters.prometheus.labels import Constants
-    from butterfly_otel.exporters.prometheus.names import Naming
-    from butterfly_otel.exporters.prometheus.series import Labels
+    from butterfly_otel.exporters.prometheus.model.labels import Constants
+    from butterfly_otel.exporters.prometheus.model.names import Naming
+    from butterfly_otel.exporters.prometheus.model.series import Labels
 
     Point = NumberDataPoint | HistogramDataPoint
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import ButterflyOtelError
-from butterfly_otel.exporters.prometheus.interop import FamilyMetric
+from butterfly_otel.exporters.prometheus.writing.interop import FamilyMetric
 from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from prometheus_client import Metric
 
-    from butterfly_otel.exporters.prometheus.families import Family
-    from butterfly_otel.exporters.prometheus.translate import Translator
+    from butterfly_otel.exporters.prometheus.model.families import Family
+    from butterfly_otel.exporters.prometheus.translating.translate import Translator
 
 #: Seconds a collection may take where nobody says otherwise; the SDK's own default.
 DEFAULT_TIMEOUT = 10.0

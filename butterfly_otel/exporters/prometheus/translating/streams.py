@@ -14,21 +14,21 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from butterfly_otel.engine.points import CellPoints
-from butterfly_otel.exporters.prometheus.blocks import Blocks
-from butterfly_otel.exporters.prometheus.exemplars import keep_exemplars
-from butterfly_otel.exporters.prometheus.labels import join_labels
-from butterfly_otel.exporters.prometheus.series import Series
+from butterfly_otel.exporters.prometheus.model.blocks import Blocks
+from butterfly_otel.exporters.prometheus.model.exemplars import keep_exemplars
+from butterfly_otel.exporters.prometheus.model.labels import join_labels
+from butterfly_otel.exporters.prometheus.model.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from opentelemetry.util.types import AnyValue
 
-    from butterfly_otel.exporters.prometheus.blocks import Block
-    from butterfly_otel.exporters.prometheus.families import FamilyType
-    from butterfly_otel.exporters.prometheus.labels import Constants
-    from butterfly_otel.exporters.prometheus.names import Naming
-    from butterfly_otel.exporters.prometheus.problems import Problems
+    from butterfly_otel.exporters.prometheus.model.blocks import Block
+    from butterfly_otel.exporters.prometheus.model.families import FamilyType
+    from butterfly_otel.exporters.prometheus.model.labels import Constants
+    from butterfly_otel.exporters.prometheus.model.names import Naming
+    from butterfly_otel.exporters.prometheus.model.problems import Problems
 
 #: What can be exposed.
 Data: TypeAlias = Gauge | Sum | Histogram

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from butterfly_otel.exporters.prometheus.names import escape_label_name
-from butterfly_otel.exporters.prometheus.series import (
+from butterfly_otel.exporters.prometheus.model.names import escape_label_name
+from butterfly_otel.exporters.prometheus.model.series import (
     Labels,
     Series,
     SeriesExemplar,
     label_block,
     layout_of,
 )
-from butterfly_otel.exporters.prometheus.text import clean, label_text, number_text
+from butterfly_otel.exporters.prometheus.model.text import clean, label_text, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

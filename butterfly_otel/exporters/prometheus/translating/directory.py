@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from butterfly_otel.exporters.prometheus.conflicts import Ledger
-from butterfly_otel.exporters.prometheus.labels import constant_labels, scope_labels_of
-from butterfly_otel.exporters.prometheus.names import unit_words
-from butterfly_otel.exporters.prometheus.streams import Stream
-from butterfly_otel.exporters.prometheus.text import clean
+from butterfly_otel.exporters.prometheus.model.labels import constant_labels, scope_labels_of
+from butterfly_otel.exporters.prometheus.model.names import unit_words
+from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.translating.conflicts import Ledger
+from butterfly_otel.exporters.prometheus.translating.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    from butterfly_otel.exporters.prometheus.families import FamilyType
-    from butterfly_otel.exporters.prometheus.labels import Constants
-    from butterfly_otel.exporters.prometheus.names import MetricKind, Naming
-    from butterfly_otel.exporters.prometheus.problems import Problems
+    from butterfly_otel.exporters.prometheus.model.families import FamilyType
+    from butterfly_otel.exporters.prometheus.model.labels import Constants
+    from butterfly_otel.exporters.prometheus.model.names import MetricKind, Naming
+    from butterfly_otel.exporters.prometheus.model.problems import Problems
 
 #: Which (scope name, metric name) keep their exact names.
 Verbatim: TypeAlias = "Callable[[str, str], bool] | Collection[tuple[str, str]]"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.prometheus.families import Family, FamilyType
+from butterfly_otel.exporters.prometheus.model.families import Family, FamilyType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from butterfly_otel.exporters.prometheus.problems import Problems
+    from butterfly_otel.exporters.prometheus.model.problems import Problems
 
 
 class Ledger:

@@ -6,9 +6,9 @@ import pytest
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
 
-from butterfly_otel.exporters.prometheus.exemplars import MAX_CHARACTERS, convert
-from butterfly_otel.exporters.prometheus.names import Naming
-from butterfly_otel.exporters.prometheus.translate import Translator, translate
+from butterfly_otel.exporters.prometheus.model.exemplars import MAX_CHARACTERS, convert
+from butterfly_otel.exporters.prometheus.model.names import Naming
+from butterfly_otel.exporters.prometheus.translating.translate import Translator, translate
 from tests.unit.exporters.prometheus.support import (
     collected,
     counter,
