@@ -115,8 +115,8 @@ class PrometheusMetricReader(OfficialReader):
         self._families = FamilyCollector(
             self._gather,
             self._resource,
-            lambda utf8: make(replace(naming, utf8=utf8)),
-            utf8=not naming.escapes,
+            lambda escaping: make(replace(naming, escaping=escaping)),
+            escapings=not naming.escapes,
         )
         self._registry = registry
         registry.register(self._families)

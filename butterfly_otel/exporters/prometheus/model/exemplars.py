@@ -20,7 +20,7 @@ from butterfly_otel.exporters.prometheus.model.series import (
     label_block,
     layout_of,
 )
-from butterfly_otel.exporters.prometheus.model.text import clean, label_text, number_text
+from butterfly_otel.exporters.prometheus.model.text import clean_name, label_text, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,4 +78,5 @@ def _labels(exemplar: Exemplar) -> Labels:
 
 def _texts(attributes: Mapping[str, object]) -> Iterable[tuple[str, str]]:
     for key in sorted(attributes):
-        yield escape_label_name(clean(key)), label_text(attributes[key])
+        # Unlike the value of a label, that of an exemplar may have no NUL.
+        yield escape_label_name(clean_name(key)), clean_name(label_text(attributes[key]))

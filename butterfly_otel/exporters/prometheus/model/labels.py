@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.prometheus.model.text import clean, label_text
+from butterfly_otel.exporters.prometheus.model.text import clean, clean_name, label_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ def scope_labels_of(scope: InstrumentationScope, naming: Naming) -> Constants:
     attributes = {
         _SCOPE + key: label_text(value)
         for key, value in (scope.attributes or {}).items()
-        if naming.label(_SCOPE + clean(key)) not in own
+        if naming.label(_SCOPE + clean_name(key)) not in own
     }
     return tuple((key, clean(value)) for key, value in (own | attributes).items())
 
@@ -63,14 +63,19 @@ def join_labels(
     """Return the labels of a series, sorted by name.
 
     Values whose keys become the same name are joined by ``;`` in the order of the original
-    keys. An attribute wins over a constant of the very same key.
+    keys, that of the scope before that of an attribute which has its very name. An attribute
+    wins over one of the resource that was copied under the same key.
     """
-    values = dict(constants)
-    values.update((key, label_text(value)) for key, value in attributes.items())
+    values = [each for each in constants if each[0] not in attributes or each[0].startswith(_SCOPE)]
+    values += ((key, label_text(value)) for key, value in attributes.items())
     labels: dict[str, str] = {}
-    for key in sorted(values):
-        name = naming.label(clean(key))
+    for key, value in sorted(values, key=_key_order):
+        name = naming.label(clean_name(key))
         if histogram and name == _BUCKET_LABEL:
             name = _MOVED_BUCKET_LABEL
-        labels[name] = f"{labels[name]};{values[key]}" if name in labels else values[key]
+        labels[name] = f"{labels[name]};{value}" if name in labels else value
     return tuple(sorted(labels.items()))
+
+
+def _key_order(pair: tuple[str, str]) -> str:
+    return pair[0]

@@ -14,13 +14,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
+from butterfly_otel.exporters.prometheus.model.escaping import (
+    Escaping,
+    legacy,
+    shown_label_name,
+    shown_metric_name,
+)
 from butterfly_otel.settings.exporters import TranslationStrategy
 
 #: The strategies of the specification; the first is its default.
 STRATEGIES: Final[tuple[TranslationStrategy, ...]] = get_args(TranslationStrategy)
 
-#: What decides on a type suffix: a monotonic sum gets ``_total``, a gauge may get
-#: ``_ratio``, a non-monotonic sum (an UpDownCounter) gets neither.
+#: What decides on a type suffix: a monotonic sum gets ``_total``, and nothing else gets one.
 MetricKind = Literal["counter", "up_down_counter", "gauge", "histogram"]
 
 #: The table of the specification, "Metric Metadata". ``KBy`` is no UCUM, but other
@@ -67,22 +72,8 @@ _PER: Final = {
 }
 
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
-_LEGACY_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_LEGACY_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _METRIC_RUN = re.compile(r"(?:[^a-zA-Z0-9_:]|_)+")
 _LABEL_RUN = re.compile(r"(?:[^a-zA-Z0-9_]|_)+")
-_METRIC_CHAR = re.compile(r"[^a-zA-Z0-9_:]")
-_LABEL_CHAR = re.compile(r"[^a-zA-Z0-9_]")
-
-
-def is_legacy_metric_name(name: str) -> bool:
-    """Tell whether ``name`` needs no quotes in any version of the formats."""
-    return _LEGACY_METRIC.fullmatch(name) is not None
-
-
-def is_legacy_label_name(name: str) -> bool:
-    """Tell whether ``name`` needs no quotes as a label name."""
-    return _LEGACY_LABEL.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -108,21 +99,6 @@ def _denominator(unit: str) -> str:
     return unit if word is None else word.removesuffix("s")
 
 
-def _legacy(name: str, replaced: re.Pattern[str]) -> str:
-    escaped = replaced.sub("_", name)
-    if not escaped.strip("_") and name.strip("_"):
-        # Only foreign letters: underscores alone would make all such names the same, so
-        # they take Prometheus' reversible "values" escaping scheme.
-        return "U__" + "".join(_value_escape(character) for character in name)
-    if escaped[:1].isdigit():
-        return f"_{escaped}"
-    return escaped or "_"
-
-
-def _value_escape(character: str) -> str:
-    return "__" if character == "_" else f"_{ord(character):x}_"
-
-
 @lru_cache(maxsize=8192)
 def escape_metric_name(name: str) -> str:
     """Return ``name`` in the legacy alphabet, runs of underscores collapsed.
@@ -130,7 +106,7 @@ def escape_metric_name(name: str) -> str:
     >>> escape_metric_name("http.server..duration"), escape_metric_name("2xx")
     ('http_server_duration', '_2xx')
     """
-    return _legacy(name, _METRIC_RUN)
+    return legacy(name, _METRIC_RUN)
 
 
 @lru_cache(maxsize=8192)
@@ -142,7 +118,7 @@ def escape_label_name(name: str) -> str:
     >>> escape_label_name("http.method"), escape_label_name("__name__")
     ('http_method', '_name_')
     """
-    return _legacy(name, _LABEL_RUN)
+    return legacy(name, _LABEL_RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +128,18 @@ class Naming:
     Attributes:
         strategy: The specification's translation strategy.
         prefix: Put before every translated name, with an underscore.
-        utf8: Whether the scraper takes quoted UTF-8 names (``escaping=allow-utf-8``). If
-            not, names are escaped whatever the strategy says, as the specification's
-            "Interaction with Translation Strategy" demands.
+        escaping: What the scraper asked for: names that the strategy leaves outside the
+            legacy alphabet are escaped by it, as the specification's "Interaction with
+            Translation Strategy" demands.
     """
 
     strategy: TranslationStrategy = "UnderscoreEscapingWithSuffixes"
     prefix: str = ""
-    utf8: bool = False
+    escaping: Escaping = "underscores"
 
     @property
     def escapes(self) -> bool:
-        """Whether the strategy itself escapes, so that ``utf8`` makes no difference."""
+        """Whether the strategy itself escapes, so that ``escaping`` makes no difference."""
         return self.strategy.startswith("UnderscoreEscaping")
 
     def metric(self, name: str, unit: str, kind: MetricKind) -> str:
@@ -175,31 +151,24 @@ class Naming:
         if self.escapes:
             full = escape_metric_name(full)
         if self.strategy.endswith("WithSuffixes"):
-            full = _with_suffixes(full, unit_words(unit), kind, ratio=unit == "1")
+            full = _with_suffixes(full, unit_words(unit), kind)
         return full if self.escapes else self.exact(full)
 
     def exact(self, name: str) -> str:
         """Return a name that is to be exposed as it is, or as nearly as the format can."""
-        if self.utf8 and not self.escapes:
-            return name or "_"
-        return name if is_legacy_metric_name(name) else _legacy(name, _METRIC_CHAR)
+        return shown_metric_name(name, "underscores" if self.escapes else self.escaping)
 
     def label(self, key: str) -> str:
         """Return the exposed name of a label."""
         if self.escapes:
             return escape_label_name(key)
-        plain = self.utf8 or is_legacy_label_name(key)
-        name = (key or "_") if plain else _legacy(key, _LABEL_CHAR)
+        name = shown_label_name(key, self.escaping)
         # Two leading underscores are Prometheus' own: it would drop or, worse, obey them.
         return "_" + name.lstrip("_") if name.startswith("__") else name
 
 
-def _with_suffixes(name: str, unit: str, kind: MetricKind, *, ratio: bool) -> str:
-    suffix = ""
-    if kind == "counter":
-        suffix = "total"
-    elif kind == "gauge" and ratio:
-        suffix = "ratio"
+def _with_suffixes(name: str, unit: str, kind: MetricKind) -> str:
+    suffix = "total" if kind == "counter" else ""
     if suffix:
         name = _without_suffix(name, suffix)
     if unit:

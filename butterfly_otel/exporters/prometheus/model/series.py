@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from butterfly_otel.exporters.prometheus.model.names import (
+from butterfly_otel.exporters.prometheus.model.escaping import (
     is_legacy_label_name,
     is_legacy_metric_name,
 )

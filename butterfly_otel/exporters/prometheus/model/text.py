@@ -56,6 +56,14 @@ def clean(text: str) -> str:
     return text
 
 
+def clean_name(text: str) -> str:
+    """Return a name likewise, and without NUL, at which Prometheus' parsers stop reading.
+
+    In the value of a label it does no harm.
+    """
+    return clean(text).replace("\0", "\ufffd")
+
+
 def label_text(value: object) -> str:
     """Return an attribute value as a label value.
 

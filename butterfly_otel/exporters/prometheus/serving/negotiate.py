@@ -7,8 +7,10 @@ documentation. Everything here is pure and never raises, whatever the header say
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from butterfly_otel.exporters.prometheus.model.escaping import ESCAPINGS, Escaping
 from butterfly_otel.exporters.prometheus.writing.formats import OPENMETRICS, TEXT, Format
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ _LONGEST: Final = 4096
 _OFFERS: Final = (TEXT, OPENMETRICS, Format("openmetrics", "0.0.1"), Format("text", "1.0.0"))
 #: What a range without a version means.
 _DEFAULT_VERSIONS: Final = {TEXT, OPENMETRICS}
+#: The version from which on a format has escaping schemes.
+_ESCAPABLE: Final = "1.0.0"
+#: What a range may name; the second spelling is that of Prometheus' documentation.
+_SCHEMES: Final[dict[str, Escaping]] = {
+    **{each: each for each in ESCAPINGS},
+    "allow-utf8": "allow-utf-8",
+}
 
 
 class _Range(NamedTuple):
@@ -33,7 +42,7 @@ class _Range(NamedTuple):
 
     media_type: str
     version: str | None
-    utf8: bool
+    escaping: Escaping | None
     quality: float
     place: int
 
@@ -44,7 +53,7 @@ class _Match(NamedTuple):
     specificity: int
     quality: float
     place: int
-    utf8: bool
+    escaping: Escaping | None
 
 
 def choose_format(accept: str | None) -> Format:
@@ -62,12 +71,19 @@ def choose_format(accept: str | None) -> Format:
         matches = [match for each in ranges if (match := _match(each, offer)) is not None]
         if not matches:
             continue
-        match = max(matches, key=lambda match: (match.specificity, match.quality, match.place))
+        match = max(matches, key=lambda match: match[:3])
         rank = (match.quality, match.specificity, match.place, -order)
         if match.quality > 0 and (best is None or rank > best):
             best = rank
-            chosen = Format(offer.kind, offer.version, match.utf8 and offer.version == "1.0.0")
+            chosen = _with_escaping(offer, match.escaping)
     return chosen
+
+
+def _with_escaping(offer: Format, escaping: Escaping | None) -> Format:
+    """Return a format under the scheme that its range named; older versions know none."""
+    if escaping is None or offer.version != _ESCAPABLE:
+        return offer
+    return replace(offer, escaping=escaping, negotiated=True)
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
@@ -87,7 +103,7 @@ def _parse(accept: str) -> list[_Range]:
                 _Range(
                     media_type,
                     pairs.get("version"),
-                    pairs.get("escaping") == "allow-utf-8",
+                    _SCHEMES.get(pairs.get("escaping", "")),
                     _quality(pairs.get("q")),
                     -place,
                 )
@@ -128,4 +144,4 @@ def _match(each: _Range, offer: Format) -> _Match | None:
         specificity = 0
     else:
         return None
-    return _Match(specificity, each.quality, each.place, each.utf8)
+    return _Match(specificity, each.quality, each.place, each.escaping)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from butterfly_otel.exporters.prometheus.model.labels import constant_labels, scope_labels_of
 from butterfly_otel.exporters.prometheus.model.names import unit_words
-from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.model.text import clean, clean_name
 from butterfly_otel.exporters.prometheus.translating.conflicts import Ledger
 from butterfly_otel.exporters.prometheus.translating.streams import Stream
 
@@ -147,14 +147,15 @@ class Directory:
         return self._ledger.comments(stream.name)
 
     def _new_stream(self, scope: Scope, metric: Metric, kind: MetricKind) -> Stream:
-        name, unit = clean(metric.name), clean(metric.unit or "")
+        name, unit = clean_name(metric.name), clean(metric.unit or "")
         exact = self._verbatim(scope.name, metric.name)
         return Stream(
             self._naming.exact(name) if exact else self._naming.metric(name, unit, kind),
             _TYPES[kind],
             exact=exact,
             help_text=clean(metric.description or ""),
-            unit="ratio" if kind == "gauge" and unit == "1" else unit_words(unit),
+            # A name of the contract may say so itself; no other gets the word.
+            unit="ratio" if exact and kind == "gauge" and unit == "1" else unit_words(unit),
             constants=scope.exact_constants if exact else scope.constants,
             naming=self._naming,
             created=self._created and not exact,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from prometheus_client import Metric
 
+    from butterfly_otel.exporters.prometheus.model.escaping import Escaping
     from butterfly_otel.exporters.prometheus.model.families import Family
     from butterfly_otel.exporters.prometheus.translating.translate import Translator
 
@@ -36,8 +37,8 @@ class FamilyCollector:
     Args:
         gather: Collects everything within so many seconds; None while there is nothing.
         resource: Returns the provider's resource; None while there is no provider.
-        translator: Makes a translator; its argument tells whether names may be UTF-8.
-        utf8: Whether that makes any difference.
+        translator: Makes a translator for scrapers that ask for an escaping scheme.
+        escapings: Whether the scheme makes any difference.
 
     Thread-safe: concurrent scrapes wait for one another and each gets everything once.
     """
@@ -46,15 +47,15 @@ class FamilyCollector:
         self,
         gather: Callable[[float], MetricsData | None],
         resource: Callable[[], Resource | None],
-        translator: Callable[[bool], Translator],
+        translator: Callable[[Escaping], Translator],
         *,
-        utf8: bool,
+        escapings: bool,
     ) -> None:
         self._gather = gather
         self._resource = resource
         self._make_translator = translator
-        self._utf8 = utf8
-        self._translators: dict[bool, Translator] = {}
+        self._escapings = escapings
+        self._translators: dict[Escaping, Translator] = {}
         self._lock = forks.lock()
 
     def describe(self) -> list[Metric]:
@@ -70,11 +71,13 @@ class FamilyCollector:
         for family in self.families():
             yield FamilyMetric(family)
 
-    def families(self, *, utf8: bool = False, timeout: float = DEFAULT_TIMEOUT) -> list[Family]:
+    def families(
+        self, *, escaping: Escaping = "underscores", timeout: float = DEFAULT_TIMEOUT
+    ) -> list[Family]:
         """Collect and return all families.
 
         Args:
-            utf8: Whether the scraper takes names outside the legacy alphabet.
+            escaping: How names outside the legacy alphabet are written.
             timeout: Seconds it may take, waiting for other scrapes included.
 
         Raises:
@@ -88,19 +91,19 @@ class FamilyCollector:
             except Exception as error:
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise CollectionError(f"metrics could not be collected: {reason}") from error
-            return self._translate(utf8 and self._utf8, collected)
+            return self._translate(escaping if self._escapings else "underscores", collected)
         finally:
             self._lock.release()
 
-    def _translate(self, utf8: bool, collected: MetricsData | None) -> list[Family]:  # noqa: FBT001
-        if utf8 not in self._translators:
-            self._translators[utf8] = self._make_translator(utf8)
+    def _translate(self, escaping: Escaping, collected: MetricsData | None) -> list[Family]:
+        if escaping not in self._translators:
+            self._translators[escaping] = self._make_translator(escaping)
         resource = self._resource()
         families: list[Family] = []
         # Each collection empties the SDK's exemplar reservoirs, so a translator that is not
         # asked this time has to see the exemplars nevertheless.
         for key, translator in self._translators.items():
             translated = translator.translate(collected, resource)
-            if key == utf8:
+            if key == escaping:
                 families = translated
         return families

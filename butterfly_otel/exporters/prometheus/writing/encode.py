@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
-from butterfly_otel.exporters.prometheus.model.names import is_legacy_metric_name
+from butterfly_otel.exporters.prometheus.model.escaping import is_legacy_metric_name
 from butterfly_otel.exporters.prometheus.model.series import (
     histogram_form,
     layout_of,

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from prometheus_client import Metric
 
 from butterfly_otel.exporters.prometheus.model.families import Family
-from butterfly_otel.exporters.prometheus.model.names import (
-    is_legacy_label_name,
-    is_legacy_metric_name,
-)
 from butterfly_otel.exporters.prometheus.model.text import clean
 from butterfly_otel.exporters.prometheus.translating.conflicts import openmetrics_names
 from butterfly_otel.exporters.prometheus.writing.collector import FamilyCollector
 from butterfly_otel.exporters.prometheus.writing.encode import openmetrics_lines, text_lines
-from butterfly_otel.exporters.prometheus.writing.interop import (
-    FamilyMetric,
+from butterfly_otel.exporters.prometheus.writing.foreign import (
     metric_claims,
     metric_lines,
+    shown,
 )
+from butterfly_otel.exporters.prometheus.writing.interop import FamilyMetric
 from butterfly_otel.exporters.prometheus.writing.registered import collectors_of
 
 if TYPE_CHECKING:
@@ -63,8 +60,7 @@ def render(
     body = "".join(_lines(items, form, problems))
     if form.kind == "openmetrics":
         body += "# EOF\n"
-    quoted = form.utf8 and any(_has_utf8_name(item) for item in items)
-    return form.content_type(quoted_names=quoted), body.encode()
+    return form.content_type, body.encode()
 
 
 def _distinct(items: Iterable[Item], problems: Problems) -> Iterator[tuple[Item, set[str]]]:
@@ -98,11 +94,14 @@ def _items(
         yield metric
     for collector in collectors_of(registry):
         if isinstance(collector, FamilyCollector):
-            yield from collector.families(utf8=form.utf8, timeout=timeout)
+            yield from collector.families(escaping=form.escaping, timeout=timeout)
             continue
         try:
             for metric in collector.collect():
-                yield metric.family if isinstance(metric, FamilyMetric) else metric
+                if isinstance(metric, FamilyMetric):
+                    yield metric.family
+                else:
+                    yield shown(metric, form.escaping)
         except Exception as error:  # noqa: BLE001 - somebody else's collector
             problems.report(
                 "foreign_collector",
@@ -138,14 +137,3 @@ def _text_of(item: Item, form: Format, names: dict[str, str], problems: Problems
             type(error).__name__,
         )
         return ""
-
-
-def _has_utf8_name(item: Item) -> bool:
-    if not is_legacy_metric_name(item.name):
-        return True
-    labels = (
-        item.label_names()
-        if isinstance(item, Family)
-        else {key for sample in item.samples for key in sample.labels}
-    )
-    return not all(map(is_legacy_label_name, labels))

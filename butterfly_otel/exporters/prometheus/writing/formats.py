@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from butterfly_otel.exporters.prometheus.model.escaping import Escaping
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,27 +16,26 @@ class Format:
     Attributes:
         kind: The family of formats.
         version: Its version.
-        utf8: Whether names outside the legacy alphabet may be quoted instead of escaped.
+        escaping: How names outside the legacy alphabet are written.
+        negotiated: Whether the scraper named that scheme, so that the answer has to as well;
+            one that knows nothing of schemes gets the Content-Type it has always got.
     """
 
     kind: Literal["text", "openmetrics"]
     version: str
-    utf8: bool = False
+    escaping: Escaping = "underscores"
+    negotiated: bool = False
 
     @property
     def media_type(self) -> str:
         """The media type without parameters."""
         return "text/plain" if self.kind == "text" else "application/openmetrics-text"
 
-    def content_type(self, *, quoted_names: bool = False) -> str:
-        """Return the Content-Type header.
-
-        Args:
-            quoted_names: Whether the body has names that only a UTF-8 scraper can read; only
-                then does the escaping scheme differ from the default and need a word.
-        """
+    @property
+    def content_type(self) -> str:
+        """The Content-Type header."""
         plain = f"{self.media_type}; version={self.version}; charset=utf-8"
-        return f"{plain}; escaping=allow-utf-8" if quoted_names else plain
+        return f"{plain}; escaping={self.escaping}" if self.negotiated else plain
 
 
 TEXT: Final = Format("text", "0.0.4")

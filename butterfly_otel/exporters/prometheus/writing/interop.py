@@ -1,42 +1,22 @@
-"""Between our families and prometheus_client's: either may be asked to show the other's."""
+"""Our families as prometheus_client's own encoders take them."""
 
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 from prometheus_client import Metric
-from prometheus_client.exposition import generate_latest as generate_text
-from prometheus_client.openmetrics.exposition import (
-    ALLOWUTF8,
-    UNDERSCORES,
-)
-from prometheus_client.openmetrics.exposition import (
-    generate_latest as generate_openmetrics,  # pyright: ignore[reportUnknownVariableType]
-)
 from prometheus_client.samples import Exemplar, Sample
 
-from butterfly_otel.exporters.prometheus.model.families import HISTOGRAM_SUFFIXES
 from butterfly_otel.exporters.prometheus.model.series import layout_of
-from butterfly_otel.exporters.prometheus.model.text import clean, number_text
+from butterfly_otel.exporters.prometheus.model.text import number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from butterfly_otel.exporters.prometheus.model.families import Family
     from butterfly_otel.exporters.prometheus.model.series import Series, SeriesExemplar
-    from butterfly_otel.exporters.prometheus.writing.formats import Format
-
-_EOF = "# EOF\n"
-#: The names a family of prometheus_client may show beside its own, in either format.
-_SUFFIXES = {
-    "counter": ("_total", "_created"),
-    "summary": ("_sum", "_count", "_created"),
-    "histogram": HISTOGRAM_SUFFIXES,
-    "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
-    "info": ("_info",),
-}
 
 
 class FamilyMetric(Metric):
@@ -100,56 +80,3 @@ def _exemplar(exemplar: SeriesExemplar | None) -> Exemplar | None:
         return None
     time = exemplar.time_unix_nano
     return Exemplar(dict(exemplar.labels), exemplar.value, time / 1e9 if time else None)
-
-
-def metric_claims(metric: Metric) -> set[str]:
-    """Return the names nothing else may have beside a family of prometheus_client."""
-    names = {metric.name, *(metric.name + each for each in _SUFFIXES.get(metric.type, ()))}
-    names.update(sample.name for sample in metric.samples)
-    return names
-
-
-def metric_lines(metric: Metric, form: Format) -> str:
-    """Return a family of prometheus_client exactly as prometheus_client writes it.
-
-    Lone surrogates, which make prometheus_client fail, are replaced.
-
-    Raises:
-        Exception: What prometheus_client raises on a family that is no valid one.
-    """
-    holder = _Holder(metric)
-    escaping = ALLOWUTF8 if form.utf8 else UNDERSCORES
-    try:
-        return _written(holder, form, escaping)
-    except UnicodeEncodeError:
-        return _written(_Holder(_cleaned(metric)), form, escaping)
-
-
-def _written(holder: _Holder, form: Format, escaping: str) -> str:
-    if form.kind == "text":
-        return generate_text(holder, escaping).decode()
-    body = cast("bytes", generate_openmetrics(holder, escaping))  # type: ignore[no-untyped-call]
-    return body.decode().removesuffix(_EOF)
-
-
-def _cleaned(metric: Metric) -> Metric:
-    copy = Metric(clean(metric.name), clean(metric.documentation), metric.type)
-    copy.unit = metric.unit
-    copy.samples = [
-        sample._replace(
-            name=clean(sample.name),
-            labels={clean(key): clean(value) for key, value in sample.labels.items()},
-        )
-        for sample in metric.samples
-    ]
-    return copy
-
-
-class _Holder:
-    """The one method that prometheus_client's encoders need of a registry."""
-
-    def __init__(self, metric: Metric) -> None:
-        self._metric = metric
-
-    def collect(self) -> Iterable[Metric]:
-        return (self._metric,)

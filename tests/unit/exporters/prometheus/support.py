@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.families import Family
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+OPENMETRICS_0_0_1 = "application/openmetrics-text;version=0.0.1"
 OPENMETRICS_UTF8 = f"{OPENMETRICS};escaping=allow-utf-8"
 SCOPE = InstrumentationScope("scope")
 START = 1_700_000_000_000_000_000

@@ -6,13 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from butterfly_otel.exporters.prometheus.model.escaping import (
+    ESCAPINGS,
+    Escaping,
+    is_legacy_label_name,
+    is_legacy_metric_name,
+    shown_label_name,
+    shown_metric_name,
+)
 from butterfly_otel.exporters.prometheus.model.names import (
     STRATEGIES,
     Naming,
     escape_label_name,
     escape_metric_name,
-    is_legacy_label_name,
-    is_legacy_metric_name,
     unit_words,
 )
 
@@ -73,7 +79,7 @@ def test_units_become_words(unit: str, words: str) -> None:
         ("latency_seconds", "s", "histogram", "latency_seconds"),
         ("seconds_to_go", "s", "gauge", "seconds_to_go_seconds"),
         ("milliseconds", "s", "gauge", "milliseconds_seconds"),
-        ("use", "1", "gauge", "use_ratio"),
+        ("use", "1", "gauge", "use"),
         ("use.ratio", "1", "gauge", "use_ratio"),
         ("items", "1", "counter", "items_total"),
         ("items", "1", "up_down_counter", "items"),
@@ -108,7 +114,7 @@ def test_strategies_as_in_the_table_of_the_specification(
     """The table of "Interaction with Translation Strategy" holds, line by line."""
     naming = Naming(strategy)  # type: ignore[arg-type]
     assert naming.metric("foo.bar", "By", "counter") == escaped
-    quoting = Naming(strategy, utf8=True)  # type: ignore[arg-type]
+    quoting = Naming(strategy, escaping="allow-utf-8")  # type: ignore[arg-type]
     assert quoting.metric("foo.bar", "By", "counter") == utf8
 
 
@@ -145,6 +151,46 @@ def test_exact_names_stay_exact(suffix: str, strategy: str) -> None:
 def test_label_names(key: str, name: str) -> None:
     """Label names are escaped, runs collapse, and nothing reserved comes out."""
     assert escape_label_name(key) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "dots", "values"),
+    [
+        ("no:escaping_required", "no:escaping_required", "no:escaping_required"),
+        (
+            "prod.west.cpu.load_total",
+            "prod_dot_west_dot_cpu_dot_load__total",
+            "U__prod_2e_west_2e_cpu_2e_load__total",
+        ),
+        ("http.status:sum", "http_dot_status:sum", "U__http_2e_status:sum"),
+        ("label with \U0001f631", "label__with____", "U__label_20_with_20__1f631_"),
+        ("花火", "____", "U___82b1__706b_"),
+        ("2.xx", "___dot_xx", "U___32__2e_xx"),
+    ],
+)
+def test_escaping_schemes(name: str, dots: str, values: str) -> None:
+    """Names become what prometheus/common's EscapeName makes of them; plain ones stay."""
+    assert shown_metric_name(name, "dots") == dots
+    assert shown_metric_name(name, "values") == values
+    assert shown_metric_name(name, "allow-utf-8") == name
+
+
+def test_a_labels_colon_is_escaped_and_a_metrics_is_not() -> None:
+    """A label name has no colon in the legacy alphabet, a metric's has."""
+    assert shown_label_name("a:b", "dots") == "a__b"
+    assert shown_label_name("a:b", "values") == "U__a_3a_b"
+    assert shown_metric_name("a:b", "values") == "a:b"
+
+
+@given(st.text(), st.sampled_from([each for each in ESCAPINGS if each != "allow-utf-8"]))
+def test_every_scheme_but_utf8_gives_names_that_every_format_can_show(
+    text: str, escaping: Escaping
+) -> None:
+    """Whatever a metric or a label is called, it is legal in the scheme asked for."""
+    naming = Naming("NoTranslation", escaping=escaping)
+    assert is_legacy_metric_name(naming.metric(text, "", "gauge"))
+    assert is_legacy_label_name(naming.label(text))
+    assert not naming.label(text).startswith("__")
 
 
 def test_names_of_foreign_letters_only_stay_distinct() -> None:

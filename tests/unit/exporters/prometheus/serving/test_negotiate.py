@@ -75,17 +75,17 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 def test_formats(accept: str | None, chosen: tuple[str, str, bool]) -> None:
     """The format with the greatest weight is chosen; what isn't known is ignored."""
     form = choose_format(accept)
-    assert (form.kind, form.version, form.utf8) == chosen
+    assert (form.kind, form.version, form.escaping == "allow-utf-8") == chosen
 
 
 def test_content_types() -> None:
     """The content types are the ones that Prometheus knows."""
-    assert choose_format(None).content_type() == "text/plain; version=0.0.4; charset=utf-8"
+    assert choose_format(None).content_type == "text/plain; version=0.0.4; charset=utf-8"
     assert (
-        choose_format(PROMETHEUS_2).content_type()
+        choose_format(PROMETHEUS_2).content_type
         == "application/openmetrics-text; version=1.0.0; charset=utf-8"
     )
-    assert choose_format(PROMETHEUS_3).content_type(quoted_names=True) == (
+    assert choose_format(PROMETHEUS_3).content_type == (
         "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
     )
 

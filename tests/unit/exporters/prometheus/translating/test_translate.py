@@ -44,7 +44,7 @@ def _labels(family: Family) -> list[dict[str, str]]:
         (counter("a"), "a_total", "counter"),
         (counter("a", monotonic=False), "a", "gauge"),
         (gauge("a"), "a", "gauge"),
-        (gauge("a", unit="1"), "a_ratio", "gauge"),
+        (gauge("a", unit="1"), "a", "gauge"),
         (counter("a", monotonic=False, unit="1"), "a", "gauge"),
         (histogram("a", unit="s"), "a_seconds", "histogram"),
     ],
@@ -256,7 +256,9 @@ def test_attribute_types_are_told_apart_as_the_sdk_does() -> None:
 def test_utf8_names_where_strategy_and_scraper_allow_them() -> None:
     """NoTranslation keeps dots for a scraper that takes them and escapes them otherwise."""
     data = collected(gauge("a.b", number({"k.x": 1}, 1)))
-    (quoted,) = translate(data, naming=Naming("NoTranslation", utf8=True), scope_labels=False)
+    (quoted,) = translate(
+        data, naming=Naming("NoTranslation", escaping="allow-utf-8"), scope_labels=False
+    )
     (escaped,) = translate(data, naming=Naming("NoTranslation"), scope_labels=False)
     assert (quoted.name, _labels(quoted)) == ("a.b", [{"k.x": "1"}])
     assert (escaped.name, _labels(escaped)) == ("a_b", [{"k_x": "1"}])

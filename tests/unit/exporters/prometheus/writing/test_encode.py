@@ -299,7 +299,9 @@ def test_utf8_names_are_quoted() -> None:
         histogram("h.s", distribution({}, [1, 0], (1.0,))),
         gauge("z.z", number({}, 1)),
     )
-    families = translate(data, naming=Naming("NoTranslation", utf8=True), scope_labels=False)
+    families = translate(
+        data, naming=Naming("NoTranslation", escaping="allow-utf-8"), scope_labels=False
+    )
     body = encode_openmetrics(families)
     text = body.decode()
     assert '# HELP "a.b" H.\n# TYPE "a.b" gauge\n{"a.b","k.x"="1"} 1.0\n' in text

@@ -23,6 +23,7 @@ from prometheus_client.samples import Timestamp
 
 from tests.unit.exporters.prometheus.support import (
     OPENMETRICS,
+    OPENMETRICS_0_0_1,
     OPENMETRICS_UTF8,
     parse_openmetrics,
     parse_text,
@@ -86,6 +87,62 @@ def test_foreign_metrics_are_written_as_prometheus_client_does(
     content_type, body = done.reader.render(accept)
     assert body == alone
     assert ("escaping=allow-utf-8" in content_type) == (accept == OPENMETRICS_UTF8)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [None, OPENMETRICS, OPENMETRICS_0_0_1, OPENMETRICS_UTF8, f"{OPENMETRICS};escaping=dots"],
+)
+def test_foreign_names_with_colons_keep_them(
+    setup: Callable[..., Setup], accept: str | None
+) -> None:
+    """TYPE and sample of what vLLM and SGLang export are the same name in every format."""
+    done = setup()
+    Gauge("sglang:token_usage", "T", registry=done.registry).set(42)
+    Counter("vllm:requests", "R", ["model_name"], registry=done.registry).labels("m").inc()
+    Histogram("vllm:seconds", "S", registry=done.registry, buckets=(1,)).observe(2)
+    lines = done.reader.render(accept)[1].decode().split("\n")
+    total = "" if accept else "_total"
+    assert {
+        "# TYPE sglang:token_usage gauge",
+        "sglang:token_usage 42.0",
+        f"# TYPE vllm:requests{total} counter",
+        'vllm:requests_total{model_name="m"} 1.0',
+        'vllm:seconds_bucket{le="1.0"} 0.0',
+    } <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("escaping", "lines"),
+    [
+        ("underscores", ['a_b_total{k_x="v"} 1.0', 'h_x_bucket{le="1.0"} 0.0']),
+        ("dots", ['a_dot_b__total{k_dot_x="v"} 1.0', 'h_dot_x_bucket{le="1.0"} 0.0']),
+        ("values", ['U__a_2e_b__total{U__k_2e_x="v"} 1.0', 'U__h_2e_x_bucket{le="1.0"} 0.0']),
+        ("allow-utf-8", ['{"a.b_total","k.x"="v"} 1.0', '{"h.x_bucket",le="1.0"} 0.0']),
+    ],
+)
+@pytest.mark.parametrize("kind", [OPENMETRICS, "text/plain;version=1.0.0"])
+def test_foreign_names_are_escaped_as_ours_are(
+    setup: Callable[..., Setup], kind: str, escaping: str, lines: list[str]
+) -> None:
+    """prometheus_client's metrics come in the scheme that was asked for, as one valid family."""
+    done = setup()
+    Counter("a.b", "A", ["k.x"], registry=done.registry).labels("v").inc()
+    Histogram("h.x", "H", registry=done.registry, buckets=(1,)).observe(2)
+    body = done.reader.render(f"{kind};escaping={escaping}")[1]
+    assert set(lines) <= set(body.decode().split("\n"))
+    if kind == OPENMETRICS:
+        assert len(parse_openmetrics(body)) == 2
+
+
+def test_no_nul_of_a_foreign_name_or_exemplar_is_shown(setup: Callable[..., Setup]) -> None:
+    """What would end Prometheus' parsing is replaced in foreign families too."""
+    done = setup()
+    done.registry.register(_Custom(_metric("a\0b", {"k\0": "v"})))
+    Counter("c", "C", registry=done.registry).inc(1, exemplar={"e.x": "y\0"})
+    body = done.reader.render(OPENMETRICS_UTF8)[1].decode()
+    assert "\0" not in body
+    assert 'e_x="y\ufffd"' in body
 
 
 def test_both_kinds_of_metrics_share_an_exposition(setup: Callable[..., Setup]) -> None:
