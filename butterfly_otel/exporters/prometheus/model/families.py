@@ -62,6 +62,11 @@ class Family:
         self._series: list[Series] = series or []
         self._points: list[Point] = points or []
 
+    def of(self, series: list[Series], points: list[Point]) -> Family:
+        """Return this family with these series and their points."""
+        self._series, self._points = series, points
+        return self
+
     @property
     def series(self) -> list[Series]:
         """The series; made of the block where there is one, which then is gone."""

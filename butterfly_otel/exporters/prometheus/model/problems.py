@@ -18,6 +18,7 @@ ProblemKind = Literal[
     "help_conflict",
     "unit_conflict",
     "duplicate_series",
+    "boundary_conflict",
     "exponential_histogram",
     "delta_temporality",
     "invalid_value",

@@ -7,13 +7,16 @@ is what makes repeated scrapes cheap.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from butterfly_otel.exporters.prometheus.model.escaping import (
     is_legacy_label_name,
     is_legacy_metric_name,
 )
 from butterfly_otel.exporters.prometheus.model.text import escape_value, number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Label names and values, sorted by name, each name once.
 Labels = tuple[tuple[str, str], ...]
@@ -55,8 +58,7 @@ class Series:
     """One series: its labels and what its lines begin with.
 
     Attributes:
-        attributes: The mapping these labels were made from; kept, so that its ``id`` is
-            not given to another one.
+        attributes: What these labels were made from.
         labels: The exposed labels, without ``le``.
         block: The labels as they are written between braces.
         head: What the line of a number begins with, up to the value.
@@ -80,8 +82,10 @@ class Series:
         "template",
     )
 
-    def __init__(self, name: str, labels: Labels, attributes: object = None) -> None:
-        self.attributes = attributes
+    def __init__(
+        self, name: str, labels: Labels, attributes: Mapping[str, object] | None = None
+    ) -> None:
+        self.attributes = attributes or {}
         self.labels = labels
         self.block = label_block(labels)
         self.head = f"{sample_head(name, self.block)} "

@@ -8,10 +8,10 @@ from butterfly_otel.exporters.prometheus.model.labels import constant_labels, sc
 from butterfly_otel.exporters.prometheus.model.names import unit_words
 from butterfly_otel.exporters.prometheus.model.text import clean, clean_name
 from butterfly_otel.exporters.prometheus.translating.conflicts import Ledger
-from butterfly_otel.exporters.prometheus.translating.streams import Stream
+from butterfly_otel.exporters.prometheus.translating.streams import Labelling, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from opentelemetry.sdk.metrics.export import Metric
     from opentelemetry.sdk.resources import Resource
@@ -40,6 +40,7 @@ _TYPES: dict[MetricKind, FamilyType] = {
 class Scope(NamedTuple):
     """An instrumentation scope, the labels it gives its metrics, and their streams."""
 
+    scope: InstrumentationScope
     name: str
     constants: Constants
     exact_constants: Constants
@@ -92,7 +93,7 @@ class Directory:
         if known is None:
             resource = constant_labels(self._resource, self._resource_labels)
             labels = scope_labels_of(scope, self._naming) if self._scope_labels else ()
-            known = Scope(scope.name or "", (*resource, *labels), resource, {})
+            known = Scope(scope, scope.name or "", (*resource, *labels), resource, {})
             self._scopes[scope] = known
         return known
 
@@ -128,6 +129,7 @@ class Directory:
             self._ledger.admit(TARGET_INFO, "info", TARGET_HELP, "")
         left = [stream for stream in streams if stream in present]
         exact = {stream.name for stream in left if stream.exact}
+        _agree_on_types(left)
         for stream in sorted(left, key=lambda each: (not each.exact, not each.accepted)):
             if stream.name in exact and not stream.exact:
                 stream.accepted = False
@@ -149,17 +151,31 @@ class Directory:
     def _new_stream(self, scope: Scope, metric: Metric, kind: MetricKind) -> Stream:
         name, unit = clean_name(metric.name), clean(metric.unit or "")
         exact = self._verbatim(scope.name, metric.name)
+        labelled = self._scope_labels and not exact
         return Stream(
             self._naming.exact(name) if exact else self._naming.metric(name, unit, kind),
             _TYPES[kind],
+            kind=kind,
             exact=exact,
             help_text=clean(metric.description or ""),
             # A name of the contract may say so itself; no other gets the word.
             unit="ratio" if exact and kind == "gauge" and unit == "1" else unit_words(unit),
-            constants=scope.exact_constants if exact else scope.constants,
-            naming=self._naming,
+            labelling=Labelling(
+                scope.scope,
+                scope.exact_constants if exact else scope.constants,
+                () if labelled else scope_labels_of(scope.scope, self._naming),
+                self._naming,
+            ),
             created=self._created and not exact,
         )
+
+
+def _agree_on_types(streams: Iterable[Stream]) -> None:
+    """Let sums that share a name be of one type: together they may fall where one of them may."""
+    falling = {each.name for each in streams if each.kind == "up_down_counter"}
+    for stream in streams:
+        if stream.kind == "counter":
+            stream.type = "gauge" if stream.name in falling and not stream.exact else "counter"
 
 
 def _predicate(verbatim: Verbatim | None) -> Callable[[str, str], bool]:

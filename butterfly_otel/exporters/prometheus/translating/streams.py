@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from opentelemetry.sdk.metrics.export import (
     Gauge,
@@ -22,17 +22,34 @@ from butterfly_otel.exporters.prometheus.model.series import Series
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.util.types import AnyValue
 
     from butterfly_otel.exporters.prometheus.model.blocks import Block
     from butterfly_otel.exporters.prometheus.model.families import FamilyType
     from butterfly_otel.exporters.prometheus.model.labels import Constants
-    from butterfly_otel.exporters.prometheus.model.names import Naming
+    from butterfly_otel.exporters.prometheus.model.names import MetricKind, Naming
     from butterfly_otel.exporters.prometheus.model.problems import Problems
 
 #: What can be exposed.
 Data: TypeAlias = Gauge | Sum | Histogram
 Point: TypeAlias = NumberDataPoint | HistogramDataPoint
+
+
+class Labelling(NamedTuple):
+    """How the series of a stream are labelled.
+
+    Attributes:
+        scope: The instrumentation scope it is of.
+        constants: Labels that all its series have.
+        apart: Those of the scope, where they aren't among them.
+        naming: How labels are named.
+    """
+
+    scope: InstrumentationScope
+    constants: Constants
+    apart: Constants
+    naming: Naming
 
 
 class Stream:
@@ -41,26 +58,34 @@ class Stream:
     Attributes:
         name: The family's name in text format 0.0.4.
         type: The family's type.
+        kind: What it measures by.
+        scope: The instrumentation scope it is of.
         help: The HELP text.
         unit: The unit in words.
         created: Whether OpenMetrics shows when its series began.
         exact: Whether its name is the OpenTelemetry name, verbatim.
         accepted: Whether it may be exposed under its name.
+        distinct: Whether the last collection's points are of as many series.
 
     Not thread-safe.
     """
 
     __slots__ = (
+        "_apart",
         "_blocks",
         "_by_block",
         "_by_id",
         "_constants",
         "_naming",
+        "_told_apart",
         "accepted",
         "created",
+        "distinct",
         "exact",
         "help",
+        "kind",
         "name",
+        "scope",
         "type",
         "unit",
     )
@@ -70,25 +95,33 @@ class Stream:
         name: str,
         family_type: FamilyType,
         *,
+        kind: MetricKind,
         exact: bool,
         help_text: str,
         unit: str,
-        constants: Constants,
-        naming: Naming,
+        labelling: Labelling,
         created: bool,
     ) -> None:
         self.name = name
         self.type: FamilyType = family_type
+        self.kind: MetricKind = kind
+        self.scope = labelling.scope
         self.help = help_text
         self.unit = unit
         self.created = created
         self.exact = exact
         self.accepted = False
-        self._constants = constants
-        self._naming = naming
-        self._by_id: dict[int, Series] = {}
+        self._constants = labelling.constants
+        self._apart = labelling.apart
+        self._naming = labelling.naming
+        # With the mapping each was made from, so that its id is not given to another one.
+        self._by_id: dict[int, tuple[object, Series]] = {}
         self._by_block: dict[str, Series] = {}
-        self._blocks = Blocks(name, constants, naming, histogram=family_type == "histogram")
+        self.distinct = True
+        self._told_apart: dict[str, Series] = {}
+        self._blocks = Blocks(
+            name, labelling.constants, labelling.naming, histogram=family_type == "histogram"
+        )
 
     def block_of(self, data: Data) -> Block | None:
         """Return all lines of a collection, where it can be read from cells."""
@@ -96,15 +129,15 @@ class Stream:
         if not isinstance(points, CellPoints):
             return None
         # A callback may observe anything; what is measured by calls is checked there.
-        unchecked = self.type == "counter" and not points.table.non_negative
+        unchecked = self.kind == "counter" and not points.table.non_negative
         if unchecked and not all(cell.read() >= 0 for cell in points.cells):
             return None
         return self._blocks.follow(points)
 
     def series_of(self, data: Data, problems: Problems) -> tuple[list[Series], list[Point]]:
-        """Return the distinct series of a collection and their points, in its order."""
+        """Return the series of a collection and their points, in its order."""
         points: list[Point] = list(data.data_points)
-        if isinstance(data, Sum) and self.type == "counter":
+        if isinstance(data, Sum) and self.kind == "counter":
             points = self._growing(data.data_points, problems)
         elif isinstance(data, Histogram):
             points = self._whole(data.data_points, problems)
@@ -115,52 +148,46 @@ class Stream:
             # The SDK hands out the same mapping for a series at each collection, so its
             # identity saves looking at its content; a new one merely costs a closer look.
             attributes = point.attributes
-            series = by_id.get(id(attributes))
-            if series is None or series.attributes is not attributes:
-                series = self._meet(attributes)
+            known = by_id.get(id(attributes))
+            if known is None or known[0] is not attributes:
+                known = (attributes, self._meet(attributes))
+                by_id[id(attributes)] = known
                 met = True
-            if point.exemplars and self.type != "gauge":
-                keep_exemplars(series, point)
-            found.append(series)
-        if met and len(set(found)) != len(found):
-            found, points = self._distinct(found, points, problems)
+            if point.exemplars and self.kind not in {"gauge", "up_down_counter"}:
+                keep_exemplars(known[1], point)
+            found.append(known[1])
+        if met:
+            self.distinct = len(set(found)) == len(found)
         if len(by_id) > len(found):
-            self._by_id = {id(series.attributes): series for series in found}
-            self._by_block = {series.block: series for series in found}
+            self._forget(found, points)
         return found, points
 
-    def report_duplicate(self, series: Series, problems: Problems) -> None:
-        """Report a series that something else already exposes in this family."""
-        problems.report(
-            "duplicate_series",
-            self.name,
-            "Metric %s has several points for the labels {%s}; only the first is exposed",
-            series.block,
-        )
+    def told_apart(self, series: Series) -> Series:
+        """Return a series with the labels of its scope, for who shares its own labels."""
+        known = self._told_apart.get(series.block)
+        if known is None:
+            constants = (*self._constants, *self._apart)
+            labels = join_labels(
+                constants, series.attributes, self._naming, histogram=self.type == "histogram"
+            )
+            known = self._told_apart[series.block] = Series(self.name, labels, series.attributes)
+        known.exemplars = series.exemplars
+        return known
+
+    def _forget(self, found: Sequence[Series], points: Sequence[Point]) -> None:
+        """Keep only what this collection has."""
+        present = {id(each.attributes) for each in points}
+        self._by_id = {key: each for key, each in self._by_id.items() if key in present}
+        self._by_block = {each.block: each for each in found}
+        for block in self._told_apart.keys() - self._by_block.keys():
+            del self._told_apart[block]
 
     def _meet(self, attributes: Mapping[str, AnyValue] | None) -> Series:
         labels = join_labels(
             self._constants, attributes or {}, self._naming, histogram=self.type == "histogram"
         )
         series = Series(self.name, labels, attributes)
-        known = self._by_block.get(series.block)
-        if known is not None:
-            known.attributes = attributes
-            series = known
-        self._by_block[series.block] = series
-        self._by_id[id(attributes)] = series
-        return series
-
-    def _distinct(
-        self, series: Sequence[Series], points: Sequence[Point], problems: Problems
-    ) -> tuple[list[Series], list[Point]]:
-        firsts: dict[Series, Point] = {}
-        for each, point in zip(series, points, strict=True):
-            if each in firsts:
-                self.report_duplicate(each, problems)
-            else:
-                firsts[each] = point
-        return list(firsts), list(firsts.values())
+        return self._by_block.setdefault(series.block, series)
 
     def _growing(self, points: Sequence[NumberDataPoint], problems: Problems) -> list[Point]:
         """Leave out points that no counter may have: OpenMetrics forbids them outright."""

@@ -6,6 +6,7 @@ Compatibility", section "OTLP Metric points to Prometheus".
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics.export import (
@@ -27,6 +28,7 @@ from butterfly_otel.exporters.prometheus.translating.directory import (
     TARGET_INFO,
     Directory,
 )
+from butterfly_otel.exporters.prometheus.translating.merging import Merger, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import Metric, MetricsData
     from opentelemetry.sdk.resources import Resource
 
+    from butterfly_otel.exporters.prometheus.model.blocks import Block
     from butterfly_otel.exporters.prometheus.model.names import MetricKind
     from butterfly_otel.exporters.prometheus.translating.directory import Scope, Verbatim
-    from butterfly_otel.exporters.prometheus.translating.streams import Data, Stream
+    from butterfly_otel.exporters.prometheus.translating.streams import Data, Point, Stream
 
 
 class Translator:
@@ -78,6 +81,7 @@ class Translator:
             created=created,
             problems=self._problems,
         )
+        self._merger = Merger(self._problems)
         self._resource: Resource | None = None
         self._target: Family | None = None
 
@@ -95,11 +99,14 @@ class Translator:
         self._follow(resource)
         found = list(self._streams_of(metrics_data)) if metrics_data is not None else []
         self._directory.settle({stream for stream, _ in found})
-        families: dict[str, Family] = {}
-        for stream, metric in found:
-            self._expose(stream, metric, families)
-        exposed = [family for family in families.values() if not family.empty]
-        return [self._target, *exposed] if self._target is not None else exposed
+        self._merger.begin()
+        by_name: dict[str, list[tuple[Stream, Data]]] = {}
+        for stream, data in found:
+            if stream.accepted:
+                by_name.setdefault(stream.name, []).append((stream, data))
+        exposed = [self._family(members) for members in by_name.values()]
+        families = [family for family in exposed if not family.empty]
+        return [self._target, *families] if self._target is not None else families
 
     def _follow(self, resource: Resource | None) -> None:
         """Start anew when the resource is another one, as it is after a fork."""
@@ -118,16 +125,16 @@ class Translator:
         series = Series(TARGET_INFO, labels)
         return Family(TARGET_INFO, "info", TARGET_HELP, "", series=[series], points=[point])
 
-    def _streams_of(self, metrics_data: MetricsData) -> Iterator[tuple[Stream, Metric]]:
+    def _streams_of(self, metrics_data: MetricsData) -> Iterator[tuple[Stream, Data]]:
         for resource_metrics in metrics_data.resource_metrics:
             for scope_metrics in resource_metrics.scope_metrics:
                 scope = self._directory.scope(scope_metrics.scope)
                 for metric in scope_metrics.metrics:
-                    stream = self._stream_of(scope, metric)
-                    if stream is not None:
-                        yield stream, metric
+                    found = self._stream_of(scope, metric)
+                    if found is not None:
+                        yield found
 
-    def _stream_of(self, scope: Scope, metric: Metric) -> Stream | None:
+    def _stream_of(self, scope: Scope, metric: Metric) -> tuple[Stream, Data] | None:
         data = metric.data
         if isinstance(data, ExponentialHistogram):
             self._problems.report(
@@ -144,47 +151,41 @@ class Translator:
             )
             return None
         try:
-            return self._directory.stream(scope, metric, _kind(data))
+            return self._directory.stream(scope, metric, _kind(data)), data
         except Exception as error:  # noqa: BLE001 - one metric must not cost the scrape
             self._report_broken(metric.name, error)
             return None
 
-    def _expose(self, stream: Stream, metric: Metric, families: dict[str, Family]) -> None:
-        data = metric.data
-        if not stream.accepted or isinstance(data, ExponentialHistogram):
-            return
+    def _family(self, members: list[tuple[Stream, Data]]) -> Family:
+        """Return the family of all streams that have one name, the first of which leads."""
+        first = members[0][0]
+        help_text, unit = self._directory.comments(first)
+        family = Family(first.name, first.type, help_text, unit, created=first.created)
+        if len(members) == 1:
+            family.block = self._block(*members[0])
+            if family.block is not None:
+                return family
+        pieces: list[Piece] = []
+        for stream, data in members:
+            series, points = self._series(stream, data)
+            if len(members) == 1 and stream.distinct:
+                return family.of(series, points)
+            pieces += map(Piece, repeat(stream), series, points)
+        return family.of(*self._merger.merge(pieces))
+
+    def _block(self, stream: Stream, data: Data) -> Block | None:
         try:
-            block = stream.block_of(data) if stream.name not in families else None
-            if block is not None:
-                help_text, unit = self._directory.comments(stream)
-                families[stream.name] = Family(
-                    stream.name, stream.type, help_text, unit, created=stream.created, block=block
-                )
-                return
-            series, points = stream.series_of(data, self._problems)
+            return stream.block_of(data)
         except Exception as error:  # noqa: BLE001 - one metric must not cost the scrape
             self._report_broken(stream.name, error)
-            return
-        family = families.get(stream.name)
-        if family is None:
-            help_text, unit = self._directory.comments(stream)
-            families[stream.name] = Family(
-                stream.name,
-                stream.type,
-                help_text,
-                unit,
-                created=stream.created,
-                series=series,
-                points=points,
-            )
-            return
-        known = {each.block for each in family.series}
-        for each, point in zip(series, points, strict=True):
-            if each.block in known:
-                stream.report_duplicate(each, self._problems)
-            else:
-                family.series.append(each)
-                family.points.append(point)
+            return None
+
+    def _series(self, stream: Stream, data: Data) -> tuple[list[Series], list[Point]]:
+        try:
+            return stream.series_of(data, self._problems)
+        except Exception as error:  # noqa: BLE001 - one metric must not cost the scrape
+            self._report_broken(stream.name, error)
+            return [], []
 
     def _report_broken(self, name: str, error: Exception) -> None:
         self._problems.report(

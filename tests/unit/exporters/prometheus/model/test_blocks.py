@@ -257,14 +257,14 @@ def test_exemplars_are_shown_from_the_first_on(
 
 
 def test_several_streams_of_one_name_share_a_family(pair: Pair) -> None:
-    """A family of two meters is written as one, and duplicates are left out."""
+    """A family of two meters is written as one, and counters of the same labels are added."""
     twin = pair.provider.get_meter("other").create_counter("c", description="Some.")
     pair.counter.add(1, {"k": "a"})
     twin.add(5, {"k": "b"})
     twin.add(7, {"k": "a"})
     text = pair.check()
     assert text.count("# TYPE") == 1
-    assert 'c_total{k="a"} 1.0\nc_total{k="b"} 5.0\n' in text
+    assert 'c_total{k="a"} 8.0\nc_total{k="b"} 5.0\n' in text
 
 
 @pytest.mark.parametrize("bounds", [[], [-1, 1]])
