@@ -21,6 +21,7 @@ from butterfly_otel.exporters.prometheus.serving.negotiate import choose_format
 from butterfly_otel.exporters.prometheus.serving.server import serve
 from butterfly_otel.exporters.prometheus.translating.translate import Translator
 from butterfly_otel.exporters.prometheus.writing import exposition
+from butterfly_otel.exporters.prometheus.writing.asking import Asker
 from butterfly_otel.exporters.prometheus.writing.collector import DEFAULT_TIMEOUT, FamilyCollector
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class PrometheusMetricReader(OfficialReader):
         self._server: Server | None = None
         self._ended = False
         self._problems = Problems(on_problem)
+        self._asker = Asker()
         # The official collector goes into a registry that nobody asks.
         super().__init__(
             disable_target_info=disable_target_info,
@@ -114,8 +116,10 @@ class PrometheusMetricReader(OfficialReader):
         )
         self._families = FamilyCollector(
             self._gather,
+            self._measured_by,
             self._resource,
             lambda escaping: make(replace(naming, escaping=escaping)),
+            registry=registry,
             escapings=not naming.escapes,
         )
         self._registry = registry
@@ -144,7 +148,12 @@ class PrometheusMetricReader(OfficialReader):
             CollectionError: When OpenTelemetry metrics could not be collected.
         """
         return exposition.render(
-            self._registry, choose_format(accept), self._problems, names=names, timeout=timeout
+            self._registry,
+            choose_format(accept),
+            self._problems,
+            self._asker,
+            names=names,
+            timeout=timeout,
         )
 
     def start_server(self, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Server:
@@ -176,6 +185,11 @@ class PrometheusMetricReader(OfficialReader):
     def _set_meter_provider(self, meter_provider: MeterProvider) -> None:
         super()._set_meter_provider(meter_provider)
         self._provider = ref(meter_provider)
+
+    def _measured_by(self) -> object:
+        # The provider's consumer of measurements: a provider does not tell its name to readers
+        # that are added later.
+        return getattr(self._collect, "__self__", None)
 
     def _resource(self) -> Resource | None:
         # Asked for at each scrape: the provider's resource changes after a fork.

@@ -39,7 +39,7 @@ class Family:
         block: The lines of all samples, in place of series and points.
     """
 
-    __slots__ = ("_points", "_series", "block", "created", "help", "name", "type", "unit")
+    __slots__ = ("_points", "_series", "block", "created", "exact", "help", "name", "type", "unit")
 
     def __init__(
         self,
@@ -58,6 +58,8 @@ class Family:
         self.help = help_text
         self.unit = unit
         self.created = created
+        #: Whether its name is one of the contract's, to which nobody else may add.
+        self.exact = False
         self.block = block
         self._series: list[Series] = series or []
         self._points: list[Point] = points or []

@@ -24,6 +24,9 @@ ProblemKind = Literal[
     "invalid_value",
     "broken_metric",
     "foreign_collector",
+    "slow_collector",
+    "slow_callback",
+    "failed_callback",
 ]
 
 #: Distinct problems remembered; beyond it new ones are counted but no longer logged, so
@@ -37,12 +40,20 @@ class Problems:
     Args:
         on_problem: Called once a problem, with its kind and its subject (the exposed name
             of a metric). It must neither block nor raise.
+        on_omission: Called with the kind each time something is missing from a scrape that
+            another scrape may have. It must neither block nor raise.
 
     Thread-safe.
     """
 
-    def __init__(self, on_problem: Callable[[ProblemKind, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_problem: Callable[[ProblemKind, str], None] | None = None,
+        on_omission: Callable[[ProblemKind], None] | None = None,
+    ) -> None:
         self._on_problem = on_problem
+        self._on_omission = on_omission
+        self._omissions: dict[ProblemKind, int] = {}
         self._lock = forks.lock()
         self._seen: set[tuple[str, ...]] = set()
         self._counts: dict[ProblemKind, int] = {}
@@ -52,6 +63,20 @@ class Problems:
         """How many distinct problems of each kind there were since the start."""
         with self._lock:
             return dict(self._counts)
+
+    def omit(self, kind: ProblemKind, subject: str, sentence: str, *details: str) -> None:
+        """Count something that a scrape lacks each time, and warn of it as of any problem."""
+        with self._lock:
+            self._omissions[kind] = self._omissions.get(kind, 0) + 1
+        self.report(kind, subject, sentence, *details)
+        if self._on_omission is not None:
+            self._on_omission(kind)
+
+    @property
+    def omissions(self) -> dict[ProblemKind, int]:
+        """How many times something was missing from a scrape, by kind."""
+        with self._lock:
+            return dict(self._omissions)
 
     def report(self, kind: ProblemKind, subject: str, sentence: str, *details: str) -> None:
         """Warn of a problem unless that was done before.

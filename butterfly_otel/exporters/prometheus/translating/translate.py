@@ -161,6 +161,7 @@ class Translator:
         first = members[0][0]
         help_text, unit = self._directory.comments(first)
         family = Family(first.name, first.type, help_text, unit, created=first.created)
+        family.exact = first.exact
         if len(members) == 1:
             family.block = self._block(*members[0])
             if family.block is not None:

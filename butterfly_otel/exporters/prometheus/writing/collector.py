@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import ButterflyOtelError
+from butterfly_otel.exporters.prometheus.translating.directory import TARGET_INFO
 from butterfly_otel.exporters.prometheus.writing.interop import FamilyMetric
+from butterfly_otel.exporters.prometheus.writing.registered import collectors_of
 from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.resources import Resource
-    from prometheus_client import Metric
+    from prometheus_client import CollectorRegistry, Metric
 
     from butterfly_otel.exporters.prometheus.model.escaping import Escaping
     from butterfly_otel.exporters.prometheus.model.families import Family
@@ -36,8 +38,10 @@ class FamilyCollector:
 
     Args:
         gather: Collects everything within so many seconds; None while there is nothing.
+        measured_by: Returns what a provider measures by; None while there is no provider.
         resource: Returns the provider's resource; None while there is no provider.
         translator: Makes a translator for scrapers that ask for an escaping scheme.
+        registry: Where it is registered.
         escapings: Whether the scheme makes any difference.
 
     Thread-safe: concurrent scrapes wait for one another and each gets everything once.
@@ -46,21 +50,30 @@ class FamilyCollector:
     def __init__(
         self,
         gather: Callable[[float], MetricsData | None],
+        measured_by: Callable[[], object],
         resource: Callable[[], Resource | None],
         translator: Callable[[Escaping], Translator],
         *,
+        registry: CollectorRegistry,
         escapings: bool,
     ) -> None:
         self._gather = gather
+        self._measured_by = measured_by
         self._resource = resource
         self._make_translator = translator
+        self._registry = registry
         self._escapings = escapings
         self._translators: dict[Escaping, Translator] = {}
+        self._has_target = False
         self._lock = forks.lock()
 
     def describe(self) -> list[Metric]:
         """Return nothing: which metrics there will be is not known beforehand."""
         return []
+
+    def origin(self) -> object:
+        """Return what tells the metrics of one provider from another's."""
+        return self._measured_by() or self
 
     def collect(self) -> Iterator[Metric]:
         """Yield what prometheus_client's own encoders can show.
@@ -69,7 +82,24 @@ class FamilyCollector:
             CollectionError: When nothing could be collected.
         """
         for family in self.families():
-            yield FamilyMetric(family)
+            # The specification wants one in an exposition, however many providers share it.
+            if family.name != TARGET_INFO or self._leads():
+                yield FamilyMetric(family)
+
+    def _leads(self) -> bool:
+        """Tell whether nothing that is registered before has a ``target_info``."""
+        if self._registry.get_target_info():
+            return False
+        for each in collectors_of(self._registry):
+            if each is self:
+                break
+            if isinstance(each, FamilyCollector) and each.has_target():
+                return False
+        return True
+
+    def has_target(self) -> bool:
+        """Tell whether the last collection had a ``target_info``."""
+        return self._has_target
 
     def families(
         self, *, escaping: Escaping = "underscores", timeout: float = DEFAULT_TIMEOUT
@@ -106,4 +136,5 @@ class FamilyCollector:
             translated = translator.translate(collected, resource)
             if key == escaping:
                 families = translated
+        self._has_target = any(family.name == TARGET_INFO for family in families)
         return families

@@ -21,12 +21,14 @@ from prometheus_client.openmetrics.exposition import ALLOWUTF8
 from prometheus_client.openmetrics.exposition import generate_latest as client_openmetrics
 from prometheus_client.samples import Timestamp
 
+from butterfly_otel.exporters.prometheus import PrometheusMetricReader
 from tests.unit.exporters.prometheus.support import (
     OPENMETRICS,
     OPENMETRICS_0_0_1,
     OPENMETRICS_UTF8,
     parse_openmetrics,
     parse_text,
+    samples,
 )
 
 if TYPE_CHECKING:
@@ -192,8 +194,11 @@ def test_names_choose_families(setup: Callable[..., Setup]) -> None:
         assert set(parse_openmetrics(body)) == expected
 
 
-def test_a_name_both_sides_want_goes_to_the_first_collector(setup: Callable[..., Setup]) -> None:
-    """One family, one TYPE line, across prometheus_client and OpenTelemetry too."""
+def test_a_name_both_sides_want_is_one_family(setup: Callable[..., Setup]) -> None:
+    """One family, one TYPE line, across prometheus_client and OpenTelemetry too.
+
+    Where the type is another one, the first collector keeps the name.
+    """
     registry = CollectorRegistry(target_info={"env": "test"})
     _fill(registry)
     done = setup(registry=registry, resource={"service.name": "x"})
@@ -202,9 +207,104 @@ def test_a_name_both_sides_want_goes_to_the_first_collector(setup: Callable[...,
     done.meter.create_counter("jobs").add(1)
     for accept, parse in ((None, parse_text), (OPENMETRICS, parse_openmetrics)):
         body = done.reader.render(accept)[1]
-        parse(body)
+        shown = samples(parse(body)["jobs"])
+        assert shown["jobs_total", ()] == 1
+        assert shown["jobs_total", (("kind", "a"),)] == 2
         assert body.count(b"target_info{") == 1
-    assert done.reader.problems["name_clash"] >= 4
+    assert done.reader.problems == {"name_clash": 2, "duplicate_series": 1}
+
+
+def test_equal_series_of_both_sides_are_added(setup: Callable[..., Setup]) -> None:
+    """Counters and histograms of the same name and labels lose nothing, whoever measured them."""
+    done = setup()
+    Counter("jobs", "J", ["k"], registry=done.registry).labels("a").inc(2, exemplar={"trace": "1"})
+    wait = Histogram("wait", "W", registry=done.registry, buckets=(5, 10, 40))
+    for value in (3, 7, 30):
+        wait.observe(value)
+    done.meter.create_counter("jobs").add(5, {"k": "a"})
+    done.meter.create_histogram("wait").record(7)
+    for accept, parse in ((None, parse_text), (OPENMETRICS, parse_openmetrics)):
+        parsed = parse(done.reader.render(accept)[1])
+        assert samples(parsed["jobs"])["jobs_total", (("k", "a"),)] == 7
+        shown = {
+            (name, *dict(labels).values()): value
+            for (name, labels), value in samples(parsed["wait"]).items()
+        }
+        shown.pop(("wait_created",), None)
+        assert shown == {
+            ("wait_bucket", "5.0"): 1,
+            ("wait_bucket", "10.0"): 3,
+            ("wait_bucket", "+Inf"): 4,
+            ("wait_count",): 4,
+            ("wait_sum",): 47,
+        }
+    assert parsed["jobs"].samples[0].exemplar is not None
+
+
+def test_foreign_families_of_one_name_are_one_family(setup: Callable[..., Setup]) -> None:
+    """Custom collectors that share a name, or whose names become one, all show their samples."""
+    done = setup()
+    for name, labels in (("a_b", {"k": "1"}), ("a.b", {"k": "2"}), ("a_b", {"k": "3"})):
+        done.registry.register(_Custom(_metric(name, labels), _metric(f"{name}_c", {}, "counter")))
+    for accept in (None, OPENMETRICS):
+        body = done.reader.render(accept)[1].decode()
+        assert body.count("# TYPE a_b gauge") == 1
+        assert [body.count(f'a_b{{k="{key}"}} 1.5') for key in "123"] == [1, 1, 1]
+    assert done.reader.problems == {}
+
+
+def test_nothing_foreign_takes_a_name_of_the_contract(setup: Callable[..., Setup]) -> None:
+    """A metric of prometheus_client that was registered first neither replaces nor adds to it."""
+    registry = CollectorRegistry()
+    Counter("jobs", "Theirs.", registry=registry).inc(100)
+    done = setup(registry=registry, verbatim=[("scope", "jobs_total")])
+    done.meter.create_counter("jobs_total").add(1)
+    shown = parse_text(done.reader.render()[1])
+    assert samples(shown["jobs"])["jobs_total", ()] == 1
+    assert done.reader.problems == {"name_clash": 1}
+
+
+def test_a_second_reader_of_a_provider_doubles_nothing(setup: Callable[..., Setup]) -> None:
+    """Two readers of one provider in one registry show each measurement once."""
+    done = setup(resource={"service.name": "x"})
+    twin = PrometheusMetricReader(registry=done.registry, scope_info_enabled=False)
+    done.provider.add_metric_reader(twin)
+    done.meter.create_counter("jobs").add(3)
+    try:
+        shown = parse_text(done.reader.render()[1])
+        assert samples(shown["jobs"]) == {("jobs_total", ()): 3}
+        assert done.reader.problems == {}
+    finally:
+        twin.shutdown()
+
+
+def test_two_providers_equal_series_are_added(setup: Callable[..., Setup]) -> None:
+    """What two providers in one registry measure under one name is one family."""
+    first = setup()
+    second = setup(registry=first.registry)
+    for done, value in ((first, 3), (second, 5)):
+        done.meter.create_counter("jobs").add(value)
+        done.meter.create_counter("jobs").add(value, {"only": str(value)})
+    shown = samples(parse_text(first.reader.render()[1])["jobs"])
+    assert shown["jobs_total", ()] == 8
+    assert shown["jobs_total", (("only", "3"),)] == 3
+    assert shown["jobs_total", (("only", "5"),)] == 5
+
+
+@pytest.mark.parametrize("generate", [client_text, client_openmetrics])
+def test_two_readers_have_one_target_info(
+    setup: Callable[..., Setup], generate: Callable[[CollectorRegistry], bytes]
+) -> None:
+    """prometheus_client's own exposition has at most one target_info, that of the first."""
+    first = setup(resource={"service.name": "first"})
+    setup(registry=first.registry, resource={"service.name": "second"})
+    body = generate(first.registry)
+    assert body.count(b'target_info{service_name="') == 1
+    assert b'target_info{service_name="first"} 1.0' in body
+    first.reader.shutdown()
+    assert b'target_info{service_name="second"} 1.0' in generate(first.registry)
+    first.registry.set_target_info({"env": "test"})
+    assert generate(first.registry).count(b"target_info{") == 1
 
 
 def test_two_readers_in_one_registry(setup: Callable[..., Setup]) -> None:
