@@ -130,6 +130,11 @@ class PrometheusMetricReader(OfficialReader):
         """How many distinct problems of each kind kept something out of an exposition."""
         return self._problems.counts
 
+    @property
+    def omissions(self) -> dict[ProblemKind, int]:
+        """How many times something was missing from a scrape that another may have, by kind."""
+        return self._problems.omissions
+
     def render(
         self,
         accept: str | None = None,

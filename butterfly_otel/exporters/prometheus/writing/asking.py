@@ -122,8 +122,8 @@ class _Round:
             self._start()
             while self._left and (now := monotonic()) < deadline:
                 until = deadline
-                if self._queue and not self._starting:
-                    until = min(until, self._newest() + _PATIENCE)
+                if self._queue:
+                    until = min(until, (now if self._starting else self._newest()) + _PATIENCE)
                     if now >= until:
                         self._start()
                         continue
