@@ -29,6 +29,10 @@ _GZIP_LEVEL = 1
 #: The part of the scraper's own timeout that collecting may use up, and its cap in seconds.
 _TIMEOUT_SHARE = 0.9
 _LONGEST_TIMEOUT = 60.0
+#: Less than any scraper waits, and enough to collect what does not hang.
+_SHORTEST_TIMEOUT = 0.1
+#: Methods that other servers know, so that they are known to be wrong here.
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 
 
 class Renderer(Protocol):
@@ -73,10 +77,12 @@ def respond(renderer: Renderer, request: Request) -> Response:
     Metrics are at ``/metrics`` and ``/``, for GET and HEAD. ``name[]`` parameters choose
     families, ``X-Prometheus-Scrape-Timeout-Seconds`` bounds the collection.
     """
+    if request.method not in _METHODS:
+        return refuse("501 Not Implemented", "This method is not known here: use GET or HEAD.")
     if request.path.rstrip("/") not in _PATHS:
-        return _error("404 Not Found", f"There is nothing here; metrics are at {METRICS_PATH}.")
+        return refuse("404 Not Found", f"There is nothing here; metrics are at {METRICS_PATH}.")
     if request.method not in {"GET", "HEAD"}:
-        refusal = _error("405 Method Not Allowed", "Metrics can only be read: use GET or HEAD.")
+        refusal = refuse("405 Method Not Allowed", "Metrics can only be read: use GET or HEAD.")
         return Response(refusal.status, (*refusal.headers, ("Allow", "GET, HEAD")), refusal.body)
     names = parse_qs(request.query).get("name[]")
     try:
@@ -84,10 +90,10 @@ def respond(renderer: Renderer, request: Request) -> Response:
             request.headers.get("accept"), names, timeout=_timeout(request)
         )
     except CollectionError as error:
-        return _error("500 Internal Server Error", str(error))
+        return refuse("500 Internal Server Error", str(error))
     except Exception:
         _logger.exception("The metrics could not be rendered")
-        return _error("500 Internal Server Error", "The metrics could not be rendered.")
+        return refuse("500 Internal Server Error", "The metrics could not be rendered.")
     headers = [("Content-Type", content_type), ("Vary", "Accept, Accept-Encoding")]
     worth = len(body) >= _WORTH_COMPRESSING
     if worth and accepts_gzip(request.headers.get("accept-encoding")):
@@ -131,10 +137,13 @@ def _timeout(request: Request) -> float:
         asked = float(request.headers.get("x-prometheus-scrape-timeout-seconds", ""))
     except ValueError:
         return DEFAULT_TIMEOUT
-    return min(asked * _TIMEOUT_SHARE, _LONGEST_TIMEOUT) if asked > 0 else DEFAULT_TIMEOUT
+    if not asked > 0:
+        return DEFAULT_TIMEOUT
+    return min(max(asked * _TIMEOUT_SHARE, _SHORTEST_TIMEOUT), _LONGEST_TIMEOUT)
 
 
-def _error(status: str, sentence: str) -> Response:
+def refuse(status: str, sentence: str) -> Response:
+    """Return an answer that says why there is no other."""
     body = f"{sentence}\n".encode("utf-8", "replace")
     headers = (("Content-Type", _TEXT), ("Content-Length", str(len(body))))
     return Response(status, headers, body)

@@ -6,13 +6,18 @@ import socket
 from threading import Condition
 from time import monotonic
 
+#: Seconds in which a scraper takes in what it asked for; a slower one may lose its place.
+_PATIENCE = 1.0
+
 
 class Connections:
     """Connections with deadlines, so that no client can hold a thread for ever.
 
-    A connection waits for a request or is being answered. Where there are too many, a new one
-    takes the place of the one that waits the longest: HTTP lets a server end an idle connection
-    at any time (RFC 9112, section 9.5), and so idle clients can't keep a scraper out.
+    A connection waits for a request, or its answer is being made, or sent. Where there are too
+    many, a new one takes the place of the one that waits the longest: HTTP lets a server end an
+    idle connection at any time (RFC 9112, section 9.5), and so idle clients can't keep a scraper
+    out. Nor can those that don't take in their answers: where nobody waits, the place of the one
+    that has been at it the longest is taken, and who has just been answered gives his up.
 
     Args:
         limit: How many may be open at once.
@@ -25,15 +30,24 @@ class Connections:
         self._deadlines: dict[socket.socket, float] = {}
         # In the order in which they began to wait.
         self._waiting: dict[socket.socket, None] = {}
+        # Since when each answer is being sent, in that order.
+        self._sending: dict[socket.socket, float] = {}
+        # Whether somebody found no room since one was last made.
+        self._wanted = False
         self._changed = Condition()
         #: Whether no more requests are to be answered.
         self.closed = False
 
     def add(self, connection: socket.socket, seconds: float) -> bool:
-        """Let a connection wait for so many seconds; False where too many are being answered."""
+        """Let a connection wait for so many seconds; False where too many are being answered.
+
+        To be tried again: room is made as soon as one of these is answered.
+        """
         with self._changed:
             if self.closed or not self._make_room():
+                self._wanted = True
                 return False
+            self._wanted = False
             self._deadlines[connection] = monotonic() + seconds
             self._waiting[connection] = None
             return True
@@ -43,7 +57,9 @@ class Connections:
             return True
         longest = next(iter(self._waiting), None)
         if longest is None:
-            return False
+            longest, since = next(iter(self._sending.items()), (None, 0.0))
+            if longest is None or monotonic() - since < _PATIENCE:
+                return False
         self._forget(longest)
         # Wakes its thread, which ends it.
         _shut(longest, socket.SHUT_RDWR)
@@ -60,11 +76,21 @@ class Connections:
             if self._allow(connection, seconds):
                 self._waiting.pop(connection, None)
 
-    def wait(self, connection: socket.socket, seconds: float) -> None:
-        """Let a connection that was answered wait for so many seconds."""
+    def send(self, connection: socket.socket) -> None:
+        """Begin to send an answer."""
         with self._changed:
-            if self._allow(connection, seconds):
-                self._waiting[connection] = None
+            if connection in self._deadlines:
+                self._sending[connection] = monotonic()
+
+    def wait(self, connection: socket.socket, seconds: float) -> bool:
+        """Let a connection that was answered wait for so many seconds; False where it may not."""
+        with self._changed:
+            self._sending.pop(connection, None)
+            if self._wanted or not self._allow(connection, seconds):
+                self._wanted = False
+                return False
+            self._waiting[connection] = None
+            return True
 
     def _allow(self, connection: socket.socket, seconds: float) -> bool:
         """Let a connection stay open for so long; False where it has made room already."""
@@ -85,6 +111,7 @@ class Connections:
     def _forget(self, connection: socket.socket) -> None:
         self._deadlines.pop(connection, None)
         self._waiting.pop(connection, None)
+        self._sending.pop(connection, None)
 
     def end_overdue(self) -> bool:
         """Interrupt every connection past its deadline; tell whether any is open."""
@@ -114,6 +141,7 @@ class Connections:
             connection.close()
         self._deadlines = {}
         self._waiting = {}
+        self._sending = {}
 
 
 def _shut(connection: socket.socket, how: int) -> None:
