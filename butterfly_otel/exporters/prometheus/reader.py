@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from functools import partial
 from threading import local
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader as OfficialReader
@@ -17,15 +17,17 @@ from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
 from butterfly_otel.exporters.prometheus.model.problems import Problems
+from butterfly_otel.exporters.prometheus.model.text import clean
 from butterfly_otel.exporters.prometheus.serving.negotiate import choose_format
 from butterfly_otel.exporters.prometheus.serving.server import serve
 from butterfly_otel.exporters.prometheus.translating.translate import Translator
 from butterfly_otel.exporters.prometheus.writing import exposition
 from butterfly_otel.exporters.prometheus.writing.asking import Asker
+from butterfly_otel.exporters.prometheus.writing.callbacks import observe
 from butterfly_otel.exporters.prometheus.writing.collector import DEFAULT_TIMEOUT, FamilyCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
@@ -170,6 +172,23 @@ class PrometheusMetricReader(OfficialReader):
         self._server = serve(self, host, port)
         return self._server
 
+    def ask_callbacks(self, instruments: Sequence[Any], timeout: float) -> list[Any]:
+        """Return what the callbacks of our engine's instruments observe within so many seconds.
+
+        An instrument whose callbacks take longer, or end by an exception that isn't one of
+        ``Exception``, is left out, counted, and told once.
+        """
+        return observe(instruments, timeout, self._asker, self._problems)
+
+    def stream_failed(self, name: str, error: Exception) -> None:
+        """Report a stream of our engine's that could not be collected."""
+        self._problems.omit(
+            "broken_metric",
+            clean(name),
+            "Metric %s is not exposed: it could not be collected (%s)",
+            type(error).__name__,
+        )
+
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Do nothing, successfully: what is pulled is always current."""
         return True
@@ -194,9 +213,11 @@ class PrometheusMetricReader(OfficialReader):
     def _measured_by(self) -> object:
         # The provider's consumer of measurements: a provider does not tell its name to readers
         # that are added later.
-        return getattr(self._collect, "__self__", None)
+        return getattr(getattr(self, "_collect", None), "__self__", None)
 
     def _resource(self) -> Resource | None:
+        if self._ended:
+            return None
         # Asked for at each scrape: the provider's resource changes after a fork.
         provider = self._provider()
         return provider_resource(provider) if isinstance(provider, SdkMeterProvider) else None

@@ -189,7 +189,7 @@ class Translator:
             return [], []
 
     def _report_broken(self, name: str, error: Exception) -> None:
-        self._problems.report(
+        self._problems.omit(
             "broken_metric",
             clean(name),
             "Metric %s is not exposed: it could not be translated (%s)",
