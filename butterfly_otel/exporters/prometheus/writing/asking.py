@@ -58,6 +58,13 @@ class Question(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - SystemExit and CancelledError as well
             self.error = error
 
+    def put_here(self) -> None:
+        """Ask somebody who does not hang; what ends the asking thread is not held back."""
+        try:
+            self.answers += self._ask()
+        except Exception as error:  # noqa: BLE001 - told by who asks
+            self.error = error
+
     def give_up(self) -> None:
         """Leave it to whatever it does: what it answers from now on is not looked at."""
         self.late = True
@@ -80,10 +87,16 @@ class Asker:
             questions: What to ask, each of another subject.
             deadline: Until when, on the monotonic clock.
         """
+        self.begin(questions, deadline).finish(deadline)
+
+    def begin(self, questions: Sequence[Question[Any]], deadline: float) -> Round:
+        """Begin to ask; :meth:`Round.finish` waits for the answers."""
         self._give_up_stuck(questions, deadline)
+        if monotonic() >= deadline:
+            for each in questions:
+                each.give_up()
         asked = [each for each in questions if not each.late]
-        if asked:
-            _Round(self._changed, self._stuck, asked).run(deadline)
+        return Round(self._changed, self._stuck, asked)
 
     def _give_up_stuck(self, questions: Sequence[Question[Any]], deadline: float) -> None:
         if not self._stuck:
@@ -102,8 +115,8 @@ class Asker:
         self._stuck = {}
 
 
-class _Round:
-    """Questions asked in turn, by one thread more than are held up."""
+class Round:
+    """Questions that are asked in turn, by one thread more than are held up."""
 
     def __init__(
         self, changed: Condition, stuck: dict[int, object], questions: list[Question[Any]]
@@ -115,11 +128,12 @@ class _Round:
         self._left = len(questions)
         # Whether a thread has been started that has not put a question yet.
         self._starting = False
-
-    def run(self, deadline: float) -> None:
-        """Ask until all have answered or time is up."""
-        with self._changed:
+        if questions:
             self._start()
+
+    def finish(self, deadline: float) -> None:
+        """Wait until all have answered or time is up."""
+        with self._changed:
             while self._left and (now := monotonic()) < deadline:
                 until = deadline
                 if self._queue:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from butterfly_otel.engine.storage import CellMeasurementConsumer
 from butterfly_otel.errors import ButterflyOtelError
 from butterfly_otel.exporters.prometheus.translating.directory import TARGET_INFO
 from butterfly_otel.exporters.prometheus.writing.interop import FamilyMetric
@@ -74,6 +75,10 @@ class FamilyCollector:
     def origin(self) -> object:
         """Return what tells the metrics of one provider from another's."""
         return self._measured_by() or self
+
+    def prompt(self) -> bool:
+        """Tell whether collecting keeps its time by itself: our engine does, the SDK does not."""
+        return isinstance(self._measured_by(), CellMeasurementConsumer)
 
     def collect(self) -> Iterator[Metric]:
         """Yield what prometheus_client's own encoders can show.

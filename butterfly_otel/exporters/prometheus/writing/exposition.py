@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: Seconds, and the part of the time given, in which a collector is to notice by itself that
 #: time is up, and say at what.
 _MARGIN = 0.02
-_MARGIN_SHARE = 0.05
+_MARGIN_SHARE = 0.1
 
 
 def render(
@@ -83,10 +83,16 @@ def _collect(
 ) -> tuple[list[Found], list[CollectionError]]:
     """Return all families, and the errors of meter providers that could not be collected."""
     margin = min(max(_MARGIN, timeout * _MARGIN_SHARE), timeout / 2)
+    deadline = monotonic() + timeout
     questions = [
         _question(collector, form, timeout - margin) for collector in collectors_of(registry)
     ]
-    asker.ask(questions, monotonic() + timeout)
+    prompt = [each for each in questions if _is_prompt(each.subject)]
+    others = asker.begin([each for each in questions if each not in prompt], deadline)
+    for question in prompt:
+        # Without a thread of its own, whose start would be much of what a scrape costs.
+        question.put_here()
+    others.finish(deadline)
     found: list[Found] = []
     errors: list[CollectionError] = []
     target = registry.get_target_info()
@@ -108,6 +114,10 @@ def _collect(
             errors.append(_error(question, timeout))
         _report(question, problems)
     return found, errors
+
+
+def _is_prompt(collector: object) -> bool:
+    return isinstance(collector, FamilyCollector) and collector.prompt()
 
 
 def _question(collector: Collector, form: Format, timeout: float) -> Question[Item]:
