@@ -107,6 +107,28 @@ REJECTED_POINTS_TOTAL = Metric(
     query="sum by (exporter, reason) (increase(butterfly_otel_rejected_points_total[10m]))",
 )
 
+SCRAPE_OMISSIONS_TOTAL = Metric(
+    name="butterfly_otel_scrape_omissions_total",
+    type="counter",
+    instrument="counter",
+    why="Counted once for each metric or collector that a scrape had to leave out.",
+    unit="{omission}",
+    help="Metrics and collectors that were missing from a scrape.",
+    category="telemetry",
+    labels=(
+        closed(
+            "reason",
+            "slow_callback",
+            "failed_callback",
+            "slow_collector",
+            "failed_collector",
+            "broken_metric",
+            help="Why it was missing.",
+        ),
+    ),
+    query="sum by (reason) (increase(butterfly_otel_scrape_omissions_total[10m]))",
+)
+
 _COLLECTOR = Label(
     key="collector", kind="bounded", help="Name of the hardware collector.", budget=50
 )
@@ -235,6 +257,7 @@ METRICS: tuple[Metric, ...] = (
     CALLBACK_ERRORS_TOTAL,
     EXPORTS_TOTAL,
     REJECTED_POINTS_TOTAL,
+    SCRAPE_OMISSIONS_TOTAL,
     COLLECTOR_UP,
     COLLECTOR_AGE_SECONDS,
     COLLECTOR_DURATION_SECONDS,

@@ -103,7 +103,7 @@ def assemble(config: Config) -> Pipeline:
         ours.extend(_push_reader(name, config, own) for name in pushing)
         prometheus = None
         if "prometheus" in config.exporters:
-            prometheus = _prometheus_reader(config)
+            prometheus = _prometheus_reader(config, own)
             ours.append(prometheus)
         provider = _provider(config, streams, (*ours, *config.metric_readers))
     except BaseException:
@@ -156,7 +156,7 @@ def _resource(config: Config) -> Resource:
     return Resource.create(attributes)
 
 
-def _prometheus_reader(config: Config) -> PrometheusMetricReader:
+def _prometheus_reader(config: Config, own: SelfTelemetry) -> PrometheusMetricReader:
     from prometheus_client import REGISTRY  # noqa: PLC0415 - only where pull is configured
 
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader  # noqa: PLC0415
@@ -168,6 +168,9 @@ def _prometheus_reader(config: Config) -> PrometheusMetricReader:
         registry=REGISTRY if config.registry is None else config.registry,
         verbatim=is_ours,
         translation_strategy=settings.translation_strategy,
+        on_omission=lambda reason: own.count(
+            "butterfly_otel_scrape_omissions_total", {"reason": reason}
+        ),
     )
 
 

@@ -127,6 +127,11 @@ TELEMETRY = tuple(
             "sum by (exporter, reason) (increase(butterfly_otel_rejected_points_total[10m]))",
         ),
         (
+            "scrape_omissions_total",
+            "What scrapes have lacked, within ten minutes.",
+            "sum by (reason) (increase(butterfly_otel_scrape_omissions_total[10m]))",
+        ),
+        (
             "collector_up",
             "Collectors whose last round failed.",
             "butterfly_otel_collector_up == 0",

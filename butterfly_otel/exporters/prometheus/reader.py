@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
     from opentelemetry.sdk.resources import Resource
 
-    from butterfly_otel.exporters.prometheus.model.problems import ProblemKind
+    from butterfly_otel.exporters.prometheus.model.problems import Omission, ProblemKind
     from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.exporters.prometheus.translating.directory import Verbatim
     from butterfly_otel.settings.exporters import TranslationStrategy
@@ -65,6 +65,7 @@ class PrometheusMetricReader(OfficialReader):
         translation_strategy: How the other names are translated; one of :data:`STRATEGIES`.
         created: Whether OpenMetrics shows ``_created`` from start timestamps.
         on_problem: Called once for each problem, as in :class:`Problems`.
+        on_omission: Called each time something is missing from a scrape, likewise.
 
     Raises:
         ConfigurationError: When ``translation_strategy`` is unknown.
@@ -88,13 +89,14 @@ class PrometheusMetricReader(OfficialReader):
         translation_strategy: TranslationStrategy = "UnderscoreEscapingWithSuffixes",
         created: bool = False,
         on_problem: Callable[[ProblemKind, str], None] | None = None,
+        on_omission: Callable[[Omission], None] | None = None,
     ) -> None:
         _check_strategy(translation_strategy)
         self._inbox = local()
         self._provider: Callable[[], MeterProvider | None] = lambda: None
         self._server: Server | None = None
         self._ended = False
-        self._problems = Problems(on_problem)
+        self._problems = Problems(on_problem, on_omission)
         self._asker = Asker()
         # The official collector goes into a registry that nobody asks.
         super().__init__(
@@ -133,8 +135,8 @@ class PrometheusMetricReader(OfficialReader):
         return self._problems.counts
 
     @property
-    def omissions(self) -> dict[ProblemKind, int]:
-        """How many times something was missing from a scrape that another may have, by kind."""
+    def omissions(self) -> dict[Omission, int]:
+        """How many times something was missing from a scrape that another may have, by reason."""
         return self._problems.omissions
 
     def render(

@@ -78,6 +78,7 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
     invalid = "butterfly_otel_invalid_measurements_total"
     errors = "butterfly_otel_callback_errors_total"
     rejected = "butterfly_otel_rejected_points_total"
+    missing = "butterfly_otel_scrape_omissions_total"
     return (
         Panel(
             title="Metrics with too many series",
@@ -112,7 +113,8 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
         Panel(
             title="Measurements that were ignored",
             description="Values within an hour that are no number or go the wrong way,"
-            " callbacks that raised, and points that no receiver took.",
+            " callbacks that raised, points that no receiver took, and what scrapes had to leave"
+            " out.",
             unit="none",
             targets=(
                 Target(
@@ -125,6 +127,10 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
                 Target(
                     expr=scope.new("exporter, reason", rejected) + " > 0",
                     legend="by {{exporter}}: {{reason}}",
+                ),
+                Target(
+                    expr=f"sum by (reason) ({scope.hourly(missing)}) > 0",
+                    legend="scrape: {{reason}}",
                 ),
             ),
             width=8,

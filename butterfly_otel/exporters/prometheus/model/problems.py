@@ -29,6 +29,19 @@ ProblemKind = Literal[
     "failed_callback",
 ]
 
+#: Why something is missing from a scrape that another scrape may have.
+Omission = Literal[
+    "slow_callback", "failed_callback", "slow_collector", "failed_collector", "broken_metric"
+]
+#: What each is as a problem.
+_KINDS: dict[Omission, ProblemKind] = {
+    "slow_callback": "slow_callback",
+    "failed_callback": "failed_callback",
+    "slow_collector": "slow_collector",
+    "failed_collector": "foreign_collector",
+    "broken_metric": "broken_metric",
+}
+
 #: Distinct problems remembered; beyond it new ones are counted but no longer logged, so
 #: that names made up at run time can fill neither the log nor the memory.
 _REMEMBERED = 1_000
@@ -40,7 +53,7 @@ class Problems:
     Args:
         on_problem: Called once a problem, with its kind and its subject (the exposed name
             of a metric). It must neither block nor raise.
-        on_omission: Called with the kind each time something is missing from a scrape that
+        on_omission: Called with the reason each time something is missing from a scrape that
             another scrape may have. It must neither block nor raise.
 
     Thread-safe.
@@ -49,11 +62,11 @@ class Problems:
     def __init__(
         self,
         on_problem: Callable[[ProblemKind, str], None] | None = None,
-        on_omission: Callable[[ProblemKind], None] | None = None,
+        on_omission: Callable[[Omission], None] | None = None,
     ) -> None:
         self._on_problem = on_problem
         self._on_omission = on_omission
-        self._omissions: dict[ProblemKind, int] = {}
+        self._omissions: dict[Omission, int] = {}
         self._lock = forks.lock()
         self._seen: set[tuple[str, ...]] = set()
         self._counts: dict[ProblemKind, int] = {}
@@ -64,17 +77,17 @@ class Problems:
         with self._lock:
             return dict(self._counts)
 
-    def omit(self, kind: ProblemKind, subject: str, sentence: str, *details: str) -> None:
+    def omit(self, reason: Omission, subject: str, sentence: str, *details: str) -> None:
         """Count something that a scrape lacks each time, and warn of it as of any problem."""
         with self._lock:
-            self._omissions[kind] = self._omissions.get(kind, 0) + 1
-        self.report(kind, subject, sentence, *details)
+            self._omissions[reason] = self._omissions.get(reason, 0) + 1
+        self.report(_KINDS[reason], subject, sentence, *details)
         if self._on_omission is not None:
-            self._on_omission(kind)
+            self._on_omission(reason)
 
     @property
-    def omissions(self) -> dict[ProblemKind, int]:
-        """How many times something was missing from a scrape, by kind."""
+    def omissions(self) -> dict[Omission, int]:
+        """How many times something was missing from a scrape, by reason."""
         with self._lock:
             return dict(self._omissions)
 

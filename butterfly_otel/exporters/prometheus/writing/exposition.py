@@ -168,7 +168,7 @@ def _report(question: Question[Item], problems: Problems) -> None:
         )
     else:
         problems.omit(
-            "foreign_collector",
+            "failed_collector",
             name,
             "Metrics of the collector %s are not exposed: it raised %s",
             type(question.error).__name__,

@@ -144,7 +144,7 @@ def test_whatever_a_collector_raises_the_page_comes(
     Counter("jobs", "J", registry=done.registry).inc(3)
     for _ in range(2):
         assert {"before", "jobs"} <= set(parse_text(done.reader.render()[1]))
-    assert done.reader.omissions == {"foreign_collector": 2}
+    assert done.reader.omissions == {"failed_collector": 2}
     assert done.reader.problems == {"foreign_collector": 1}
 
 
