@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Meter
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
 
-    from butterfly_otel.catalog.model import Label
+    from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.settings.config import Config, ExporterName
     from butterfly_otel.views.streams import Stream
@@ -81,6 +81,12 @@ class SelfTelemetry:
             if metric.instrument == "counter"
         }
 
+    def begin(self, metric: Metric) -> None:
+        """Let the series of a counter whose labels are all closed begin with zero."""
+        for values in product(*(label.values for label in metric.labels)):
+            labels = dict(zip((label.key for label in metric.labels), values, strict=True))
+            self._counters[metric.name].add(0, labels)
+
     def count(self, name: str, labels: Mapping[str, str], amount: int = 1) -> None:
         """Add to the counter ``name``."""
         counter = self._counters.get(name)
@@ -120,6 +126,8 @@ def assemble(config: Config) -> Pipeline:
     _attach_handles(provider, streams)
     if config.zero_init:
         _start_at_zero(streams, config)
+        if prometheus is not None:
+            own.begin(telemetry.SCRAPE_OMISSIONS_TOTAL)
     return Pipeline(provider, (*ours, *config.metric_readers), prometheus, streams, own)
 
 

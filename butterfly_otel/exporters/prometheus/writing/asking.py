@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 #: Seconds after which others no longer wait for an answer.
 _PATIENCE = 0.1
+#: The part of the time in which who was late before may come to an end, to be asked again.
+_SECOND_CHANCE = 0.1
 
 
 class Question(Generic[T]):
@@ -103,7 +105,7 @@ class Asker:
             return
         subjects = {id(each.subject) for each in questions}
         with self._changed:
-            patience = min(_PATIENCE, deadline - monotonic())
+            patience = (deadline - monotonic()) * _SECOND_CHANCE
             self._changed.wait_for(lambda: subjects.isdisjoint(self._stuck), patience)
             for each in questions:
                 if id(each.subject) in self._stuck:

@@ -75,16 +75,16 @@ class Group:
 def combined(found: Iterable[Found], problems: Problems) -> list[Group]:
     """Return the families of an exposition, no name of which comes twice.
 
-    The contract's come first where names clash; otherwise who was registered first.
+    Where names clash who was registered first has them, and nothing is added to one of the
+    contract's, which nobody else has checked.
     """
     claimed: dict[str, Group] = {}
-    groups: dict[int, Group] = {}
-    listed = list(enumerate(found))
-    for place, each in sorted(listed, key=lambda pair: not _is_exact(pair[1].item)):
+    groups: list[Group] = []
+    for each in found:
         group = _group(each)
         holders = {id(claimed[name]): claimed[name] for name in group.claims & claimed.keys()}
         if not holders:
-            groups[place] = group
+            groups.append(group)
         else:
             [holder, *others] = holders.values()
             if others or not _may_join(group, holder):
@@ -96,11 +96,7 @@ def combined(found: Iterable[Found], problems: Problems) -> list[Group]:
             holder.claims |= group.claims
             group = holder
         claimed.update(dict.fromkeys(group.claims, group))
-    return [groups[place] for place, _ in listed if place in groups]
-
-
-def _is_exact(item: Item) -> bool:
-    return isinstance(item, Family) and item.exact
+    return groups
 
 
 def _group(found: Found) -> Group:

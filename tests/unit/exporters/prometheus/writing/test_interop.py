@@ -253,14 +253,20 @@ def test_foreign_families_of_one_name_are_one_family(setup: Callable[..., Setup]
     assert done.reader.problems == {}
 
 
-def test_nothing_foreign_takes_a_name_of_the_contract(setup: Callable[..., Setup]) -> None:
-    """A metric of prometheus_client that was registered first neither replaces nor adds to it."""
+@pytest.mark.parametrize("first", ["theirs", "ours"])
+def test_nothing_foreign_is_added_to_a_metric_of_the_contract(
+    setup: Callable[..., Setup], first: str
+) -> None:
+    """Where prometheus_client has one of its names, who was registered first keeps it whole."""
     registry = CollectorRegistry()
-    Counter("jobs", "Theirs.", registry=registry).inc(100)
+    if first == "theirs":
+        Counter("jobs", "Theirs.", registry=registry).inc(100)
     done = setup(registry=registry, verbatim=[("scope", "jobs_total")])
+    if first == "ours":
+        Counter("jobs", "Theirs.", registry=registry).inc(100)
     done.meter.create_counter("jobs_total").add(1)
     shown = parse_text(done.reader.render()[1])
-    assert samples(shown["jobs"])["jobs_total", ()] == 1
+    assert samples(shown["jobs"])["jobs_total", ()] == (100 if first == "theirs" else 1)
     assert done.reader.problems == {"name_clash": 1}
 
 
