@@ -130,7 +130,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
                 self._failed(cast("Any", stock)._name, error)  # noqa: SLF001
                 return None
 
-        stock.collect = shielded  # type: ignore[method-assign]
+        cast("Any", stock).collect = shielded
         return stock
 
 

@@ -52,7 +52,7 @@ class _Shown(NamedTuple):
     """What colliding gauges were at the last collection, and which of them was shown."""
 
     values: tuple[float, ...]
-    index: int
+    place: int
 
 
 class Merger:
@@ -116,7 +116,7 @@ class Merger:
         late = [index for index, time in enumerate(times) if time == newest]
         old = before.values
         changed = [index for index in late if index >= len(old) or values[index] != old[index]]
-        index = changed[-1] if changed else before.index
+        index = changed[-1] if changed else before.place
         index = index if index in late else late[-1]
         self._now[key] = _Shown(values, index)
         return index

@@ -103,7 +103,7 @@ def _collect(
     for question in questions:
         collector = question.subject
         ours = isinstance(collector, FamilyCollector)
-        origin = collector.origin() if ours else collector
+        origin = collector.origin() if isinstance(collector, FamilyCollector) else collector
         for answer in question.answers:
             item = _shown(answer, form, problems)
             if item is not None:
