@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.serving.connections import Connections
     from butterfly_otel.exporters.prometheus.serving.head import Head
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("butterfly_otel")
 
 #: Seconds in which an answer must have been made and taken in.
 _ANSWER_TIMEOUT: Final = 90.0
