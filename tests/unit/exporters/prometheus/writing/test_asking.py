@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Seconds that nothing here ever takes.
 LONG = 30.0
 #: A time that is up soon.
-SHORT = 0.3
+SHORT = 1.0
 
 
 class Hanging:
