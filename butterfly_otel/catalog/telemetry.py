@@ -83,6 +83,52 @@ EXPORTS_TOTAL = Metric(
     query='sum by (exporter) (increase(butterfly_otel_exports_total{status="error"}[10m]))',
 )
 
+REJECTED_POINTS_TOTAL = Metric(
+    name="butterfly_otel_rejected_points_total",
+    type="counter",
+    instrument="counter",
+    why="Counted by as many as there are after each export.",
+    unit="{point}",
+    help="Points that a push exporter's receiver did not take and that are not sent again.",
+    category="telemetry",
+    labels=(
+        Label(key="exporter", kind="bounded", help="Name of the exporter.", budget=10),
+        closed(
+            "reason",
+            "partial_success",
+            "refused",
+            "over_limit",
+            help=(
+                "Whether the receiver rejected them of an export that it took, refused deltas"
+                " several times running, or too many were waiting for it."
+            ),
+        ),
+    ),
+    query="sum by (exporter, reason) (increase(butterfly_otel_rejected_points_total[10m]))",
+)
+
+SCRAPE_OMISSIONS_TOTAL = Metric(
+    name="butterfly_otel_scrape_omissions_total",
+    type="counter",
+    instrument="counter",
+    why="Counted once for each metric or collector that a scrape had to leave out.",
+    unit="{omission}",
+    help="Metrics and collectors that were missing from a scrape.",
+    category="telemetry",
+    labels=(
+        closed(
+            "reason",
+            "slow_callback",
+            "failed_callback",
+            "slow_collector",
+            "failed_collector",
+            "broken_metric",
+            help="Why it was missing.",
+        ),
+    ),
+    query="sum by (reason) (increase(butterfly_otel_scrape_omissions_total[10m]))",
+)
+
 _COLLECTOR = Label(
     key="collector", kind="bounded", help="Name of the hardware collector.", budget=50
 )
@@ -210,6 +256,8 @@ METRICS: tuple[Metric, ...] = (
     INVALID_MEASUREMENTS_TOTAL,
     CALLBACK_ERRORS_TOTAL,
     EXPORTS_TOTAL,
+    REJECTED_POINTS_TOTAL,
+    SCRAPE_OMISSIONS_TOTAL,
     COLLECTOR_UP,
     COLLECTOR_AGE_SECONDS,
     COLLECTOR_DURATION_SECONDS,

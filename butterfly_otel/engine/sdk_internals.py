@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
+    from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.resources import Resource
 
 __all__ = [
@@ -89,7 +89,6 @@ __all__ = [
     "hash_attributes",
     "identity",
     "kept_attributes",
-    "provider_readers",
     "provider_resource",
     "remove_from",
     "remove_series",
@@ -113,11 +112,6 @@ def replace_time_ns(time_ns: Callable[[], int]) -> None:
 def provider_resource(provider: MeterProvider) -> Resource:
     """Return the resource of a provider (``MeterProvider._sdk_config.resource``)."""
     return provider._sdk_config.resource
-
-
-def provider_readers(provider: MeterProvider) -> tuple[MetricReader, ...]:
-    """Return the readers of a provider (``MeterProvider._metric_readers``)."""
-    return tuple(provider._metric_readers)
 
 
 def exporter_preferences(exporter: MetricExporter) -> tuple[Any, Any]:

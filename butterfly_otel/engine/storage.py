@@ -16,16 +16,23 @@ from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES
 from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
 from butterfly_otel.engine.streams import CellStream, cell_class
-from butterfly_otel.process import timing
+from butterfly_otel.process import forks, timing
+from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics import ExemplarFilter
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.metrics.view import View
+
+    #: Hears of a stream that could not be collected: its name and what was raised.
+    Failed = Callable[[str, Exception], None]
+    #: What a reader may have: takes observable instruments and seconds, and returns what
+    #: their callbacks observed in that time. Called by one thread at a time.
+    AskCallbacks = Callable[[Sequence[Any], float], Iterable[sdk.Measurement]]
 
 
 class CellReaderStorage(sdk.MetricReaderStorage):
@@ -41,6 +48,9 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         )
         #: Whether the reader can read cells itself and needs no points.
         self.reads_cells: bool = getattr(reader, "reads_cells", False)
+        #: Held while the reader collects: one collection comes after the other.
+        self.collecting = forks.lock()
+        self._failed: Failed = getattr(reader, "stream_failed", _log_failure)
         # Streams that are bound to but have not been measured yet.
         self._prepared: dict[CellInstrument, list[sdk.ViewInstrumentMatch]] = {}
 
@@ -98,7 +108,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         aggregation = cast("Any", stock._aggregation)  # noqa: SLF001
         made = cell_class(aggregation, non_negative=getattr(instrument, "non_negative", False))
         if made is None:
-            return stock
+            return self._shielded(stock)
         if isinstance(instrument, CellInstrument):
             lives = self._time_to_live.get(cast("Any", instrument).name)
             return CellStream(instrument, self, made, lives, **settings)
@@ -107,7 +117,25 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             return ObservedDeltas(instrument=instrument, **settings)
         if issubclass(made, (SumCell, LastValueCell)):
             return ObservedStream(self, made, instrument=instrument, **settings)
+        return self._shielded(stock)
+
+    def _shielded(self, stock: sdk.ViewInstrumentMatch) -> sdk.ViewInstrumentMatch:
+        """Let a stream of the SDK's own that fails be left out, and cost no other."""
+        collect = stock.collect
+
+        def shielded(temporality: AggregationTemporality, start: int) -> Sequence[Any] | None:
+            try:
+                return collect(temporality, start)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong inside the SDK
+                self._failed(cast("Any", stock)._name, error)  # noqa: SLF001
+                return None
+
+        cast("Any", stock).collect = shielded
         return stock
+
+
+def _log_failure(name: str, error: Exception) -> None:
+    log_once(f"the metric {name} could not be collected and is left out", error=error)
 
 
 def _with_cells(by_class: Mapping[type, Any]) -> dict[type, Any]:
@@ -141,6 +169,21 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
 
         # Not by the provider: readers keep this alive, and may outlive that.
         call_in_child(self.restart)
+
+    def collect(self, metric_reader: MetricReader, timeout_millis: float = 10_000) -> Any:  # noqa: ANN401
+        """Return what a reader collects; see the SDK.
+
+        A reader that asks the callbacks itself, in time, holds up nobody meanwhile: not the
+        instruments that are created, nor other readers. Callbacks have to be reentrant anyway.
+        """
+        ask: AskCallbacks | None = getattr(metric_reader, "ask_callbacks", None)
+        if ask is None:
+            return super().collect(metric_reader, timeout_millis)
+        storage = self._reader_storages[metric_reader]
+        with cast("CellReaderStorage", storage).collecting:
+            for measurement in ask(tuple(self._async_instruments), timeout_millis / 1000):
+                storage.consume_measurement(measurement, self.should_sample(measurement))
+            return storage.collect()
 
     def storages(self) -> Collection[CellReaderStorage]:
         """Return the storage of each reader."""

@@ -1,16 +1,18 @@
 """The periodic reader behind every push exporter.
 
 Unlike the SDK's, it survives whatever an export raises, keeps the deadlines it is given even
-when the exporter doesn't, reports failure, and may be shut down twice.
+when the exporter doesn't, reports failure, adds deltas that did not arrive to the next export,
+and may be shut down twice.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from _thread import start_new_thread
 from threading import Condition, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,  # pyright: ignore[reportPrivateUsage] - the SDK's own way
@@ -18,9 +20,12 @@ from opentelemetry.context import (
     detach,
     set_value,
 )
-from opentelemetry.sdk.metrics.export import MetricExportResult, MetricReader
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
 
 from butterfly_otel.engine.sdk_internals import exporter_preferences
+from butterfly_otel.exporters.carrying import Backlog
+from butterfly_otel.exporters.delivery import Delivery, deliver
+from butterfly_otel.exporters.outage import Outage
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
 
     #: Waits for so many seconds; returns whether what was begun succeeded by then.
     Wait = Callable[[float], bool]
+    #: Why points were given up; see ``butterfly_otel_rejected_points_total``.
+    Loss = Literal["partial_success", "refused", "over_limit"]
 
 _logger = logging.getLogger("butterfly_otel")
 
@@ -38,7 +45,9 @@ class PushMetricReader(MetricReader):
     """Collects and exports every ``interval`` seconds, and when flushed.
 
     All exporting happens on one background thread, so exports never run at once, and a
-    caller that flushes waits for no longer than it said. Thread-safe; survives ``fork``.
+    caller that flushes waits for no longer than it said. Thread-safe; survives ``fork``. What
+    could not be exported and is a delta is kept for the next export (``carrying.backlog``
+    says how much of it).
 
     Args:
         exporter: Any SDK exporter; its temporality and aggregation preferences are kept.
@@ -46,10 +55,8 @@ class PushMetricReader(MetricReader):
         address: Where it exports to, for logs; empty where that goes without saying.
         interval: Seconds between exports.
         timeout: Seconds one collection may take.
-        on_export: Called after each export with whether it succeeded.
-
-    Attributes:
-        succeeded: Whether the last flush or shutdown that was waited for did.
+        on_export: Called after each export with whether all of it arrived.
+        on_loss: Called with a number of points that will not be sent again, and why.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class PushMetricReader(MetricReader):
         interval: float,
         timeout: float,
         on_export: Callable[[bool], None] = lambda _succeeded: None,
+        on_loss: Callable[[int, Loss], None] = lambda _points, _reason: None,
     ) -> None:
         temporality, aggregation = exporter_preferences(exporter)
         super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
@@ -70,14 +78,19 @@ class PushMetricReader(MetricReader):
         self._interval = interval
         self._timeout = timeout
         self._on_export = on_export
-        self._failing = False
-        self.succeeded = True
+        self._on_loss = on_loss
+        self._outage = Outage(self._shown)
+        delta = AggregationTemporality.DELTA in (temporality or {}).values()
+        self._backlog = Backlog() if delta else None
+        self._delivery: Delivery | None = None  # what became of the export that is going on
         self._prepare()
         self._thread.start()
         call_in_child(self._restart)
 
     def _restart(self) -> None:
         """Go on in a forked child, unless it was over before."""
+        if self._backlog is not None:
+            self._backlog.clear()
         if not self._stopping:
             self._prepare()
             # Thread.start() waits until it runs. Under gevent that would let the parent's greenlets
@@ -90,6 +103,7 @@ class PushMetricReader(MetricReader):
         self._done = 0  # of these, how many a finished export has served
         self._succeeded = True  # whether the last export did
         self._stopping = False
+        self._collecting = False
         self._ended = False  # whether the last export is over
         self._thread = Thread(target=self._run, name=f"butterfly-otel-{self._name}", daemon=True)
 
@@ -100,6 +114,20 @@ class PushMetricReader(MetricReader):
     def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:  # noqa: ANN401
         """Export what is left and stop, within ``timeout_millis``; harmless when done twice."""
         self.begin_shutdown()(timeout_millis / 1000)
+
+    def collect(self, timeout_millis: float = 10_000) -> None:  # type: ignore[misc]
+        """Export now, as :meth:`force_flush` does: the exporter is not called by two threads.
+
+        After :meth:`shutdown` nothing is exported.
+        """
+        if threading.current_thread() is not self._thread:
+            self.force_flush(timeout_millis)
+        elif not self._collecting:  # a callback that collects would do so without end
+            self._collecting = True
+            try:
+                super().collect(timeout_millis)
+            finally:
+                self._collecting = False
 
     def begin_force_flush(self) -> Wait:
         """Begin to export; return what waits for that, as :meth:`force_flush` does.
@@ -116,8 +144,7 @@ class PushMetricReader(MetricReader):
         def wait(seconds: float) -> bool:
             with self._state:
                 served = self._state.wait_for(lambda: self._done >= ticket, seconds)
-                self.succeeded = served and self._succeeded
-                return self.succeeded
+                return served and self._succeeded
 
         return wait
 
@@ -125,15 +152,16 @@ class PushMetricReader(MetricReader):
         """Begin to export what is left and stop; return what waits for that and cleans up."""
         with self._state:
             if self._stopping:
-                return self._wait_for_end
+                return self._wait_for_the_end
             self._stopping = True
             self._state.notify_all()
         began = monotonic()
 
         def wait(seconds: float) -> bool:
             deadline = monotonic() + seconds
-            succeeded = self._wait_for_end(seconds)
+            succeeded = self._wait_for_the_end(seconds)
             if not self._ended:
+                self._succeeded = False
                 _logger.warning(
                     "the last export by %s did not end within %.1f s and was given up",
                     self._shown,
@@ -144,15 +172,19 @@ class PushMetricReader(MetricReader):
             # Also wakes an exporter that sleeps between retries.
             left = max(0.0, deadline - monotonic())
             self._exporter.shutdown(timeout_millis=left * 1000)
-            self.succeeded = succeeded
             return succeeded
 
         return wait
 
-    def _wait_for_end(self, seconds: float) -> bool:
+    def _wait_for_the_end(self, seconds: float) -> bool:
         """Return whether the last export succeeded within so many seconds."""
         with self._state:
             return self._state.wait_for(lambda: self._ended, seconds) and self._succeeded
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all of the last export arrived, in time; True before the first."""
+        return self._succeeded
 
     def _run(self) -> None:
         state, due = self._state, monotonic() + self._interval
@@ -164,7 +196,7 @@ class PushMetricReader(MetricReader):
                 )
                 stopping, asked = self._stopping, self._asked
             try:
-                succeeded = self._export_once()
+                succeeded = self._export_once(flush=asked > self._done)
             except BaseException:
                 # Such as a callback's SystemExit, or what a user's own part of it raises.
                 _logger.exception("exporting metrics by %s failed", self._shown)
@@ -178,15 +210,31 @@ class PushMetricReader(MetricReader):
                 return
             due = max(due + self._interval, monotonic()) if monotonic() >= due else due
 
-    def _export_once(self) -> bool:
-        """Collect and export; return whether that succeeded. Never raises."""
-        self._result: MetricExportResult | None = MetricExportResult.SUCCESS
+    def _export_once(self, *, flush: bool) -> bool:
+        """Collect and export; return whether all of it arrived. Never raises."""
+        self._delivery = None
         try:
             self.collect(timeout_millis=self._timeout * 1000)
-        except BaseException as error:  # noqa: BLE001 - the thread must live on, whatever it is
+            self._deliver_the_rest()
+            flushed = not flush or self._exporter.force_flush(self._timeout * 1000) is not False
+        except BaseException as error:  # noqa: BLE001 - the thread must live on
             return self._note(succeeded=False, reason=repr(error))
-        succeeded = self._result is MetricExportResult.SUCCESS
-        return self._note(succeeded=succeeded, reason="the exporter reported failure")
+        delivery = self._outcome()
+        if delivery.undelivered is not None:
+            return self._note(succeeded=False, reason=delivery.reason)
+        if not flushed:
+            return self._note(succeeded=False, reason="the exporter could not be flushed")
+        return self._note(succeeded=True, complete=delivery.complete)
+
+    def _outcome(self) -> Delivery:
+        """Return what became of the export; where nothing was measured all has arrived."""
+        return self._delivery or Delivery()
+
+    def _deliver_the_rest(self) -> None:
+        """Export what did not arrive before, where nothing new was collected to go with it."""
+        waiting = self._backlog is not None and not self._backlog.is_empty
+        if self._delivery is None and waiting:
+            self._deliver(None, self._timeout * 1000)
 
     def _receive_metrics(
         self,
@@ -194,22 +242,46 @@ class PushMetricReader(MetricReader):
         timeout_millis: float = 10_000,
         **_kwargs: Any,  # noqa: ANN401
     ) -> None:
+        self._deliver(metrics_data, timeout_millis)
+
+    def _deliver(self, data: MetricsData | None, timeout_millis: float) -> None:
+        """Export what was collected, if anything, and what did not arrive before."""
+        backlog = self._backlog
+        whole = data if backlog is None else backlog.with_new(data)
+        if whole is None:
+            return
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003
+        delivery = Delivery(whole, "")
         try:
-            self._result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
+            delivery = self._delivery = deliver(self._exporter, whole, timeout_millis)
         finally:
             detach(token)
+            self._settle(delivery)
 
-    def _note(self, *, succeeded: bool, reason: str) -> bool:
-        self._on_export(succeeded)
-        if not succeeded and not self._failing:
+    def _settle(self, delivery: Delivery) -> None:
+        if delivery.rejected:
+            self._on_loss(delivery.rejected, "partial_success")
+            if delivery.undelivered is None:
+                self._outage.rejected(delivery.rejected, delivery.reason)
+        if self._backlog is None:
+            return
+        refused, beyond = self._backlog.settle(delivery)
+        if refused:
             _logger.warning(
-                "exporting metrics by %s failed: %s; further failures are only counted until"
-                " an export succeeds",
+                "exporting metrics by %s: %d points were given up, because the receiver has"
+                " refused them again and again: %s",
                 self._shown,
-                reason,
+                refused,
+                delivery.reason,
             )
-        elif succeeded and self._failing:
-            _logger.warning("exporting metrics by %s works again", self._shown)
-        self._failing = not succeeded
-        return succeeded
+            self._on_loss(refused, "refused")
+        if beyond:
+            self._on_loss(beyond, "over_limit")
+
+    def _note(self, *, succeeded: bool, complete: bool = True, reason: str = "") -> bool:
+        self._on_export(succeeded and complete)
+        if succeeded:
+            self._outage.succeeded()
+        else:
+            self._outage.failed(reason)
+        return succeeded and complete

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from butterfly_otel.decorators.red import Method, RequestCall
 from butterfly_otel.decorators.red_series import series
-from butterfly_otel.exporters.prometheus.asgi import make_asgi_app, route_path
+from butterfly_otel.exporters.prometheus.serving.asgi import make_asgi_app, route_path
 from butterfly_otel.integrations.http import (
     KEY,
     ClientDisconnect,
@@ -53,7 +53,13 @@ from butterfly_otel.integrations.templates import routes_within
 if TYPE_CHECKING:
     from butterfly_otel.decorators.error_types import Entries, ErrorTypes
     from butterfly_otel.decorators.red import Role
-    from butterfly_otel.exporters.prometheus.asgi import ASGIApp, Message, Receive, Scope, Send
+    from butterfly_otel.exporters.prometheus.serving.asgi import (
+        ASGIApp,
+        Message,
+        Receive,
+        Scope,
+        Send,
+    )
     from butterfly_otel.integrations.methods import RouteMethods
 
 __all__ = ["ButterflyMiddleware", "ClientDisconnect", "fail", "failed_by_status", "metrics_app"]

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
-    from butterfly_otel.exporters.prometheus.asgi import ASGIApp, Message, Receive, Scope, Send
+    from butterfly_otel.exporters.prometheus.serving.asgi import (
+        ASGIApp,
+        Message,
+        Receive,
+        Scope,
+        Send,
+    )
 
 #: Where a scope has the exchange that wants to know.
 EXCHANGE: Final = "butterfly_otel.exchange"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from butterfly_otel.exporters.prometheus.asgi import ASGIApp, Receive, Scope, Send
+    from butterfly_otel.exporters.prometheus.serving.asgi import ASGIApp, Receive, Scope, Send
 
 _logger = logging.getLogger("butterfly_otel")
 #: The function of Starlette and FastAPI that makes middlewares. Where they have another, mistakes

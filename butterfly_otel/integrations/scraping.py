@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.prometheus.collector import CollectionError
+from butterfly_otel.exporters.prometheus.writing.collector import CollectionError
 from butterfly_otel.runtime import lifecycle as runtime
 
 if TYPE_CHECKING:

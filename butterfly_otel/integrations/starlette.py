@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from butterfly_otel.exporters.prometheus.asgi import Receive, Scope, Send
+    from butterfly_otel.exporters.prometheus.serving.asgi import Receive, Scope, Send
 
     #: What both frameworks take: an application to what runs around its serving.
     Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]

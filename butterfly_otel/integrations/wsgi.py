@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from butterfly_otel.decorators.red import Method, RequestCall
 from butterfly_otel.decorators.red_series import series
-from butterfly_otel.exporters.prometheus.app import make_wsgi_app
+from butterfly_otel.exporters.prometheus.serving.app import make_wsgi_app
 from butterfly_otel.integrations.http import (
     KEY,
     ClientDisconnect,

@@ -31,6 +31,8 @@ def rlock() -> Any:  # noqa: ANN401 - threading.RLock is no class
 
 # Kept here, since nothing ever forgets what `os.register_at_fork` was given.
 _methods: list[WeakMethod[Callable[[], None]]] = []
+_before: list[WeakMethod[Callable[[], None]]] = []
+_after: list[WeakMethod[Callable[[], None]]] = []
 _registering = lock()
 
 
@@ -41,19 +43,46 @@ def call_in_child(method: Callable[[], None]) -> None:
         _methods.append(WeakMethod(method))
 
 
-def _after_fork() -> None:
-    for each in _locks:
-        # What the standard library does with its own locks.
-        each._at_fork_reinit()  # noqa: SLF001
-    # Some methods make objects that have methods to be called, too: in their own children.
-    for reference in tuple(_methods):
+def call_around_fork(before: Callable[[], None], after: Callable[[], None]) -> None:
+    """Call bound methods in the parent before and after each fork, while their object lives.
+
+    The application waits meanwhile, so ``before`` has to come back soon.
+    """
+    with _registering:
+        for known, method in ((_before, before), (_after, after)):
+            known[:] = [each for each in known if each() is not None]
+            known.append(WeakMethod(method))
+
+
+def _before_fork() -> None:
+    _call_each(_before)
+
+
+def _after_fork_in_parent() -> None:
+    _call_each(_after)
+
+
+def _call_each(references: list[WeakMethod[Callable[[], None]]]) -> None:
+    for reference in tuple(references):
         method = reference()
         if method is not None:
             try:
                 method()
             except Exception:
-                _logger.exception("%r failed in a forked child", method)
+                _logger.exception("%r failed at a fork", method)
+
+
+def _after_fork() -> None:
+    for each in _locks:
+        # What the standard library does with its own locks.
+        each._at_fork_reinit()  # noqa: SLF001
+    # Some methods make objects that have methods to be called, too: in their own children.
+    _call_each(_methods)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork,
+    )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Meter
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
 
-    from butterfly_otel.catalog.model import Label
+    from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.settings.config import Config, ExporterName
     from butterfly_otel.views.streams import Stream
@@ -81,11 +81,17 @@ class SelfTelemetry:
             if metric.instrument == "counter"
         }
 
-    def count(self, name: str, labels: Mapping[str, str]) -> None:
-        """Add one to the counter ``name``."""
+    def begin(self, metric: Metric) -> None:
+        """Let the series of a counter whose labels are all closed begin with zero."""
+        for values in product(*(label.values for label in metric.labels)):
+            labels = dict(zip((label.key for label in metric.labels), values, strict=True))
+            self._counters[metric.name].add(0, labels)
+
+    def count(self, name: str, labels: Mapping[str, str], amount: int = 1) -> None:
+        """Add to the counter ``name``."""
         counter = self._counters.get(name)
         if counter is not None:
-            counter.add(1, dict(labels))
+            counter.add(amount, dict(labels))
 
 
 def assemble(config: Config) -> Pipeline:
@@ -103,7 +109,7 @@ def assemble(config: Config) -> Pipeline:
         ours.extend(_push_reader(name, config, own) for name in pushing)
         prometheus = None
         if "prometheus" in config.exporters:
-            prometheus = _prometheus_reader(config)
+            prometheus = _prometheus_reader(config, own)
             ours.append(prometheus)
         provider = _provider(config, streams, (*ours, *config.metric_readers))
     except BaseException:
@@ -120,6 +126,8 @@ def assemble(config: Config) -> Pipeline:
     _attach_handles(provider, streams)
     if config.zero_init:
         _start_at_zero(streams, config)
+        if prometheus is not None:
+            own.begin(telemetry.SCRAPE_OMISSIONS_TOTAL)
     return Pipeline(provider, (*ours, *config.metric_readers), prometheus, streams, own)
 
 
@@ -156,7 +164,7 @@ def _resource(config: Config) -> Resource:
     return Resource.create(attributes)
 
 
-def _prometheus_reader(config: Config) -> PrometheusMetricReader:
+def _prometheus_reader(config: Config, own: SelfTelemetry) -> PrometheusMetricReader:
     from prometheus_client import REGISTRY  # noqa: PLC0415 - only where pull is configured
 
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader  # noqa: PLC0415
@@ -168,6 +176,9 @@ def _prometheus_reader(config: Config) -> PrometheusMetricReader:
         registry=REGISTRY if config.registry is None else config.registry,
         verbatim=is_ours,
         translation_strategy=settings.translation_strategy,
+        on_omission=lambda reason: own.count(
+            "butterfly_otel_scrape_omissions_total", {"reason": reason}
+        ),
     )
 
 
@@ -181,6 +192,10 @@ def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> Push
         status = "success" if succeeded else "error"
         own.count("butterfly_otel_exports_total", {"exporter": name, "status": status})
 
+    def count_lost(points: int, reason: str) -> None:
+        labels = {"exporter": name, "reason": reason}
+        own.count("butterfly_otel_rejected_points_total", labels, points)
+
     return PushMetricReader(
         _push_exporter(name, config),
         name=name,
@@ -188,6 +203,7 @@ def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> Push
         interval=config.export_interval,
         timeout=config.export_timeout,
         on_export=count,
+        on_loss=count_lost,
     )
 
 
@@ -196,9 +212,9 @@ def _push_exporter(name: ExporterName, config: Config) -> MetricExporter:
         from butterfly_otel.exporters.otlp import build_otlp_exporter  # noqa: PLC0415
 
         return build_otlp_exporter(config.otlp)
-    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter  # noqa: PLC0415
+    from butterfly_otel.exporters.console import build_console_exporter  # noqa: PLC0415
 
-    return ConsoleMetricExporter()
+    return build_console_exporter()
 
 
 def _guarded_meter(

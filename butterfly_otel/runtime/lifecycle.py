@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from butterfly_otel.collectors import Source
     from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
-    from butterfly_otel.exporters.prometheus.server import Server
+    from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.kinds import Others
 
@@ -249,7 +249,7 @@ def shutdown(timeout: float = 10.0) -> bool:
 def _serve(config: Config, pipeline: Pipeline) -> Server | None:
     if pipeline.prometheus is None or not config.prometheus.server:
         return None
-    from butterfly_otel.exporters.prometheus.server import serve  # noqa: PLC0415
+    from butterfly_otel.exporters.prometheus.serving.server import serve  # noqa: PLC0415
 
     host, port = config.prometheus.host, config.prometheus.port
     try:

@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 
+from prometheus_client import CollectorRegistry, Metric
+
 import butterfly_otel
 from butterfly_otel import metrics, node_pair
 from butterfly_otel.collectors.source import Reading
@@ -39,13 +41,25 @@ class Broken:
         """Give nothing back."""
 
 
+class Raising:
+    """Metrics of prometheus_client's that can't be collected."""
+
+    def collect(self) -> list[Metric]:
+        """Fail."""
+        raise RuntimeError("it never works")
+
+
 def main(endpoint: str) -> None:
     """Measure what is wrong, and go on until somebody ends the process."""
-    butterfly_otel.configure(
+    registry = CollectorRegistry()
+    registry.register(Raising())
+    runtime = butterfly_otel.configure(
         node_id="troubled",
         node_role="compute",
         service_name="butterfly-troubled",
-        exporter="otlp",
+        exporter="otlp,prometheus",
+        prometheus_port=0,
+        registry=registry,
         otlp_endpoint=endpoint,
         export_interval=1,
         collectors=["cpu", Broken()],
@@ -59,6 +73,8 @@ def main(endpoint: str) -> None:
 
     while not pause.wait(0.5):
         list(stream())
+        assert runtime.prometheus_reader is not None
+        runtime.prometheus_reader.render()
         metrics.tokens_processed_total.add(float("nan"), model="m")
         metrics.tokens_processed_total.add(1, model="x" * 200)
         metrics.cryptographic_failures_total.add(1, operation="verify")

@@ -122,6 +122,16 @@ TELEMETRY = tuple(
             'sum by (exporter) (increase(butterfly_otel_exports_total{status="error"}[10m]))',
         ),
         (
+            "rejected_points_total",
+            "Points that a receiver did not take and that are not sent again, within ten minutes.",
+            "sum by (exporter, reason) (increase(butterfly_otel_rejected_points_total[10m]))",
+        ),
+        (
+            "scrape_omissions_total",
+            "What scrapes have lacked, within ten minutes.",
+            "sum by (reason) (increase(butterfly_otel_scrape_omissions_total[10m]))",
+        ),
+        (
             "collector_up",
             "Collectors whose last round failed.",
             "butterfly_otel_collector_up == 0",

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogram, Gauge, Histogram, Sum
 
+from butterfly_otel.exporters.extremes import without_unset
 from butterfly_otel.exporters.otlp_wire import official
-from butterfly_otel.exporters.otlp_wire.batches import points_of, split
 from butterfly_otel.exporters.otlp_wire.exponential import encode_exponential_histograms
 from butterfly_otel.exporters.otlp_wire.histograms import encode_histograms
 from butterfly_otel.exporters.otlp_wire.numbers import encode_gauges, encode_sums
 from butterfly_otel.exporters.otlp_wire.wire import delimited, message, text, varint
+from butterfly_otel.exporters.parts import points_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +58,12 @@ class Batch(NamedTuple):
     Attributes:
         body: Its bytes.
         points: How many points it has.
+        data: What it was made of.
     """
 
     body: bytes
     points: int
+    data: MetricsData
 
 
 class MetricsEncoder:
@@ -92,7 +95,7 @@ class MetricsEncoder:
         # What needs no splitting is left as it is.
         parts = [data] if most is None or points <= most else [*split(data, most)]
         collection = _Collection(self._kept)
-        batches = [Batch(collection.request(part), points_of(part)) for part in parts]
+        batches = [Batch(collection.request(part), points_of(part), part) for part in parts]
         self._kept = collection.kept
         return batches
 
@@ -170,7 +173,7 @@ class _Collection:
     def _unusual_metric(self, metric: Metric, key: Any) -> list[bytes]:  # noqa: ANN401
         """Return a metric as the official encoder has it; nothing when it has nothing."""
         try:
-            return [delimited(_METRIC, official.encode_metric(metric))]
+            return [delimited(_METRIC, official.encode_metric(without_unset(metric)))]
         except Exception as error:  # noqa: BLE001 - one metric may not cost all the others
             self.kept["left out", key] = True
             if ("left out", key) not in self._before:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from butterfly_otel.exporters.extremes import are_unset
 from butterfly_otel.exporters.otlp_wire.exemplars import encode_exemplars
 from butterfly_otel.exporters.otlp_wire.series import POINT, START, TIME, Kept, Layout, keep
 from butterfly_otel.exporters.otlp_wire.wire import (
@@ -67,8 +68,7 @@ def _content(point: ExponentialHistogramDataPoint, attributes: bytes, start: byt
         _buckets(_NEGATIVE, point.negative),
         _FLAGS,
         uint32(point.flags),
-        _double(_MIN, point.min),
-        _double(_MAX, point.max),
+        *(() if are_unset(point) else (_double(_MIN, point.min), _double(_MAX, point.max))),
         encode_exemplars(point.exemplars, _EXEMPLARS),
     ]
     return b"".join(fields)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import repeat, starmap
+from math import inf
 from operator import attrgetter
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
+from butterfly_otel.exporters.extremes import are_unset
 from butterfly_otel.exporters.otlp_wire.series import (
     START,
     Kept,
@@ -51,7 +53,7 @@ def encode_histograms(
     """
     try:
         return _encode(points, kept)
-    except _UnevenError:  # no SDK makes such points
+    except _UnevenError:  # no SDK makes such points, of one metric
         return b"".join([_encode([each], None)[0] for each in points]), None
 
 
@@ -81,8 +83,15 @@ def _encode(points: Sequence[HistogramDataPoint], kept: Kept | None) -> tuple[by
 def _optional(points: Sequence[HistogramDataPoint]) -> list[list[bytes]]:
     """Return those of the optional fields that the points have."""
     found: list[list[bytes]] = []
-    for name, tag in _OPTIONAL:
-        values = [*map(attrgetter(name), points)]
+    columns = {name: [*map(attrgetter(name), points)] for name, _ in _OPTIONAL}
+    optional: tuple[tuple[str, int], ...] = _OPTIONAL
+    if inf in columns["min"]:
+        # Nearly always none of a metric's points has a minimum then.
+        if len({are_unset(point) for point in points}) > 1:
+            raise _UnevenError
+        optional = _OPTIONAL[:1] if are_unset(points[0]) else _OPTIONAL
+    for name, tag in optional:
+        values = columns[name]
         missing = values.count(None)
         if 0 < missing < len(values):
             raise _UnevenError

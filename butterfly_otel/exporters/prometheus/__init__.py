@@ -9,25 +9,25 @@
     provider = MeterProvider(metric_readers=[reader])
     server = reader.start_server("localhost", 9464)
 
-:mod:`.names` and :mod:`.labels` translate, :mod:`.translate` makes families of them,
-:mod:`.encode` writes those, :mod:`.negotiate` chooses the format, :mod:`.reader` ties it to
-a meter provider, and :mod:`.app`, :mod:`.asgi` and :mod:`.server` serve it.
+:mod:`.model` has names, labels and families, :mod:`.translating` makes families of what was
+collected, :mod:`.writing` writes a registry as a page, :mod:`.serving` chooses the format and
+answers requests, and :mod:`.reader` ties it to a meter provider.
 
-A spelling is changed in the first three, how pages are served in the last three. May import:
+A spelling is changed in the first two, how pages are served in the last two. May import:
 ``settings``, ``engine``, ``process``, ``errors``.
 """
 
 from __future__ import annotations
 
-from butterfly_otel.exporters.prometheus.app import make_wsgi_app
-from butterfly_otel.exporters.prometheus.asgi import make_asgi_app
-from butterfly_otel.exporters.prometheus.collector import CollectionError
-from butterfly_otel.exporters.prometheus.names import STRATEGIES
+from butterfly_otel.exporters.prometheus.model.names import STRATEGIES
 from butterfly_otel.exporters.prometheus.reader import (
     AutoPrometheusMetricReader,
     PrometheusMetricReader,
 )
-from butterfly_otel.exporters.prometheus.server import Server, serve
+from butterfly_otel.exporters.prometheus.serving.app import make_wsgi_app
+from butterfly_otel.exporters.prometheus.serving.asgi import make_asgi_app
+from butterfly_otel.exporters.prometheus.serving.server import Server, serve
+from butterfly_otel.exporters.prometheus.writing.collector import CollectionError
 from butterfly_otel.settings.exporters import TranslationStrategy
 
 __all__ = [

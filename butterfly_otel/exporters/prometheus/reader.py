@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from functools import partial
 from threading import local
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader as OfficialReader
@@ -15,23 +15,27 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.exporters.prometheus import exposition
-from butterfly_otel.exporters.prometheus.collector import DEFAULT_TIMEOUT, FamilyCollector
-from butterfly_otel.exporters.prometheus.names import STRATEGIES, Naming
-from butterfly_otel.exporters.prometheus.negotiate import choose_format
-from butterfly_otel.exporters.prometheus.problems import Problems
-from butterfly_otel.exporters.prometheus.translate import Translator
+from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
+from butterfly_otel.exporters.prometheus.model.problems import Problems
+from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.serving.negotiate import choose_format
+from butterfly_otel.exporters.prometheus.serving.server import serve
+from butterfly_otel.exporters.prometheus.translating.translate import Translator
+from butterfly_otel.exporters.prometheus.writing import exposition
+from butterfly_otel.exporters.prometheus.writing.asking import Asker
+from butterfly_otel.exporters.prometheus.writing.callbacks import observe
+from butterfly_otel.exporters.prometheus.writing.collector import DEFAULT_TIMEOUT, FamilyCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
     from opentelemetry.sdk.resources import Resource
 
-    from butterfly_otel.exporters.prometheus.directory import Verbatim
-    from butterfly_otel.exporters.prometheus.problems import ProblemKind
-    from butterfly_otel.exporters.prometheus.server import Server
+    from butterfly_otel.exporters.prometheus.model.problems import Omission, ProblemKind
+    from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.exporters.prometheus.translating.directory import Verbatim
     from butterfly_otel.settings.exporters import TranslationStrategy
 
 #: The specification's default address ("Metrics Exporter - Prometheus", "Configuration").
@@ -61,6 +65,7 @@ class PrometheusMetricReader(OfficialReader):
         translation_strategy: How the other names are translated; one of :data:`STRATEGIES`.
         created: Whether OpenMetrics shows ``_created`` from start timestamps.
         on_problem: Called once for each problem, as in :class:`Problems`.
+        on_omission: Called each time something is missing from a scrape, likewise.
 
     Raises:
         ConfigurationError: When ``translation_strategy`` is unknown.
@@ -84,13 +89,15 @@ class PrometheusMetricReader(OfficialReader):
         translation_strategy: TranslationStrategy = "UnderscoreEscapingWithSuffixes",
         created: bool = False,
         on_problem: Callable[[ProblemKind, str], None] | None = None,
+        on_omission: Callable[[Omission], None] | None = None,
     ) -> None:
         _check_strategy(translation_strategy)
         self._inbox = local()
         self._provider: Callable[[], MeterProvider | None] = lambda: None
         self._server: Server | None = None
         self._ended = False
-        self._problems = Problems(on_problem)
+        self._problems = Problems(on_problem, on_omission)
+        self._asker = Asker()
         # The official collector goes into a registry that nobody asks.
         super().__init__(
             disable_target_info=disable_target_info,
@@ -113,9 +120,11 @@ class PrometheusMetricReader(OfficialReader):
         )
         self._families = FamilyCollector(
             self._gather,
+            self._measured_by,
             self._resource,
-            lambda utf8: make(replace(naming, utf8=utf8)),
-            utf8=not naming.escapes,
+            lambda escaping: make(replace(naming, escaping=escaping)),
+            registry=registry,
+            escapings=not naming.escapes,
         )
         self._registry = registry
         registry.register(self._families)
@@ -124,6 +133,11 @@ class PrometheusMetricReader(OfficialReader):
     def problems(self) -> dict[ProblemKind, int]:
         """How many distinct problems of each kind kept something out of an exposition."""
         return self._problems.counts
+
+    @property
+    def omissions(self) -> dict[Omission, int]:
+        """How many times something was missing from a scrape that another may have, by reason."""
+        return self._problems.omissions
 
     def render(
         self,
@@ -143,7 +157,12 @@ class PrometheusMetricReader(OfficialReader):
             CollectionError: When OpenTelemetry metrics could not be collected.
         """
         return exposition.render(
-            self._registry, choose_format(accept), self._problems, names=names, timeout=timeout
+            self._registry,
+            choose_format(accept),
+            self._problems,
+            self._asker,
+            names=names,
+            timeout=timeout,
         )
 
     def start_server(self, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Server:
@@ -152,10 +171,25 @@ class PrometheusMetricReader(OfficialReader):
         Raises:
             OSError: When the address can't be had.
         """
-        from butterfly_otel.exporters.prometheus.server import serve  # noqa: PLC0415 - cycle
-
         self._server = serve(self, host, port)
         return self._server
+
+    def ask_callbacks(self, instruments: Sequence[Any], timeout: float) -> list[Any]:
+        """Return what the callbacks of our engine's instruments observe within so many seconds.
+
+        An instrument whose callbacks take longer, or end by an exception that isn't one of
+        ``Exception``, is left out, counted, and told once.
+        """
+        return observe(instruments, timeout, self._asker, self._problems)
+
+    def stream_failed(self, name: str, error: Exception) -> None:
+        """Report a stream of our engine's that could not be collected."""
+        self._problems.omit(
+            "broken_metric",
+            clean(name),
+            "Metric %s is not exposed: it could not be collected (%s)",
+            type(error).__name__,
+        )
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Do nothing, successfully: what is pulled is always current."""
@@ -178,7 +212,14 @@ class PrometheusMetricReader(OfficialReader):
         super()._set_meter_provider(meter_provider)
         self._provider = ref(meter_provider)
 
+    def _measured_by(self) -> object:
+        # The provider's consumer of measurements: a provider does not tell its name to readers
+        # that are added later.
+        return getattr(getattr(self, "_collect", None), "__self__", None)
+
     def _resource(self) -> Resource | None:
+        if self._ended:
+            return None
         # Asked for at each scrape: the provider's resource changes after a fork.
         provider = self._provider()
         return provider_resource(provider) if isinstance(provider, SdkMeterProvider) else None

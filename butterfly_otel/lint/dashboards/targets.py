@@ -35,6 +35,7 @@ BARE: Mapping[str, str] = MappingProxyType(
         "butterfly_otel_label_violations_total": _BORN,
         "butterfly_otel_invalid_measurements_total": _BORN,
         "butterfly_otel_callback_errors_total": _BORN,
+        "butterfly_otel_rejected_points_total": _BORN,
     }
 )
 

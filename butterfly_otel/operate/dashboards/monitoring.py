@@ -77,6 +77,8 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
     violations = "butterfly_otel_label_violations_total"
     invalid = "butterfly_otel_invalid_measurements_total"
     errors = "butterfly_otel_callback_errors_total"
+    rejected = "butterfly_otel_rejected_points_total"
+    missing = "butterfly_otel_scrape_omissions_total"
     return (
         Panel(
             title="Metrics with too many series",
@@ -110,8 +112,9 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
         ),
         Panel(
             title="Measurements that were ignored",
-            description="Values within an hour that are no number or go the wrong way, and"
-            " callbacks that raised.",
+            description="Values within an hour that are no number or go the wrong way,"
+            " callbacks that raised, points that no receiver took, and what scrapes had to leave"
+            " out.",
             unit="none",
             targets=(
                 Target(
@@ -120,6 +123,14 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
                 ),
                 Target(
                     expr=scope.new("metric", errors) + " > 0", legend="{{metric}}: callback raised"
+                ),
+                Target(
+                    expr=scope.new("exporter, reason", rejected) + " > 0",
+                    legend="by {{exporter}}: {{reason}}",
+                ),
+                Target(
+                    expr=f"sum by (reason) ({scope.hourly(missing)}) > 0",
+                    legend="scrape: {{reason}}",
                 ),
             ),
             width=8,

@@ -35,7 +35,7 @@ from butterfly_otel.engine import MeterProvider as OurMeterProvider
 from butterfly_otel.exporters.otlp import temporalities
 from butterfly_otel.exporters.otlp_wire import MetricsEncoder
 from butterfly_otel.exporters.otlp_wire import official as theirs
-from butterfly_otel.exporters.otlp_wire.batches import points_of
+from butterfly_otel.exporters.parts import points_of
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
 from tests.unit.exporters.otlp.readers import Keeping
 from tests.unit.exporters.otlp.strategies import collections

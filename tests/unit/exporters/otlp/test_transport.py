@@ -10,8 +10,8 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -37,10 +37,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 
-from butterfly_otel.exporters import inherited, otlp_batches
-from butterfly_otel.exporters.otlp_grpc import GrpcExporter
-from butterfly_otel.exporters.otlp_http import EncodedRequest, HttpExporter
-from butterfly_otel.exporters.otlp_wire import Batch, MetricsEncoder
+from butterfly_otel.exporters.otlp import exporter as exporting
+from butterfly_otel.exporters.otlp.answers import Answer
+from butterfly_otel.exporters.otlp.grpc_exporter import GrpcExporter
+from butterfly_otel.exporters.otlp.http_exporter import HttpExporter
 from tests.collected import points
 from tests.unit.engine.test_fork import in_child
 from tests.unit.exporters.otlp.messages import canonical, official, parsed
@@ -61,6 +61,7 @@ class HttpReceiver:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.taken: list[bytes] = []
         self.clients: list[tuple[str, int]] = []
         receiver = self
 
@@ -75,6 +76,8 @@ class HttpReceiver:
                 receiver.clients.append(self.client_address)
                 receiver.requests.append(({k.lower(): v for k, v in self.headers.items()}, body))
                 status, headers, content = (receiver.answers or [(200, {}, b"")]).pop(0)
+                if status == HTTPStatus.OK:
+                    receiver.taken.append(body)
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(content))}.items():
                     self.send_header(name, value)
@@ -102,6 +105,7 @@ class GrpcReceiver(MetricsServiceServicer):
     def __init__(self) -> None:
         self.answer = ExportMetricsServiceResponse()
         self.failures: list[grpc.StatusCode] = []
+        self.first: Callable[[], object] = lambda: None
         self.requests: list[tuple[dict[str, str | bytes], bytes]] = []
         self._pool = ThreadPoolExecutor(2)
         self.server = grpc.server(self._pool)
@@ -111,6 +115,7 @@ class GrpcReceiver(MetricsServiceServicer):
 
     def Export(self, request: Any, context: Any) -> ExportMetricsServiceResponse:  # noqa: N802
         """Fail or answer; a client that retries is to do so at once."""
+        self.first()
         metadata = {each.key: each.value for each in context.invocation_metadata()}
         self.requests.append((metadata, request.SerializeToString(deterministic=True)))
         if self.failures:
@@ -228,12 +233,12 @@ def test_batches_are_not_sent_where_nobody_is(
 ) -> None:
     """Once failures have taken as long as an export may, the other batches are given up."""
     now, sent = [0.0], []
-    monkeypatch.setattr(otlp_batches, "monotonic", lambda: now[0])
+    monkeypatch.setattr(exporting, "monotonic", lambda: now[0])
 
-    def send(_subject: Any, batch: Any) -> MetricExportResult:
+    def send(_subject: Any, batch: Any) -> Answer:
         sent.append(batch.points)
         now[0] += 1.5
-        return FAILURE
+        return Answer(delivered=False)
 
     monkeypatch.setattr(ours, "_send", send)
     nowhere: Any = SimpleNamespace(endpoint="http://127.0.0.1:1")
@@ -289,60 +294,6 @@ def test_http_shares_no_connection_with_a_child(
     parents, again, childs = http.clients
     assert again == parents
     assert childs != parents
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.parametrize("by", ["itself", "a proxy"])
-def test_http_leaves_a_child_no_descriptor_of_its_parents(
-    by: str, http: HttpReceiver, started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A daemon closes them all and opens others; what ends later must not close those."""
-    exporter = started(HttpExporter, http)
-    if by == "a proxy":
-        monkeypatch.setenv("http_proxy", http.endpoint.removesuffix("/v1/metrics"))
-        exporter._endpoint = "http://collector.invalid/v1/metrics"
-    assert exporter.export(DATA) is SUCCESS
-    adapters = list(exporter._own_session.adapters.values())
-    [number] = [each.sock.fileno() for adapter in adapters for each in inherited._idle(adapter)]
-
-    def child() -> tuple[bool, bool]:
-        try:
-            os.fstat(number)
-        except OSError:
-            gone = True
-        else:
-            gone = False
-        with Path(os.devnull).open() as other:
-            os.dup2(other.fileno(), number)
-            for adapter in adapters:
-                adapter.close()
-            return gone, os.fstat(number) is not None
-
-    assert in_child(child) == (True, True)
-    # The parent's connection is as it was.
-    assert exporter.export(DATA) is SUCCESS
-    first, second = http.clients
-    assert first == second
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_http_survives_a_pool_of_another_make(
-    http: HttpReceiver, started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where a name that we look for is gone, connections are kept as they are."""
-    exporter = started(HttpExporter, http)
-    assert exporter.export(DATA) is SUCCESS
-    for adapter in exporter._own_session.adapters.values():
-        monkeypatch.setattr(adapter.poolmanager.pools, "_container", {"key": object()})
-        monkeypatch.setattr(adapter, "proxy_manager", {"proxy": object()})
-    assert in_child(lambda: exporter.export(DATA) is SUCCESS)
-    monkeypatch.undo()
-
-
-def test_an_encoded_request_is_a_message_to_whoever_asks() -> None:
-    """What a later exporter may ask the message for is answered by the real one."""
-    request = EncodedRequest(Batch(MetricsEncoder().encode(DATA), 3))
-    assert request.ByteSize() == len(request.SerializeToString())
 
 
 @grpc_exporters

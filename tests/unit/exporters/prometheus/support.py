@@ -25,8 +25,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text_families
 
-from butterfly_otel.exporters.prometheus.conflicts import openmetrics_names
-from butterfly_otel.exporters.prometheus.encode import openmetrics_lines, text_lines
+from butterfly_otel.exporters.prometheus.translating.conflicts import openmetrics_names
+from butterfly_otel.exporters.prometheus.writing.encode import openmetrics_lines, text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import Exemplar
     from prometheus_client import Metric as ClientMetric
 
-    from butterfly_otel.exporters.prometheus.families import Family
+    from butterfly_otel.exporters.prometheus.model.families import Family
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+OPENMETRICS_0_0_1 = "application/openmetrics-text;version=0.0.1"
 OPENMETRICS_UTF8 = f"{OPENMETRICS};escaping=allow-utf-8"
 SCOPE = InstrumentationScope("scope")
 START = 1_700_000_000_000_000_000

@@ -12,8 +12,9 @@ from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from butterfly_otel.exporters.prometheus.names import STRATEGIES, Naming
-from butterfly_otel.exporters.prometheus.translate import Translator
+from butterfly_otel.exporters.prometheus.model.escaping import ESCAPINGS, Escaping
+from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
+from butterfly_otel.exporters.prometheus.translating.translate import Translator
 from tests.unit.exporters.prometheus.support import (
     collected,
     counter,
@@ -110,19 +111,19 @@ def _quiet() -> Iterator[None]:
     st.lists(_collections(), min_size=1, max_size=2),
     st.sampled_from(STRATEGIES),
     st.booleans(),
-    st.booleans(),
+    st.sampled_from(ESCAPINGS),
     st.booleans(),
 )
 def test_any_collection_gives_valid_expositions(
     collections: list[MetricsData],
     strategy: Any,
     scope_labels: bool,  # noqa: FBT001 - drawn
-    utf8: bool,  # noqa: FBT001 - drawn
+    escaping: Escaping,
     verbatim: bool,  # noqa: FBT001 - drawn
 ) -> None:
     """Both formats parse; no series, no TYPE, HELP or UNIT line comes twice."""
     translator = Translator(
-        Naming(strategy, utf8=utf8),
+        Naming(strategy, escaping=escaping),
         scope_labels=scope_labels,
         verbatim=lambda _scope, name: verbatim and len(name) % 2 == 0,
         created=True,

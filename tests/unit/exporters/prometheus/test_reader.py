@@ -25,6 +25,7 @@ from butterfly_otel.exporters.prometheus import (
 )
 from tests.unit.exporters.prometheus.support import (
     OPENMETRICS,
+    OPENMETRICS_0_0_1,
     OPENMETRICS_UTF8,
     parse_openmetrics,
     parse_text,
@@ -245,17 +246,63 @@ def test_exemplars_reach_both_kinds_of_scrapers(setup: Callable[..., Setup]) -> 
             assert b" # {} 1.0 " in done.reader.render(again)[1]
 
 
-def test_content_type_names_the_escaping_only_where_names_are_quoted(
+@pytest.mark.parametrize(
+    ("escaping", "answered", "line"),
+    [
+        ("allow-utf-8", "allow-utf-8", '{"a.b_total","k.x"="v"} 1.0'),
+        ("allow-utf8", "allow-utf-8", '{"a.b_total","k.x"="v"} 1.0'),
+        ("underscores", "underscores", 'a_b_total{k_x="v"} 1.0'),
+        ("dots", "dots", 'a_dot_b__total{k_dot_x="v"} 1.0'),
+        ("values", "values", 'U__a_2e_b__total{U__k_2e_x="v"} 1.0'),
+        ("VALUES", "values", 'U__a_2e_b__total{U__k_2e_x="v"} 1.0'),
+        ("unheard-of", None, 'a_b_total{k_x="v"} 1.0'),
+        (None, None, 'a_b_total{k_x="v"} 1.0'),
+    ],
+)
+@pytest.mark.parametrize("media_type", ["application/openmetrics-text", "text/plain"])
+def test_the_escaping_that_was_asked_for_is_used_and_named(
     setup: Callable[..., Setup],
+    media_type: str,
+    escaping: str | None,
+    answered: str | None,
+    line: str,
 ) -> None:
-    """escaping=allow-utf-8 stands in the Content-Type of bodies with quoted names."""
+    """A scraper gets names in the scheme it asked for, and an answer that says so.
+
+    One that asks for none gets underscores and the Content-Type it has always got.
+    """
+    done = setup(translation_strategy="NoUTF8EscapingWithSuffixes")
+    done.meter.create_counter("a.b").add(1, {"k.x": "v"})
+    accept = f"{media_type};version=1.0.0"
+    wanted = f"{media_type}; version=1.0.0; charset=utf-8"
+    content_type, body = done.reader.render(
+        f"{accept};escaping={escaping};q=0.9,*/*;q=0.1" if escaping else accept
+    )
+    assert content_type == (f"{wanted}; escaping={answered}" if answered else wanted)
+    assert line in body.decode().split("\n")
+
+
+@pytest.mark.parametrize("version", ["text/plain;version=0.0.4", OPENMETRICS_0_0_1, "text/plain"])
+def test_formats_older_than_escaping_are_always_in_underscores(
+    setup: Callable[..., Setup], version: str
+) -> None:
+    """An old format has no schemes, whatever a scraper asks for."""
     done = setup(translation_strategy="NoTranslation")
-    counter = done.meter.create_counter("plain")
-    counter.add(1)
-    assert "escaping" not in done.reader.render(OPENMETRICS_UTF8)[0]
-    counter.add(1, {"dotted.key": "v"})
-    assert "; escaping=allow-utf-8" in done.reader.render(OPENMETRICS_UTF8)[0]
-    assert "escaping" not in done.reader.render(OPENMETRICS)[0]
+    done.meter.create_gauge("a.b").set(1)
+    content_type, body = done.reader.render(f"{version};escaping=values")
+    assert "escaping" not in content_type
+    assert b"\na_b 1.0\n" in body
+
+
+@pytest.mark.parametrize("escaping", ["underscores", "dots", "values", "allow-utf-8"])
+def test_names_that_every_format_can_show_are_the_same_in_every_scheme(
+    setup: Callable[..., Setup], escaping: str
+) -> None:
+    """The contract's names are exact for every scraper, underscores and all."""
+    done = setup(translation_strategy="NoTranslation")
+    done.meter.create_histogram("a_b").record(1, {"from_node": "x"})
+    body = done.reader.render(f"{OPENMETRICS};escaping={escaping}")[1].decode()
+    assert '\na_b_count{from_node="x"} 1.0\n' in body
 
 
 def test_problems_are_counted_and_told(setup: Callable[..., Setup]) -> None:

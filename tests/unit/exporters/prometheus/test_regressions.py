@@ -15,8 +15,10 @@ from opentelemetry.sdk.metrics.view import (
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client.exposition import generate_latest
 
+from butterfly_otel.exporters.prometheus.model.names import STRATEGIES
 from tests.unit.exporters.prometheus.support import (
     OPENMETRICS,
+    OPENMETRICS_UTF8,
     parse_openmetrics,
     parse_text,
     samples,
@@ -115,6 +117,51 @@ def test_a_lone_surrogate_does_not_kill_the_scrape(setup: Callable[..., Setup]) 
     parsed = parse_text(done.reader.render()[1])
     assert parsed["c"].samples[0].labels == {"k_": "v\ufffd"}
     assert parsed["target_info"].samples[0].labels["service_name"] == "x\ufffd"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("accept", [None, OPENMETRICS, OPENMETRICS_UTF8])
+def test_no_nul_gets_into_a_name(
+    setup: Callable[..., Setup], strategy: str, accept: str | None
+) -> None:
+    """A NUL in a key ends Prometheus' parsing there; in a value it does no harm."""
+    done = setup(
+        translation_strategy=strategy,
+        resource={"a\0b": "c"},
+        verbatim=lambda _scope, name: "0" in name,
+        provider={
+            "exemplar_filter": AlwaysOnExemplarFilter(),
+            "views": [
+                View(instrument_name="x", name="y\0z"),
+                View(instrument_name="x0", name="y0\0"),
+                View(instrument_name="d", attribute_keys=set()),
+            ],
+        },
+    )
+    done.meter.create_counter("c").add(1, {"k\0ey": "v\0al"})
+    done.meter.create_counter("d").add(1, {"dropp\0ed": "in an exem\0plar"})
+    done.meter.create_gauge("x").set(1)
+    done.meter.create_gauge("x0").set(1)
+    text = done.reader.render(accept)[1].decode()
+    assert '="v\0al"' in text
+    assert "\0" not in text.replace('="v\0al"', "")
+
+
+def test_an_attribute_does_not_replace_the_scopes_label(setup: Callable[..., Setup]) -> None:
+    """Two keys that are one label are joined, the scope's value first."""
+    done = setup(scope_info_enabled=True)
+    done.meter.create_counter("c").add(1, {"otel_scope_name": "x", "otel.scope.version": "7"})
+    [sample] = parse_text(done.reader.render()[1])["c"].samples
+    assert sample.labels["otel_scope_name"] == "scope;x"
+    assert sample.labels["otel_scope_version"] == "7;"
+
+
+def test_a_gauge_of_unit_1_keeps_its_name(setup: Callable[..., Setup]) -> None:
+    """The unit 1 adds no _ratio, which the specification dropped in 2026."""
+    done = setup()
+    done.meter.create_gauge("replicas", "1").set(3)
+    done.meter.create_observable_gauge("load", [lambda _: [Observation(1)]], "1")
+    assert set(parse_text(done.reader.render()[1])) == {"replicas", "load"}
 
 
 def test_target_info_needs_no_metric(setup: Callable[..., Setup]) -> None:

@@ -1,0 +1,259 @@
+"""Blocks: the lines of a metric of our engine, written straight from its cells.
+
+What never changes about the lines of some hundred series is one %-format, so a scrape reads
+the values and lets Python fill them in. No data point, attribute mapping or series object is
+made. What a block can't show exactly (exemplars, labels whose names or values clash, several
+streams in a family) goes the long way, by :mod:`.streams`.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from butterfly_otel.engine.points import point_of
+from butterfly_otel.engine.sdk_internals import OVERFLOW_KEY
+from butterfly_otel.exporters.prometheus.model.labels import join_labels
+from butterfly_otel.exporters.prometheus.model.series import (
+    Series,
+    histogram_form,
+    label_block,
+    layout_of,
+    sample_head,
+)
+from butterfly_otel.exporters.prometheus.model.text import clean, number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+
+    from butterfly_otel.engine.cells import Cell
+    from butterfly_otel.engine.points import CellPoints, Origin
+    from butterfly_otel.engine.shapes import Shape
+    from butterfly_otel.exporters.prometheus.model.labels import Constants
+    from butterfly_otel.exporters.prometheus.model.names import Naming
+    from butterfly_otel.exporters.prometheus.model.series import Labels
+
+    Point = NumberDataPoint | HistogramDataPoint
+
+#: Series a chunk may have: one call fills it in, during which no other thread can run.
+_CHUNK = 500
+#: From here on numbers are written with an exponent (see ``number_text``).
+_MILLION = 1_000_000
+_ANY, _INTEGER = " %s\n", " %d.0\n"
+
+
+class Chunk:
+    """Some series and the %-format of their lines.
+
+    Attributes:
+        cells: The cells; never changed.
+        form: The format. Of a histogram's lines, with integers for counts and a text for the
+            sum; of numbers, with integers or texts, whichever was needed last.
+    """
+
+    __slots__ = ("cells", "form")
+
+    def __init__(self, cells: list[Any], form: str) -> None:
+        # All of one class, which a type checker can't know.
+        self.cells = cells
+        self.form = form
+
+    def numbers(self) -> str:
+        """Return the lines of counters or gauges."""
+        values = [cell.value for cell in self.cells]
+        kinds = set(map(type, values))
+        form = self.form
+        if kinds == {int} and min(values) > -_MILLION and max(values) < _MILLION:
+            if _ANY in form:
+                self.form = form = form.replace(_ANY, _INTEGER)
+            return form % tuple(values)
+        if _INTEGER in form:
+            self.form = form = form.replace(_INTEGER, _ANY)
+        if kinds == {float} and min(values) > -_MILLION and max(values) < _MILLION:
+            return form % tuple(values)
+        return form % tuple(map(number_text, values))
+
+    def histograms(self) -> str:
+        """Return the lines of histograms."""
+        values: list[Any] = []
+        most = 0
+        for cell in self.cells:
+            # Of one instant: nothing is called here.
+            counts, total = cell.counts[:], cell.total
+            values += accumulate(counts)
+            count = values[-1]
+            most = max(most, count)
+            values += (count, number_text(total))
+        if most < _MILLION:
+            return self.form % tuple(values)
+        texts = (each if type(each) is str else number_text(each) for each in values)
+        return self.form.replace(_INTEGER, _ANY) % tuple(texts)
+
+
+class Block(NamedTuple):
+    """All lines of one family in one scrape; may be written out by several threads.
+
+    Attributes:
+        chunks: The series.
+        histogram: Whether they are histograms.
+        label_names: The names of their labels.
+        series: Makes a series of a cell, for whoever needs it.
+    """
+
+    chunks: tuple[Chunk, ...]
+    histogram: bool
+    label_names: frozenset[str]
+    series: Callable[[Cell], Series]
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of all samples, the same in both formats."""
+        for chunk in self.chunks:
+            yield chunk.histograms() if self.histogram else chunk.numbers()
+
+    def expand(self) -> tuple[list[Series], list[Point]]:
+        """Return series and points instead."""
+        states = [(cell, cell.read()) for chunk in self.chunks for cell in chunk.cells]
+        present = [(cell, state) for cell, state in states if state is not None]
+        points = [point_of(cell, 0, state) for cell, state in present]
+        return [self.series(cell) for cell, _ in present], points
+
+
+class Blocks:
+    """Keeps the chunks of one family between scrapes. Not thread-safe.
+
+    Args:
+        name: The family's name.
+        constants: Labels that all its series have.
+        naming: How labels are named.
+        histogram: Whether it is one of histograms.
+    """
+
+    def __init__(self, name: str, constants: Constants, naming: Naming, *, histogram: bool) -> None:
+        self._name = name
+        self._histogram = histogram
+        self._constants = constants
+        self._naming = naming
+        self._table: Origin | None = None
+        self._shape: Shape | None = None
+        self._epoch = 0
+        self._count = 0
+        self._chunks: list[Chunk] = []
+        self._names: tuple[str, ...] | None = None
+        self._constant = join_labels(constants, {}, naming, histogram=self._histogram)
+        self._unfit = False
+
+    def follow(self, points: CellPoints) -> Block | None:
+        """Return the block of a collection; None where it has to go the long way."""
+        table, cells = points.table, points.cells
+        if table is not self._table or table.shape is not self._shape:
+            self._begin(table, points.epoch)
+        if self._unfit:
+            return None
+        if points.epoch != self._epoch:
+            # That of the collection, not of now: what was removed since is still among these.
+            self._epoch = points.epoch
+            self._drop_dead(cells)
+        if len(cells) > self._count and not self._add(cells[self._count :]):
+            self._unfit, self._chunks = True, []
+            return None
+        names = frozenset(self._names or ())
+        return Block(tuple(self._chunks), self._histogram, names, self._series)
+
+    def _begin(self, table: Origin, epoch: int) -> None:
+        self._table, self._shape, self._epoch = table, table.shape, epoch
+        self._chunks, self._count = [], 0
+        self._names = self._label_names(table.shape)
+        self._unfit = self._names is None or (self._histogram and not _plain_histogram(table))
+
+    def _label_names(self, shape: Shape | None) -> tuple[str, ...] | None:
+        """Return the exposed names of a shape's keys; None where two become one."""
+        if shape is None:
+            return ()
+        sample = join_labels(
+            (), dict.fromkeys(shape.keys, ""), self._naming, histogram=self._histogram
+        )
+        if len(sample) != shape.width or {key for key, _ in self._constants} & set(shape.keys):
+            return None
+        alone = [
+            join_labels((), {key: ""}, self._naming, histogram=self._histogram)[0][0]
+            for key in shape.keys
+        ]
+        return None if {key for key, _ in self._constant} & set(alone) else tuple(alone)
+
+    def _drop_dead(self, cells: Sequence[Cell]) -> None:
+        """Forget series that were removed, and everything where that is not all that happened."""
+        kept: list[Chunk] = []
+        for chunk in self._chunks:
+            alive = [cell for cell in chunk.cells if cell.live]
+            if len(alive) == len(chunk.cells):
+                kept.append(chunk)
+            elif alive:
+                kept.append(self._chunk(alive))
+        known = [cell for chunk in kept for cell in chunk.cells]
+        if known == list(cells[: len(known)]):
+            self._chunks, self._count = kept, len(known)
+        else:
+            self._chunks, self._count = [], 0
+
+    def _add(self, cells: Sequence[Cell]) -> bool:
+        """Take new series in; tell whether a block can show them."""
+        if not all(map(self._fits, cells)):
+            return False
+        waiting = list(cells)
+        if self._chunks and len(self._chunks[-1].cells) < _CHUNK:
+            waiting = [*self._chunks.pop().cells, *waiting]
+        self._chunks += (
+            self._chunk(waiting[at : at + _CHUNK]) for at in range(0, len(waiting), _CHUNK)
+        )
+        self._count += len(cells)
+        return True
+
+    def _fits(self, cell: Cell) -> bool:
+        """Tell whether a cell's labels can't be the same as another's of this family."""
+        shape, key = self._shape, cell.key
+        if shape is not None and shape.owns(key):
+            values = (key,) if shape.width == 1 else key
+            return all(value.isascii() or clean(value) == value for value in values)
+        if key == OVERFLOW_KEY:
+            return "otel_metric_overflow" not in (self._names or ())
+        # There is only one series without attributes.
+        return not cell.labels()
+
+    def _chunk(self, cells: list[Cell]) -> Chunk:
+        return Chunk(cells, "".join(map(self._form, cells)))
+
+    def _form(self, cell: Cell) -> str:
+        """Return the %-format of a cell's lines."""
+        labels = self._labels(cell)
+        block = label_block(labels).replace("%", "%%")
+        name = self._name.replace("%", "%%")
+        if not self._histogram:
+            return f"{sample_head(name, block)}{_ANY}"
+        return histogram_form(name, block, cell.table.bounds, "%d.0")
+
+    def _labels(self, cell: Cell) -> Labels:
+        shape = self._shape
+        names = self._names
+        if shape is None or names is None or not shape.owns(cell.key):
+            return join_labels(
+                self._constants, cell.labels(), self._naming, histogram=self._histogram
+            )
+        values = (cell.key,) if shape.width == 1 else cell.key
+        return tuple(sorted((*self._constant, *zip(names, values, strict=True))))
+
+    def _series(self, cell: Cell) -> Series:
+        return Series(self._name, self._labels(cell), cell.attributes)
+
+
+def _plain_histogram(table: Origin) -> bool:
+    """Tell whether all its buckets are shown, and its sum in either format.
+
+    OpenMetrics has a histogram that may be negative without a sum.
+    """
+    return (
+        table.non_negative
+        and min(table.bounds, default=0) >= 0
+        and layout_of(table.bounds).picks is None
+    )

@@ -1,0 +1,82 @@
+"""Exemplars: the latest one of each counter and each bucket, kept between scrapes.
+
+The SDK empties its reservoirs at each collection, so that of two scrapers only one would
+see an exemplar. Keeping the latest is what Prometheus' own clients do, and what the
+OpenTelemetry specification ("Sums", "Histograms") asks for.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
+
+from butterfly_otel.exporters.prometheus.model.names import escape_label_name
+from butterfly_otel.exporters.prometheus.model.series import (
+    Labels,
+    Series,
+    SeriesExemplar,
+    label_block,
+    layout_of,
+)
+from butterfly_otel.exporters.prometheus.model.text import clean_name, label_text, number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opentelemetry.sdk.metrics import Exemplar
+    from opentelemetry.sdk.metrics.export import NumberDataPoint
+
+#: Characters that all label names and values of an exemplar may have together
+#: (OpenMetrics 1.0, "Exemplars").
+MAX_CHARACTERS = 128
+
+
+def keep_exemplars(series: Series, point: NumberDataPoint | HistogramDataPoint) -> None:
+    """Keep the latest of a point's exemplars: of a histogram in the bucket each belongs to."""
+    if isinstance(point, HistogramDataPoint):
+        bounds = layout_of(tuple(point.explicit_bounds)).bounds
+        for exemplar in point.exemplars:
+            _keep(series, bisect_left(bounds, exemplar.value), exemplar)
+    else:
+        for exemplar in point.exemplars:
+            _keep(series, 0, exemplar)
+
+
+def _keep(series: Series, index: int, exemplar: Exemplar) -> None:
+    known = series.exemplars.get(index)
+    if known is None or known.time_unix_nano <= exemplar.time_unix_nano:
+        # A new dict: another thread may be writing out the old one.
+        series.exemplars = {**series.exemplars, index: convert(exemplar)}
+
+
+def convert(exemplar: Exemplar) -> SeriesExemplar:
+    """Return an SDK exemplar as OpenMetrics shows it."""
+    labels = _labels(exemplar)
+    time = exemplar.time_unix_nano
+    text = f" # {{{label_block(labels)}}} {number_text(exemplar.value)}"
+    if time:
+        text += f" {time / 1e9!r}"
+    return SeriesExemplar(labels, exemplar.value, time, text)
+
+
+def _labels(exemplar: Exemplar) -> Labels:
+    labels: dict[str, str] = {}
+    if exemplar.trace_id:
+        labels["trace_id"] = f"{exemplar.trace_id:032x}"
+    if exemplar.span_id:
+        labels["span_id"] = f"{exemplar.span_id:016x}"
+    left = MAX_CHARACTERS - sum(len(key) + len(value) for key, value in labels.items())
+    for key, value in _texts(exemplar.filtered_attributes or {}):
+        left_after = left - len(key) - len(value)
+        if key not in labels and left_after >= 0:
+            labels[key] = value
+            left = left_after
+    return tuple(sorted(labels.items()))
+
+
+def _texts(attributes: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+    for key in sorted(attributes):
+        # Unlike the value of a label, that of an exemplar may have no NUL.
+        yield escape_label_name(clean_name(key)), clean_name(label_text(attributes[key]))
