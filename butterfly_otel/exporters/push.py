@@ -8,8 +8,8 @@ and may be shut down twice.
 from __future__ import annotations
 
 import logging
-import threading
 from _thread import start_new_thread
+from contextvars import ContextVar
 from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     Loss = Literal["partial_success", "refused", "over_limit"]
 
 _logger = logging.getLogger("butterfly_otel")
+#: The reader whose thread this is. Not asked of the thread: gevent, where it replaces them later,
+#: no longer knows those that there were before.
+_exporting: ContextVar[PushMetricReader | None] = ContextVar("exporting", default=None)
 
 
 class PushMetricReader(MetricReader):
@@ -120,7 +123,7 @@ class PushMetricReader(MetricReader):
 
         After :meth:`shutdown` nothing is exported.
         """
-        if threading.current_thread() is not self._thread:
+        if _exporting.get() is not self:
             self.force_flush(timeout_millis)
         elif not self._collecting:  # a callback that collects would do so without end
             self._collecting = True
@@ -187,6 +190,7 @@ class PushMetricReader(MetricReader):
         return self._succeeded
 
     def _run(self) -> None:
+        _exporting.set(self)
         state, due = self._state, monotonic() + self._interval
         while True:
             with state:

@@ -10,7 +10,7 @@ import io
 import os
 import socket
 from contextlib import suppress
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -64,10 +64,12 @@ def _resolve(address: Address, deadline: float) -> list[Any]:
             found.append(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             found.append(error)
+        done.set()
 
-    asking = Thread(target=ask, name="butterfly-otel-resolve", daemon=True)
-    asking.start()
-    asking.join(left(deadline))
+    # Not joined: gevent, where it replaces threads later, does not wake who waits for one.
+    done = Event()
+    Thread(target=ask, name="butterfly-otel-resolve", daemon=True).start()
+    done.wait(left(deadline))
     if not found:
         raise TimeoutError(f"resolving {address[0]} timed out")
     if isinstance(found[0], OSError):
