@@ -6,9 +6,9 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from opentelemetry.sdk.metrics import MetricsTimeoutError
 
+from butterfly_otel.engine import fitness
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES, adopt
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
 
-class GatedMeterProvider(SdkMeterProvider):
+class GatedMeterProvider(sdk.StockMeterProvider):
     """The stock SDK's meter provider, which can put a gate before a meter.
 
     Whoever asks for the meter ``gated`` (any version, schema URL or attributes) gets the
@@ -176,6 +176,9 @@ class MeterProvider(GatedMeterProvider):
     instruments aggregate sums, last values and explicit-bucket histograms in cells; what
     cells can't serve exactly (exponential histograms) goes the SDK's own way. Thread-safe.
 
+    With an SDK that lacks what cells need, which is logged once, calling it returns a
+    :class:`GatedMeterProvider`: the stock SDK measures.
+
     It differs from the SDK where that has defects: flushing and shutting down reach readers
     that were added later, invalid values never raise and are logged once, and a forked child
     starts from zero.
@@ -190,6 +193,13 @@ class MeterProvider(GatedMeterProvider):
             that nobody measures for longer is left out of cumulative collections, and begins
             anew when it is measured again.
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, PYI034, D102 - see above
+        if cls is not _OnTrial and not fitness.fit(_OnTrial):
+            # Not of this class, so that `__init__` is not called.
+            kwargs.pop("time_to_live", None)
+            return GatedMeterProvider(*args, **kwargs)
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -244,8 +254,7 @@ class MeterProvider(GatedMeterProvider):
                 msg = f"the reader {reader!r} is registered with another MeterProvider already"
                 raise ValueError(msg)
             self._all_metric_readers.add(reader)
-        reader._set_collect_callback(self._measurement_consumer.collect)  # type: ignore[arg-type]  # noqa: SLF001
-        reader._set_meter_provider(self)  # noqa: SLF001
+        sdk.attach_reader(reader, self, self._measurement_consumer.collect)
 
     def _set_meter_configurator(self, *, meter_configurator: Any) -> None:  # noqa: ANN401
         super()._set_meter_configurator(meter_configurator=meter_configurator)
@@ -263,3 +272,7 @@ class MeterProvider(GatedMeterProvider):
         for meter in tuple(self._meters.values()):
             if isinstance(meter, CellMeter):
                 meter.restart()
+
+
+class _OnTrial(MeterProvider):
+    """One that is made whether cells can measure with this SDK or not."""

@@ -44,7 +44,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             sdk_config,
             _with_cells(reader._instrument_class_temporality),  # noqa: SLF001
             _with_cells(reader._instrument_class_aggregation),  # noqa: SLF001
-            _with_cells(reader._instrument_class_cardinality_limit),  # noqa: SLF001
+            _with_cells(sdk.limits_by_class(reader)),
         )
         #: Whether the reader can read cells itself and needs no points.
         self.reads_cells: bool = getattr(reader, "reads_cells", False)
