@@ -14,7 +14,10 @@ from prometheus_client import CollectorRegistry
 import butterfly_otel
 from butterfly_otel.runtime.lifecycle import Runtime
 from butterfly_otel.testing.isolation import restored
+from tests import older
 from tests.collected import points
+
+older.teach()
 
 # `HYPOTHESIS_PROFILE=thorough` runs the property tests fifty times as long. None is timed.
 _EVERYDAY = 250

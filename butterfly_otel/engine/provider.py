@@ -155,8 +155,7 @@ class CellMeter(sdk.Meter):
 
     def restart(self) -> None:
         """Renew the locks in a forked child."""
-        self._instrument_registration_lock = Lock()
-        self._instrument_ids_lock = Lock()
+        sdk.renew_locks(self)
         self.creating = Lock()
         for instrument in self.instruments():
             instrument.renew_lock()

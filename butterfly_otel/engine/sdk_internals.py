@@ -117,6 +117,7 @@ __all__ = [
     "SynchronousMeasurementConsumer",
     "UpDownCounter",
     "ViewInstrumentMatch",
+    "collected_resource",
     "exporter_preferences",
     "attach_reader",
     "begin_reader",
@@ -128,12 +129,18 @@ __all__ = [
     "provider_resource",
     "remove_from",
     "remove_series",
+    "renew_locks",
     "replace_time_ns",
     "restart_match",
 ]
 
 _logger = logging.getLogger("butterfly_otel")
 
+_METER_LOCKS = (
+    "_instrument_ids_lock",
+    "_instrument_registration_lock",
+    "_instrument_id_instrument_lock",
+)
 #: What reads the time that is exported; deadlines are read elsewhere.
 _TIMED = ("_view_instrument_match", "instrument", "metric_reader_storage")
 
@@ -150,9 +157,17 @@ def replace_time_ns(time_ns: Callable[[], int]) -> None:
                 module.time_ns = time_ns
 
 
-def provider_resource(provider: MeterProvider) -> Resource | None:
+def provider_resource(provider: object) -> Resource | None:
     """Return the resource of a provider (``MeterProvider._sdk_config.resource``), if it tells."""
     return getattr(getattr(provider, "_sdk_config", None), "resource", None)
+
+
+def collected_resource(collect: object) -> Resource | None:
+    """Return the resource of what a reader collects from, where no provider has introduced itself.
+
+    Before 1.41 none does (``MetricReader._collect`` is a method of what has ``_sdk_config``).
+    """
+    return provider_resource(getattr(collect, "__self__", None))
 
 
 def exporter_preferences(exporter: MetricExporter) -> tuple[Any, Any]:
@@ -192,18 +207,14 @@ def begin_reader(
         component: What the SDK's own metrics, from 1.41 on, call it.
         cardinality_limits: By class of instrument.
     """
-    if not OLDER:
+    if OLDER:
+        from butterfly_otel.engine.older import limit_reader  # noqa: PLC0415 - only there
+
+        MetricReader.__init__(reader)
+        limit_reader(reader, cardinality_limits)
+    else:
         limits: Any = cardinality_limits
         MetricReader.__init__(reader, cardinality_limits=limits)
-    else:
-        MetricReader.__init__(reader)
-        given: Any = reader
-        given._instrument_class_cardinality_limit = {
-            kind: limit
-            for base, limit in (cardinality_limits or {}).items()
-            for kind in given._instrument_class_temporality
-            if issubclass(kind, base)
-        }
     reader._otel_component_type = component
 
 
@@ -254,6 +265,13 @@ def kept_attributes(view: View, attributes: Mapping[str, Any]) -> Mapping[str, A
     if keys is None:
         return attributes
     return {key: value for key, value in attributes.items() if key in keys}
+
+
+def renew_locks(meter: Meter) -> None:
+    """Renew a meter's locks in a forked child; one has another name before 1.40."""
+    for name in _METER_LOCKS:
+        if hasattr(meter, name):
+            setattr(meter, name, Lock())
 
 
 def restart_match(match: Any, now: int, *, forget: bool) -> None:  # noqa: ANN401

@@ -29,7 +29,6 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk import _configuration as stock
-from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
 
 from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.errors import ButterflyOtelError
@@ -38,6 +37,8 @@ from butterfly_otel.runtime.configure import configure
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+#: As the SDK has it, from 1.43 on.
+OTEL_CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
 #: The name of both entry points.
 NAME: Final = "butterfly_otel"
 _CONFIGURATOR: Final = "OTEL_PYTHON_CONFIGURATOR"

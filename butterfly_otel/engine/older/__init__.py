@@ -16,7 +16,7 @@ from butterfly_otel.engine.older.attributes import (
     hash_attributes,
 )
 from butterfly_otel.engine.older.provider import MeterProvider, SynchronousMeasurementConsumer
-from butterfly_otel.engine.older.streams import MetricReaderStorage, ViewInstrumentMatch
+from butterfly_otel.engine.older.streams import MetricReaderStorage, ViewInstrumentMatch, limit_reader
 
 __all__ = [
     "OVERFLOW_ATTRIBUTES",
@@ -27,4 +27,5 @@ __all__ = [
     "SynchronousMeasurementConsumer",
     "ViewInstrumentMatch",
     "hash_attributes",
+    "limit_reader",
 ]

@@ -74,6 +74,9 @@ class MeterProvider(SdkMeterProvider):
                 msg = f"the reader {reader!r} is registered with another MeterProvider already"
                 raise ValueError(msg)
             self.add_metric_reader(reader)
+            known: Any = reader
+            if hasattr(known, "_set_meter_provider"):
+                known._set_meter_provider(self)
         self._metric_readers = metric_readers
         if not hasattr(SdkMeterProvider, "_handle_fork"):
             call_in_child(self._handle_fork)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from math import isfinite
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.metrics import Asynchronous
@@ -34,6 +35,8 @@ _logger = logging.getLogger("butterfly_otel")
 
 #: As of the specification ("Metrics SDK", "Cardinality limits").
 DEFAULT_LIMIT: Final = 2000
+
+_NO_ADVICE: Final = SimpleNamespace(explicit_bucket_boundaries=None)
 
 
 class ViewInstrumentMatch(_view_instrument_match._ViewInstrumentMatch):
@@ -191,6 +194,9 @@ class MetricReaderStorage(metric_reader_storage.MetricReaderStorage):
             yield from matches
 
     def _new_view_instrument_match(self, view: View, instrument: Any) -> Any:  # noqa: ANN401
+        if not hasattr(instrument, "_advisory"):
+            # Before 1.41 a histogram View looks for it in every instrument.
+            instrument._advisory = _NO_ADVICE
         kind = type(instrument)
         limit: int | None = getattr(view, "_aggregation_cardinality_limit", None)
         if limit is None:
@@ -203,3 +209,14 @@ class MetricReaderStorage(metric_reader_storage.MetricReaderStorage):
             self._instrument_class_temporality[kind] is AggregationTemporality.DELTA
             and not isinstance(instrument, Asynchronous),
         )
+
+
+def limit_reader(reader: Any, cardinality_limits: Mapping[Any, int] | None) -> None:  # noqa: ANN401
+    """Let a reader, which takes none, have limits by class of instrument."""
+    kinds = reader._instrument_class_temporality
+    reader._instrument_class_cardinality_limit = dict.fromkeys(kinds, DEFAULT_LIMIT) | {
+        kind: limit
+        for base, limit in (cardinality_limits or {}).items()
+        for kind in kinds
+        if issubclass(kind, base)
+    }

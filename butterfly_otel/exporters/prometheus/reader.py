@@ -13,7 +13,11 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader as Official
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from butterfly_otel.engine.sdk_internals import begin_reader, provider_resource
+from butterfly_otel.engine.sdk_internals import (
+    begin_reader,
+    collected_resource,
+    provider_resource,
+)
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
 from butterfly_otel.exporters.prometheus.model.problems import Problems
@@ -217,7 +221,9 @@ class PrometheusMetricReader(OfficialReader):
             return None
         # Asked for at each scrape: the provider's resource changes after a fork.
         provider = self._provider()
-        return provider_resource(provider) if isinstance(provider, SdkMeterProvider) else None
+        if isinstance(provider, SdkMeterProvider):
+            return provider_resource(provider)
+        return collected_resource(getattr(self, "_collect", None))
 
     def _gather(self, timeout: float) -> MetricsData | None:
         if self._ended or getattr(self, "_collect", True) is None:

@@ -25,9 +25,7 @@ from opentelemetry.sdk.metrics import (
     TraceBasedExemplarFilter,
     UpDownCounter,
 )
-from opentelemetry.sdk.metrics import MeterProvider as StockProvider
 from opentelemetry.sdk.metrics import _Gauge as Gauge
-from opentelemetry.sdk.metrics._internal import _MeterConfig
 from opentelemetry.sdk.metrics._internal.aggregation import _SumAggregation
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import (
@@ -51,6 +49,7 @@ from opentelemetry.trace import (
 from butterfly_otel.engine import MeterProvider
 from tests.collected import points
 from tests.unit.engine.conftest import Clock, facts, silence, standing_clock
+from tests.unit.engine.releases import MeterConfig, StockProvider
 
 KINDS: dict[str, type] = {
     "counter": Counter,
@@ -194,8 +193,11 @@ class Side:
     def enable(self, meters: frozenset[str]) -> None:
         """Disable all meters but these."""
 
-        def configure(scope: InstrumentationScope) -> _MeterConfig:
-            return _MeterConfig(is_enabled=scope.name in meters)
+        if MeterConfig is None:
+            return
+
+        def configure(scope: InstrumentationScope) -> Any:
+            return MeterConfig(is_enabled=scope.name in meters)
 
         self.provider._set_meter_configurator(meter_configurator=configure)
 

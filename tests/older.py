@@ -1,0 +1,41 @@
+"""Lets tests that are written for SDK 1.45.2 run with older releases.
+
+Those differ in what a test says, too: Views and readers take no limits. Here they learn to, by
+what the package itself uses there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.view import View
+
+from butterfly_otel.engine.sdk_names import OLDER
+
+
+def teach() -> None:
+    """Let Views and in-memory readers take limits where the SDK's don't."""
+    if not OLDER:
+        return
+    from butterfly_otel.engine.older import limit_reader
+
+    make_view: Any = View.__init__
+    make_reader: Any = InMemoryMetricReader.__init__
+
+    def view(self: Any, *args: Any, aggregation_cardinality_limit: Any = None, **kw: Any) -> None:
+        make_view(self, *args, **kw)
+        self._aggregation_cardinality_limit = aggregation_cardinality_limit
+
+    def reader(
+        self: Any,
+        preferred_temporality: Any = None,
+        preferred_aggregation: Any = None,
+        cardinality_limits: Mapping[Any, int] | None = None,
+    ) -> None:
+        make_reader(self, preferred_temporality, preferred_aggregation)
+        limit_reader(self, cardinality_limits)
+
+    View.__init__ = view  # type: ignore[method-assign]
+    InMemoryMetricReader.__init__ = reader  # type: ignore[method-assign]
