@@ -18,6 +18,7 @@ from tests import older
 from tests.collected import points
 
 older.teach()
+collect_ignore = older.ignored()
 
 # `HYPOTHESIS_PROFILE=thorough` runs the property tests fifty times as long. None is timed.
 _EVERYDAY = 250

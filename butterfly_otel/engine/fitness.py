@@ -51,8 +51,8 @@ def fit(make: Make) -> bool:
         except Exception as error:  # noqa: BLE001 - another SDK may do anything
             faults = [f"a trial measurement raised {error!r}"]
         else:
-            wrong = {key for key, value in _EXPECTED.items() if found.get(key) != value}
-            faults = [f"a trial measurement of {name} was wrong" for name, _ in sorted(wrong, key=str)]
+            wrong = {key[0] for key, value in _EXPECTED.items() if found.get(key) != value}
+            faults = [f"a trial measurement of {name} was wrong" for name in sorted(wrong)]
     _tell(faults, names)
     return not faults
 
@@ -103,19 +103,19 @@ def _tell(faults: list[str], names: tuple[sdk_names.Name, ...]) -> None:
     parts = {each.without: f"{each.owner}.{each.name}" for each in names if each.without}
     if not faults and not parts:
         return
-    told = "; ".join(
-        (
-            *(faults and ["the stock engine measures, as engine='sdk' does, slower and without"
-            f" time_to_live ({', '.join(faults)})"]),
-            *(f"{without} ({name} is not there)" for without, name in parts.items()),
+    told = [f"{without} ({name} is not there)" for without, name in parts.items()]
+    if faults:
+        told.insert(
+            0,
+            "the stock engine measures, as with engine='sdk', slower and without time_to_live"
+            f" ({', '.join(faults)})",
         )
-    )
     _logger.warning(
         "opentelemetry-sdk %s is not one that butterfly-otel knows: %s. Names, labels and"
         " exposition are exact all the same; install a release of butterfly-otel that knows it,"
         " or an opentelemetry-sdk that this one knows",
         _release(),
-        told,
+        "; ".join(told),
     )
 
 

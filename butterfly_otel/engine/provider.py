@@ -193,7 +193,7 @@ class MeterProvider(GatedMeterProvider):
             anew when it is measured again.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, PYI034, D102 - see above
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, D102 - see above
         if cls is not _OnTrial and not fitness.fit(_OnTrial):
             # Not of this class, so that `__init__` is not called.
             kwargs.pop("time_to_live", None)

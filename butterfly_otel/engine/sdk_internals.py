@@ -15,6 +15,7 @@ from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import context
 from opentelemetry.sdk.metrics import Meter, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.metrics.view import DropAggregation, View
@@ -70,9 +71,7 @@ else:
     UpDownCounter = find(f"{INTERNAL}.instrument", "_UpDownCounter")
     DEFAULT_VIEW = find(f"{INTERNAL}.metric_reader_storage", "_DEFAULT_VIEW")
     DropAggregationState = find(f"{INTERNAL}.aggregation", "_DropAggregation")
-    HistogramAggregation = find(
-        f"{INTERNAL}.aggregation", "_ExplicitBucketHistogramAggregation"
-    )
+    HistogramAggregation = find(f"{INTERNAL}.aggregation", "_ExplicitBucketHistogramAggregation")
     LastValueAggregation = find(f"{INTERNAL}.aggregation", "_LastValueAggregation")
     SumAggregation = find(f"{INTERNAL}.aggregation", "_SumAggregation")
     if OLDER:
@@ -102,6 +101,7 @@ __all__ = [
     "DEFAULT_VIEW",
     "OVERFLOW_ATTRIBUTES",
     "OVERFLOW_KEY",
+    "SUPPRESS_KEY",
     "Counter",
     "DropAggregationState",
     "DropTheRest",
@@ -117,10 +117,10 @@ __all__ = [
     "SynchronousMeasurementConsumer",
     "UpDownCounter",
     "ViewInstrumentMatch",
-    "collected_resource",
-    "exporter_preferences",
     "attach_reader",
     "begin_reader",
+    "collected_resource",
+    "exporter_preferences",
     "hash_attributes",
     "identity",
     "kept_attributes",
@@ -135,6 +135,9 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("butterfly_otel")
+
+#: What instrumentations look for in a context to leave a call alone.
+SUPPRESS_KEY: str = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
 
 _METER_LOCKS = (
     "_instrument_ids_lock",
@@ -187,7 +190,7 @@ def limited_view(limit: int, **settings: Any) -> View:  # noqa: ANN401 - a View'
     """Return a View with a cardinality limit, which older releases leave to :mod:`older`."""
     if not OLDER:
         return View(**settings, aggregation_cardinality_limit=limit)
-    view: Any = View(**settings)
+    view = View(**settings)
     view._aggregation_cardinality_limit = limit
     return view
 

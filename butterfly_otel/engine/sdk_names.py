@@ -105,6 +105,12 @@ ENGINE: Final = (
 
 #: What other parts use, and what is different without.
 PARTS: Final = (
+    Name(
+        "opentelemetry.context",
+        "_SUPPRESS_INSTRUMENTATION_KEY",
+        "to leave exports out of the traces of instrumented clients",
+        without="exports may be traced by instrumentations of HTTP clients",
+    ),
     Name("view", "_match", "to drop all but the named", without=_SLOWER),
     Name("provider", "_measurement_consumer", "to remove series", without=_KEPT),
     Name("consumer", "_reader_storages", "likewise", without=_KEPT),
@@ -127,6 +133,28 @@ PARTS: Final = (
 )
 
 
+#: What the test kit uses. Without, a capture leaves the first global provider where it is, and
+#: what the stock SDK stamps goes by the real clock.
+TESTING: Final = (
+    Name(
+        "opentelemetry.metrics._internal",
+        "_METER_PROVIDER _METER_PROVIDER_SET_ONCE _PROXY_METER_PROVIDER",
+        "to let a test set the global meter provider, which is allowed once",
+    ),
+    Name(f"{INTERNAL}._view_instrument_match", "time_ns", "to let a test's clock tell the time"),
+    Name(f"{INTERNAL}.instrument", "time_ns", "likewise"),
+    Name(f"{INTERNAL}.metric_reader_storage", "time_ns", "likewise"),
+    Name("proxy", "_real_meter_provider", "to hand out meters that wait for it"),
+    Name("once", "_done", "to set it again"),
+)
+
+#: What ``opentelemetry-instrument`` with our configurator uses. Without, metrics alone are set up.
+INSTRUMENT: Final = (
+    Name("opentelemetry.sdk._configuration", "_OTelSDKConfigurator", "to set up traces and logs"),
+    Name("opentelemetry.sdk._configuration", "_init_metrics", "to make no second meter provider"),
+)
+
+
 def find(module: str, name: str) -> Any:  # noqa: ANN401 - whatever it is
     """Return what a module has under a name; a class that is nothing where it has it no more."""
     try:
@@ -136,12 +164,12 @@ def find(module: str, name: str) -> Any:  # noqa: ANN401 - whatever it is
 
 
 @cache
-def missing() -> tuple[Name, ...]:
-    """Return each private name that is missing, one an entry, those of the engine first."""
+def missing(names: tuple[Name, ...] = (*ENGINE, *PARTS)) -> tuple[Name, ...]:
+    """Return each private name that is missing, one an entry."""
     owners = _specimens()
     return tuple(
         entry._replace(name=name)
-        for entry in (*ENGINE, *PARTS)
+        for entry in names
         if not (entry.since and OLDER)
         for name in entry.name.split()
         if not _has(owners, entry.owner, name)
@@ -179,6 +207,9 @@ def _specimens() -> dict[str, object]:
         "view": view,
         "exporter": ConsoleMetricExporter(),
     }
+    api = import_module("opentelemetry.metrics._internal")
+    with suppress(AttributeError):
+        made["once"], made["proxy"] = api._METER_PROVIDER_SET_ONCE, api._PROXY_METER_PROVIDER
     # Each from the one before, by a name that is in the list.
     with suppress(AttributeError, LookupError, TypeError):
         made["config"] = provider._sdk_config

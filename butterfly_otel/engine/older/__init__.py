@@ -16,7 +16,11 @@ from butterfly_otel.engine.older.attributes import (
     hash_attributes,
 )
 from butterfly_otel.engine.older.provider import MeterProvider, SynchronousMeasurementConsumer
-from butterfly_otel.engine.older.streams import MetricReaderStorage, ViewInstrumentMatch, limit_reader
+from butterfly_otel.engine.older.streams import (
+    MetricReaderStorage,
+    ViewInstrumentMatch,
+    limit_reader,
+)
 
 __all__ = [
     "OVERFLOW_ATTRIBUTES",

@@ -28,9 +28,9 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - whatever a caller takes for an 
     if isinstance(value, (str, int, float, bytes, type(None))):
         return value
     if isinstance(value, Sequence):
-        return tuple(map(_clean, cast("Sequence[Any]", value)))
+        return tuple(map(_clean, value))
     if isinstance(value, Mapping):
-        return _clean_mapping(cast("Mapping[Any, Any]", value))
+        return _clean_mapping(value)
     return str(value) if _says_something(value) else None
 
 

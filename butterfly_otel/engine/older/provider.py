@@ -103,7 +103,7 @@ class MeterProvider(SdkMeterProvider):
             self._all_metric_readers.remove(metric_reader)
 
     @property
-    def _metric_readers(self) -> Sequence[MetricReader]:  # type: ignore[override]
+    def _metric_readers(self) -> Sequence[MetricReader]:
         """The readers to flush and shut down, which are in the settings before 1.43."""
         found: Sequence[MetricReader] = vars(self).get("_readers", ())
         return found

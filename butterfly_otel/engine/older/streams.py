@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from math import isfinite
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import Asynchronous
 from opentelemetry.sdk.metrics._internal import (
@@ -27,7 +26,7 @@ from butterfly_otel.engine.older.attributes import (
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from opentelemetry.sdk.metrics.view import View
 
@@ -63,7 +62,7 @@ class ViewInstrumentMatch(_view_instrument_match._ViewInstrumentMatch):
 
     def consume_measurement(
         self,
-        measurement: Any,
+        measurement: Any,  # noqa: ANN401 - of the SDK's
         should_sample_exemplar: bool = True,  # noqa: FBT001, FBT002 - the SDK's signature
     ) -> None:
         """Aggregate a measurement; past the limit, in the overflow point."""
@@ -117,8 +116,8 @@ class ViewInstrumentMatch(_view_instrument_match._ViewInstrumentMatch):
 class _Snapshots(dict[Any, Any]):
     """Can be added to while somebody goes through it, as before 1.40 a collection does."""
 
-    def items(self) -> ItemsView[Any, Any]:
-        return cast("ItemsView[Any, Any]", list(super().items()))
+    def items(self) -> Any:  # noqa: ANN401 - a list
+        return list(super().items())
 
 
 class MetricReaderStorage(metric_reader_storage.MetricReaderStorage):
@@ -172,7 +171,9 @@ class MetricReaderStorage(metric_reader_storage.MetricReaderStorage):
             return known[instrument]
 
     def _handle_view_instrument_match(
-        self, instrument: Any, view_instrument_matches: list[Any]  # noqa: ANN401
+        self,
+        instrument: Any,  # noqa: ANN401 - of the SDK's
+        view_instrument_matches: list[Any],
     ) -> None:
         for view in self._sdk_config.views:
             if not view._match(instrument):

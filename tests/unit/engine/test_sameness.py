@@ -192,7 +192,6 @@ class Side:
 
     def enable(self, meters: frozenset[str]) -> None:
         """Disable all meters but these."""
-
         if MeterConfig is None:
             return
 
