@@ -15,7 +15,7 @@ from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context
+from opentelemetry import context, metrics
 from opentelemetry.sdk.metrics import Meter, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.metrics.view import DropAggregation, View
@@ -25,6 +25,7 @@ from butterfly_otel.engine.sdk_names import INTERNAL, OLDER, find
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry.metrics import _Gauge as ApiGauge
     from opentelemetry.sdk.metrics import MeterProvider as StockMeterProvider
     from opentelemetry.sdk.metrics._internal._view_instrument_match import (
         _OVERFLOW_ATTRIBUTES as OVERFLOW_ATTRIBUTES,
@@ -65,6 +66,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.resources import Resource
 else:
+    # Named like the others once it is as stable as they are.
+    ApiGauge = getattr(metrics, "_Gauge", getattr(metrics, "Gauge", None)) or find(
+        "opentelemetry.metrics._internal.instrument", "Gauge"
+    )
     Counter = find(f"{INTERNAL}.instrument", "_Counter")
     Gauge = find(f"{INTERNAL}.instrument", "_Gauge")
     Histogram = find(f"{INTERNAL}.instrument", "_Histogram")
@@ -102,6 +107,7 @@ __all__ = [
     "OVERFLOW_ATTRIBUTES",
     "OVERFLOW_KEY",
     "SUPPRESS_KEY",
+    "ApiGauge",
     "Counter",
     "DropAggregationState",
     "DropTheRest",

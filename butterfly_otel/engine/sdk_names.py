@@ -133,6 +133,14 @@ PARTS: Final = (
 )
 
 
+#: What nobody misses: something public, or nothing, does as well.
+QUIET: Final = (
+    Name("opentelemetry.metrics", "_Gauge", "what a gauge is", without="`Gauge`, or its module's"),
+    Name("reader", "_set_meter_provider", "who asks a reader", "1.41", "what `_collect` is of"),
+    Name("reader", "_collect", "whether a reader can collect", without="`collect()` says so"),
+    Name("reader", "_otel_component_type", "the SDK's own metrics", "1.41", "the class' name"),
+)
+
 #: What the test kit uses. Without, a capture leaves the first global provider where it is, and
 #: what the stock SDK stamps goes by the real clock.
 TESTING: Final = (

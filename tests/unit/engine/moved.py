@@ -85,6 +85,7 @@ def _once() -> dict[str, Any]:
 
     import butterfly_otel  # noqa: PLC0415
     from butterfly_otel import metrics  # noqa: PLC0415
+    from tests.collected import points  # noqa: PLC0415
 
     reader = InMemoryMetricReader()
     runtime = butterfly_otel.configure(
@@ -109,8 +110,13 @@ def _once() -> dict[str, Any]:
     with urlopen(str(runtime.prometheus_url), timeout=10) as answer:
         text = answer.read().decode()
     data: Any = reader.get_metrics_data()
+    metrics.requests_total.remove(method="inference", status="success")
+    gone = {point.attributes["method"] for point in points(reader, "butterfly_requests_total")}
+    engine = type(runtime.meter_provider).__name__
     runtime.shutdown()
     return {
+        "engine": engine,
+        "removed": "inference" not in gone,
         "exposition": sorted(line for line in text.splitlines() if "butterfly_otel_" not in line),
         "exported": sorted(
             metric.name
