@@ -12,6 +12,7 @@ from butterfly_otel.engine import fitness
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES, adopt
+from butterfly_otel.engine.sdk_readers import attach_reader
 from butterfly_otel.engine.storage import CellMeasurementConsumer
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ class MeterProvider(GatedMeterProvider):
                 msg = f"the reader {reader!r} is registered with another MeterProvider already"
                 raise ValueError(msg)
             self._all_metric_readers.add(reader)
-        sdk.attach_reader(reader, self, self._measurement_consumer.collect)
+        attach_reader(reader, self, self._measurement_consumer.collect)
 
     def _set_meter_configurator(self, *, meter_configurator: Any) -> None:  # noqa: ANN401
         super()._set_meter_configurator(meter_configurator=meter_configurator)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, metrics
 from opentelemetry.sdk.metrics import Meter, MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 
 from butterfly_otel.engine.sdk_names import INTERNAL, OLDER, find
@@ -123,15 +122,12 @@ __all__ = [
     "SynchronousMeasurementConsumer",
     "UpDownCounter",
     "ViewInstrumentMatch",
-    "attach_reader",
-    "begin_reader",
     "collected_resource",
     "exporter_preferences",
     "hash_attributes",
     "identity",
     "kept_attributes",
     "limited_view",
-    "limits_by_class",
     "provider_resource",
     "remove_from",
     "remove_series",
@@ -199,42 +195,6 @@ def limited_view(limit: int, **settings: Any) -> View:  # noqa: ANN401 - a View'
     view = View(**settings)
     view._aggregation_cardinality_limit = limit
     return view
-
-
-def limits_by_class(reader: MetricReader) -> Mapping[type, int]:
-    """Return a reader's cardinality limits by instrument class; none before 1.45.2."""
-    return getattr(reader, "_instrument_class_cardinality_limit", None) or {}
-
-
-def begin_reader(
-    reader: MetricReader, component: str, cardinality_limits: Mapping[Any, int] | None
-) -> None:
-    """Do what ``MetricReader`` does when it is made, with limits also where it takes none.
-
-    Args:
-        reader: What is being made; all of its instruments are cumulative.
-        component: What the SDK's own metrics, from 1.41 on, call it.
-        cardinality_limits: By class of instrument.
-    """
-    if OLDER:
-        from butterfly_otel.engine.older import limit_reader  # noqa: PLC0415 - only there
-
-        MetricReader.__init__(reader)
-        limit_reader(reader, cardinality_limits)
-    else:
-        limits: Any = cardinality_limits
-        MetricReader.__init__(reader, cardinality_limits=limits)
-    reader._otel_component_type = component
-
-
-def attach_reader(
-    reader: MetricReader, provider: MeterProvider, collect: Callable[..., Any]
-) -> None:
-    """Let a reader collect, and know the provider (before 1.41, it asks for none)."""
-    reader._set_collect_callback(collect)
-    given: Any = reader
-    if hasattr(given, "_set_meter_provider"):
-        given._set_meter_provider(provider)
 
 
 def remove_series(

@@ -141,9 +141,10 @@ def _from_file(path: str) -> None:
     """Do what OpenTelemetry does with a declarative configuration, but for metrics."""
     try:
         configuration: Any = import_module("opentelemetry.configuration")
-    except ModuleNotFoundError:
+    except ImportError:
         _logger.error(  # noqa: TRY400 - a sentence
-            "%s is set, which needs: pip install 'butterfly-otel[views]'", OTEL_CONFIG_FILE
+            "%s is set, which needs: pip install 'butterfly-otel[views]' 'opentelemetry-sdk>=1.44'",
+            OTEL_CONFIG_FILE,
         )
         return
     # Its meter provider would be a second one.

@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics._internal import measurement_consumer
 from opentelemetry.sdk.resources import Resource
 
 from butterfly_otel.engine.older.streams import MetricReaderStorage
+from butterfly_otel.engine.sdk_readers import introduce
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
@@ -74,9 +75,7 @@ class MeterProvider(SdkMeterProvider):
                 msg = f"the reader {reader!r} is registered with another MeterProvider already"
                 raise ValueError(msg)
             self.add_metric_reader(reader)
-            known: Any = reader
-            if hasattr(known, "_set_meter_provider"):
-                known._set_meter_provider(self)
+            introduce(reader, self)
         self._metric_readers = metric_readers
         if not hasattr(SdkMeterProvider, "_handle_fork"):
             call_in_child(self._handle_fork)

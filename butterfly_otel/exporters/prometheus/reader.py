@@ -13,11 +13,8 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader as Official
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from butterfly_otel.engine.sdk_internals import (
-    begin_reader,
-    collected_resource,
-    provider_resource,
-)
+from butterfly_otel.engine.sdk_internals import collected_resource, provider_resource
+from butterfly_otel.engine.sdk_readers import begin_reader, introduce_stock
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
 from butterfly_otel.exporters.prometheus.model.problems import Problems
@@ -206,9 +203,7 @@ class PrometheusMetricReader(OfficialReader):
             return
 
     def _set_meter_provider(self, meter_provider: MeterProvider) -> None:
-        inherited = getattr(super(), "_set_meter_provider", None)
-        if inherited is not None:  # from 1.41 on
-            inherited(meter_provider)
+        introduce_stock(self, meter_provider)
         self._provider = ref(meter_provider)
 
     def _measured_by(self) -> object:
