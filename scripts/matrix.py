@@ -172,10 +172,13 @@ def install(python: Path, *what: str) -> None:
 
 
 def release(minor: int) -> list[str]:
-    """Return what pins OpenTelemetry to one minor release, its betas included."""
+    """Return what pins one minor release of OpenTelemetry, its betas included."""
     beta = f">=0.{minor + 21}b0,<0.{minor + 22}b0"
     stable = ("api", "sdk", "exporter-otlp")
+    # The oldest beside the oldest.
+    client = ["prometheus-client==0.23.*"] if minor == min(RELEASES.values()) else []
     return [
+        *client,
         *(f"opentelemetry-{each}==1.{minor}.*" for each in stable),
         *(f"opentelemetry-{each}{beta}" for each in ("exporter-prometheus", "distro")),
     ]
