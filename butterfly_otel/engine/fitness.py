@@ -16,7 +16,7 @@ from butterfly_otel.engine import sdk_names
 from butterfly_otel.engine.sdk_internals import limited_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from opentelemetry.sdk.metrics import MeterProvider
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("butterfly_otel")
 
+#: What is different, as far as it was told.
+_told: set[str] = set()
+
 #: What the trial's instruments must export: value, or count and sum, by name and label.
-_EXPECTED: Final = {
+_EXPECTED: Final[dict[tuple[str, str | None], Any]] = {
     ("trial_counter", "x"): 3,
     ("trial_gauge", "x"): 2.5,
     ("trial_histogram", "x"): (2, 5.0),
@@ -43,8 +46,8 @@ def fit(make: Make) -> bool:
 
     Where every name is there a small trial is made as well: a name may mean something else.
     """
-    names = sdk_names.missing()
-    faults = [f"{each.owner}.{each.name} is not there" for each in names if not each.without]
+    names = sdk_names.missing(sdk_names.ENGINE)
+    faults = [f"{each.owner}.{each.name} is not there" for each in names]
     if not faults:
         try:
             found = _trial(make)
@@ -53,7 +56,7 @@ def fit(make: Make) -> bool:
         else:
             wrong = {key[0] for key, value in _EXPECTED.items() if found.get(key) != value}
             faults = [f"a trial measurement of {name} was wrong" for name in sorted(wrong)]
-    _tell(faults, names)
+    tell(faults)
     return not faults
 
 
@@ -93,14 +96,19 @@ def _trial(make: Make) -> dict[tuple[str, str | None], Any]:
 
 def _points(reader: InMemoryMetricReader) -> Iterator[tuple[tuple[str, str | None], Any]]:
     data: Any = reader.get_metrics_data()
-    for metric in data.resource_metrics[0].scope_metrics[0].metrics:
-        for point in metric.data.data_points:
-            value = (point.count, point.sum) if hasattr(point, "count") else point.value
-            yield (metric.name, point.attributes.get("label")), value
+    for scope in data.resource_metrics[0].scope_metrics:
+        for metric in scope.metrics:
+            for point in metric.data.data_points:
+                value = (point.count, point.sum) if hasattr(point, "count") else point.value
+                yield (metric.name, point.attributes.get("label")), value
 
 
-def _tell(faults: list[str], names: tuple[sdk_names.Name, ...]) -> None:
-    parts = {each.without: f"{each.owner}.{each.name}" for each in names if each.without}
+def tell(faults: Sequence[str] = ()) -> None:
+    """Log, once, why the engine can't be used and what else is different with this SDK."""
+    missing = sdk_names.missing(sdk_names.PARTS)
+    parts = {each.without: f"{each.owner}.{each.name}" for each in missing}
+    parts = {without: name for without, name in parts.items() if without not in _told}
+    _told.update(parts)
     if not faults and not parts:
         return
     told = [f"{without} ({name} is not there)" for without, name in parts.items()]

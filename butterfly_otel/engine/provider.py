@@ -37,6 +37,7 @@ class GatedMeterProvider(sdk.StockMeterProvider):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         self._gates: dict[str, Meter] = {}
         self._gates_lock = Lock()
+        fitness.tell()
         super().__init__(*args, **kwargs)
 
     def gate(self, name: str, make: Callable[[Meter], Meter], version: str | None = None) -> None:

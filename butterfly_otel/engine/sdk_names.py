@@ -89,6 +89,7 @@ ENGINE: Final = (
     Name("storage", "_new_view_instrument_match", "likewise", "1.45.2"),
     Name("stream", "_view _instrument _aggregation", "to know what to aggregate"),
     Name("stream", "_instrument_class_aggregation", "likewise"),
+    Name("stream", "_name", "to say which could not be collected"),
     Name("stream", "_lock _attributes_aggregation", "to remove series, to renew the lock"),
     Name("stream", "_cardinality_limit _reset_on_collect", "to do as it does", "1.45.2"),
     Name("stream", "_previous_collection_start_nanos", "where a delta begins", "1.45.2"),
@@ -172,7 +173,7 @@ def find(module: str, name: str) -> Any:  # noqa: ANN401 - whatever it is
 
 
 @cache
-def missing(names: tuple[Name, ...] = (*ENGINE, *PARTS)) -> tuple[Name, ...]:
+def missing(names: tuple[Name, ...]) -> tuple[Name, ...]:
     """Return each private name that is missing, one an entry."""
     owners = _specimens()
     return tuple(
@@ -196,37 +197,43 @@ def _has(owners: dict[str, object], owner: str, name: str) -> bool:
 
 def _specimens() -> dict[str, object]:
     """Return one object of each kind, as far as they can be had."""
-    reader = InMemoryMetricReader()
-    provider: Any = metrics.MeterProvider(
+    made: dict[str, Any] = {}
+    # Each from the ones before, by a name that is in the list.
+    for add in (_add_sdk, _add_inside, _add_config, _add_api):
+        with suppress(AttributeError, ImportError, LookupError, TypeError, ValueError):
+            add(made)
+    if "provider" in made:
+        made["provider"].shutdown()
+    return made
+
+
+def _add_sdk(made: dict[str, Any]) -> None:
+    reader, exporter = InMemoryMetricReader(), ConsoleMetricExporter()
+    provider = metrics.MeterProvider(
         [reader], Resource.get_empty(), metrics.AlwaysOffExemplarFilter(), shutdown_on_exit=False
     )
     meter = provider.get_meter("specimen")
-    if not isinstance(meter, metrics.Meter):  # OTEL_SDK_DISABLED
-        return {}
-    counter, histogram = meter.create_counter("sum"), meter.create_histogram("histogram")
-    counter.add(1)
+    if isinstance(meter, metrics.Meter):  # else OTEL_SDK_DISABLED
+        made.update(reader=reader, exporter=exporter, provider=provider, meter=meter)
+        made.update(view=View(instrument_name="*"), counter=meter.create_counter("sum"))
+
+
+def _add_inside(made: dict[str, Any]) -> None:
+    made["counter"].add(1)
+    histogram = made["meter"].create_histogram("histogram")
     histogram.record(1)
-    view = View(instrument_name="*")
-    made: dict[str, Any] = {
-        "reader": reader,
-        "provider": provider,
-        "meter": meter,
-        "counter": counter,
-        "view": view,
-        "exporter": ConsoleMetricExporter(),
-    }
+    consumer = made["consumer"] = made["provider"]._measurement_consumer
+    storage = made["storage"] = consumer._reader_storages[made["reader"]]
+    for name, instrument in (("sum", made["counter"]), ("histogram", histogram)):
+        [stream] = storage._instrument_view_instrument_matches[instrument]
+        made["stream"] = stream
+        [made[name]] = stream._attributes_aggregation.values()
+
+
+def _add_config(made: dict[str, Any]) -> None:
+    made["config"] = made["provider"]._sdk_config
+
+
+def _add_api(made: dict[str, Any]) -> None:
     api = import_module("opentelemetry.metrics._internal")
-    with suppress(AttributeError):
-        made["once"], made["proxy"] = api._METER_PROVIDER_SET_ONCE, api._PROXY_METER_PROVIDER
-    # Each from the one before, by a name that is in the list.
-    with suppress(AttributeError, LookupError, TypeError):
-        made["config"] = provider._sdk_config
-    with suppress(AttributeError, LookupError, TypeError):
-        consumer = made["consumer"] = provider._measurement_consumer
-        storage = made["storage"] = consumer._reader_storages[reader]
-        for name, instrument in (("sum", counter), ("histogram", histogram)):
-            [stream] = storage._instrument_view_instrument_matches[instrument]
-            made["stream"] = stream
-            [made[name]] = stream._attributes_aggregation.values()
-    provider.shutdown()
-    return made
+    made["once"], made["proxy"] = api._METER_PROVIDER_SET_ONCE, api._PROXY_METER_PROVIDER

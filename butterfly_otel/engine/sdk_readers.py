@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk import environment_variables
@@ -54,7 +54,8 @@ def attach_reader(
 def introduce(reader: Any, provider: MeterProvider) -> None:  # noqa: ANN401
     """Let a reader know the provider (``MetricReader._set_meter_provider``, from 1.41 on)."""
     known: Any = getattr(MetricReader, "_set_meter_provider", None)
-    ours = getattr(type(reader), "_set_meter_provider", known)
+    kind = cast("type[object]", type(reader))
+    ours = getattr(kind, "_set_meter_provider", known)
     if ours is known:
         introduce_stock(reader, provider)
     else:

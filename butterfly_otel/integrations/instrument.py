@@ -84,7 +84,7 @@ def distro() -> object:
     return ButterflyDistro()
 
 
-class _Moved:
+class MovedConfigurator:
     """Stands for OpenTelemetry's own configuration where that is not where it was."""
 
     def configure(self, **kwargs: Any) -> None:
@@ -102,7 +102,7 @@ class _Moved:
 
 if not TYPE_CHECKING:
     # What distros are told to subclass.
-    StockConfigurator = _Moved if missing(INSTRUMENT[:1]) else find(*INSTRUMENT[0][:2])
+    StockConfigurator = MovedConfigurator if missing(INSTRUMENT[:1]) else find(*INSTRUMENT[0][:2])
 
 
 class _Stock(StockConfigurator):

@@ -1,4 +1,6 @@
 """Attributes: cleaned, and told apart, as by 1.45.2."""
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# What a caller takes for attributes, no type checker can tell.
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def test_a_name_that_moved_costs_no_metric(outcomes: dict[str, dict[str, Any]], 
 
 def test_nothing_is_missing_here(outcomes: dict[str, dict[str, Any]]) -> None:
     """The installed SDK has every name or a stand-in, the trial succeeds and nothing is said."""
-    assert not sdk_names.missing()
+    assert not sdk_names.missing(ENGINE)
+    assert not sdk_names.missing(PARTS)
     assert not any("butterfly-otel knows" in each for each in outcomes[""]["told"])
     assert outcomes[""]["engine"] == "MeterProvider"
 
@@ -93,7 +94,7 @@ def test_a_name_that_means_something_else_is_noticed(
             raise TypeError("another signature")
 
     fitness.fit.cache_clear()
-    monkeypatch.setattr(fitness.sdk_names, "missing", lambda: ())
+    monkeypatch.setattr(fitness.sdk_names, "missing", lambda _names: ())
     try:
         assert not fitness.fit(Broken)
         assert not fitness.fit(Broken)
