@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import View
 
 from butterfly_otel.engine.sdk_names import OLDER
+from butterfly_otel.engine.sdk_readers import limit_reader
 
 #: What can't be tested with a release before 1.45.2: the benchmarks say what that can do, and the
 #: official exporters of older ones send by themselves, without what these tests are about.
@@ -41,8 +42,6 @@ def teach() -> None:
     """Let Views and in-memory readers take limits where the SDK's don't."""
     if not OLDER:
         return
-    from butterfly_otel.engine.older import limit_reader  # noqa: PLC0415 - only there
-
     make_view: Any = View.__init__
     make_reader: Any = InMemoryMetricReader.__init__
 

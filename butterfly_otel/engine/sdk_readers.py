@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk import environment_variables
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
+
+
+#: As of the specification ("Metrics SDK", "Cardinality limits").
+DEFAULT_LIMIT: Final = 2000
 
 
 def limits_by_class(reader: MetricReader) -> Mapping[type, int]:
@@ -33,14 +37,23 @@ def begin_reader(
         cardinality_limits: By class of instrument.
     """
     if OLDER:
-        from butterfly_otel.engine.older.streams import limit_reader  # noqa: PLC0415 - only there
-
         MetricReader.__init__(reader)
         limit_reader(reader, cardinality_limits)
     else:
         limits: Any = cardinality_limits
         MetricReader.__init__(reader, cardinality_limits=limits)
     reader._otel_component_type = component
+
+
+def limit_reader(reader: Any, cardinality_limits: Mapping[Any, int] | None) -> None:  # noqa: ANN401
+    """Let a reader, which takes none, have limits by class of instrument."""
+    kinds = reader._instrument_class_temporality
+    reader._instrument_class_cardinality_limit = dict.fromkeys(kinds, DEFAULT_LIMIT) | {
+        kind: limit
+        for base, limit in (cardinality_limits or {}).items()
+        for kind in kinds
+        if issubclass(kind, base)
+    }
 
 
 def attach_reader(

@@ -16,11 +16,7 @@ from butterfly_otel.engine.older.attributes import (
     hash_attributes,
 )
 from butterfly_otel.engine.older.provider import MeterProvider, SynchronousMeasurementConsumer
-from butterfly_otel.engine.older.streams import (
-    MetricReaderStorage,
-    ViewInstrumentMatch,
-    limit_reader,
-)
+from butterfly_otel.engine.older.streams import MetricReaderStorage, ViewInstrumentMatch
 
 __all__ = [
     "OVERFLOW_ATTRIBUTES",
@@ -31,5 +27,4 @@ __all__ = [
     "SynchronousMeasurementConsumer",
     "ViewInstrumentMatch",
     "hash_attributes",
-    "limit_reader",
 ]

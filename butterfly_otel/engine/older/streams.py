@@ -24,6 +24,7 @@ from butterfly_otel.engine.older.attributes import (
     Measurement,
     hash_attributes,
 )
+from butterfly_otel.engine.sdk_readers import DEFAULT_LIMIT
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("butterfly_otel")
 
-#: As of the specification ("Metrics SDK", "Cardinality limits").
-DEFAULT_LIMIT: Final = 2000
 
 _NO_ADVICE: Final = SimpleNamespace(explicit_bucket_boundaries=None)
 
@@ -211,14 +210,3 @@ class MetricReaderStorage(metric_reader_storage.MetricReaderStorage):
             self._instrument_class_temporality[kind] is AggregationTemporality.DELTA
             and not isinstance(instrument, Asynchronous),
         )
-
-
-def limit_reader(reader: Any, cardinality_limits: Mapping[Any, int] | None) -> None:  # noqa: ANN401
-    """Let a reader, which takes none, have limits by class of instrument."""
-    kinds = reader._instrument_class_temporality
-    reader._instrument_class_cardinality_limit = dict.fromkeys(kinds, DEFAULT_LIMIT) | {
-        kind: limit
-        for base, limit in (cardinality_limits or {}).items()
-        for kind in kinds
-        if issubclass(kind, base)
-    }
