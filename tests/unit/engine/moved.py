@@ -113,8 +113,11 @@ def _once() -> dict[str, Any]:
     metrics.requests_total.remove(method="inference", status="success")
     gone = {point.attributes["method"] for point in points(reader, "butterfly_requests_total")}
     engine = type(runtime.meter_provider).__name__
+    provider: Any = runtime.meter_provider
+    flushed = provider.force_flush()
     runtime.shutdown()
     return {
+        "flushed": flushed,
         "engine": engine,
         "removed": "inference" not in gone,
         "exposition": sorted(line for line in text.splitlines() if "butterfly_otel_" not in line),

@@ -59,6 +59,7 @@ def test_a_name_that_moved_costs_no_metric(outcomes: dict[str, dict[str, Any]], 
     plain, got, without = outcomes[""], outcomes[name], _PARTS.get(name, ())
     assert "failed" not in got, got["failed"]
     assert got["exported"] == plain["exported"]
+    assert got["flushed"] is plain["flushed"] is True
     lost = name in _ENGINE and "series of the stock engine can't be removed" in without
     assert got["removed"] is not lost
     assert got["exposition"] == plain["exposition"]
