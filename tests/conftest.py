@@ -20,6 +20,12 @@ from tests.collected import points
 older.teach()
 collect_ignore = older.ignored()
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what the installed OpenTelemetry lacks."""
+    older.skip_what_others_lack(items)
+
+
 # `HYPOTHESIS_PROFILE=thorough` runs the property tests fifty times as long. None is timed.
 _EVERYDAY = 250
 settings.register_profile("everyday", max_examples=_EVERYDAY, deadline=None)
