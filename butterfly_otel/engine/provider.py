@@ -37,6 +37,10 @@ class GatedMeterProvider(sdk.StockMeterProvider):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         self._gates: dict[str, Meter] = {}
         self._gates_lock = Lock()
+        #: Those it was made with.
+        self.first_readers: tuple[MetricReader, ...] = tuple(
+            kwargs.get("metric_readers") or next(iter(args), ())
+        )
         fitness.tell()
         super().__init__(*args, **kwargs)
 
@@ -67,7 +71,7 @@ class GatedMeterProvider(sdk.StockMeterProvider):
         """
         deadline = monotonic() + timeout_millis / 1000
         succeeded, raised = True, list[str]()
-        for reader in tuple(self._metric_readers):
+        for reader in sdk.provider_readers(self):
             try:
                 left = (deadline - monotonic()) * 1000
                 if left <= 0:
@@ -94,7 +98,7 @@ class GatedMeterProvider(sdk.StockMeterProvider):
             Exception: When a reader raises, as in the SDK.
         """
         super().shutdown(timeout_millis)
-        readers = tuple(self._metric_readers)
+        readers = sdk.provider_readers(self)
         return all(getattr(each, "succeeded", True) is not False for each in readers)
 
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         _DEFAULT_VIEW as DEFAULT_VIEW,
     )
     from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
-    from opentelemetry.sdk.metrics.export import MetricExporter
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
     from opentelemetry.sdk.resources import Resource
 else:
     # Named like the others once it is as stable as they are.
@@ -128,6 +128,7 @@ __all__ = [
     "identity",
     "kept_attributes",
     "limited_view",
+    "provider_readers",
     "provider_resource",
     "remove_from",
     "remove_series",
@@ -165,6 +166,15 @@ def replace_time_ns(time_ns: Callable[[], int]) -> None:
 def provider_resource(provider: object) -> Resource | None:
     """Return the resource of a provider (``MeterProvider._sdk_config.resource``), if it tells."""
     return getattr(getattr(provider, "_sdk_config", None), "resource", None)
+
+
+def provider_readers(provider: MeterProvider) -> tuple[MetricReader, ...]:
+    """Return the readers of a provider (``MeterProvider._metric_readers``).
+
+    Where it does not tell, those that one of ours was made with.
+    """
+    known = getattr(provider, "_metric_readers", None)
+    return tuple(getattr(provider, "first_readers", ()) if known is None else known)
 
 
 def collected_resource(collect: object) -> Resource | None:
