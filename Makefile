@@ -7,7 +7,7 @@ USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench format render servers interpreters matrix clean
+.PHONY: help demo test lint docs bench format render servers interpreters matrix matrix-ci prereleases clean
 
 help: ## Say what the targets do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,8 +61,14 @@ servers: ## Build the real Prometheus and Collector that the end-to-end tests us
 interpreters: ## Build CPython 3.14 and its build without a GIL, for the matrix (needs a C compiler).
 	$(PYTHON) scripts/interpreters.py build
 
-matrix: $(DEV_READY) ## Run the unit tests on every CPython from 3.10 on that this machine has.
-	$(BIN)/python scripts/matrix.py
+matrix: $(DEV_READY) ## Run the unit tests on every CPython from 3.10 on here, with SDKs from 1.39 on.
+	$(BIN)/python scripts/matrix.py $(ARGS)
+
+matrix-ci: $(DEV_READY) ## The same on the oldest, the newest and the one without a GIL.
+	$(BIN)/python scripts/matrix.py --ci $(ARGS)
+
+prereleases: $(DEV_READY) ## Run every test with pre-releases of OpenTelemetry and prometheus_client.
+	$(BIN)/python scripts/matrix.py --prereleases $(ARGS)
 
 clean: ## Remove what the other targets made inside the repository.
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,14 +1,22 @@
 """Run the unit tests on every CPython from 3.10 on that this machine has.
 
-Those of `interpreters.py` are among them, where they are built. Each interpreter gets an
-environment of its own, built once for a given pyproject.toml. They are kept inside the checkout
-like `.venv`, since they point to its code: two checkouts must not share one, and what remains of
-a deleted one must not be tested. The interpreter that runs this script has been tested already
-and is left out.
+Those of `interpreters.py` are among them, where they are built. The oldest gets the oldest SDK
+that we support, those after it the releases between, and the newest the newest. `--ci` leaves the
+ones between out: the oldest, the newest and the one without a GIL say most.
+
+Each interpreter gets an environment of its own, built once for a given pyproject.toml. They are
+kept inside the checkout like `.venv`, since they point to its code: two checkouts must not share
+one, and what remains of a deleted one must not be tested. The interpreter that runs this script
+has been tested already, with the newest SDK, and is left out of what would say no more.
+
+`--prereleases` instead runs the whole suite, on the interpreter that runs this script, with what
+OpenTelemetry and prometheus_client are going to release; that environment is brought up to date
+at each run.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import re
@@ -28,12 +36,27 @@ import ensurepip, sys, sysconfig, venv
 print(sys.implementation.name, *sys.version_info[:2], sysconfig.get_config_var("Py_GIL_DISABLED"))
 """
 
+#: The SDK's minor release by interpreter; the newest on any other. Before 1.44 there is no package
+#: that can read overlays: only its schema is used, so it need not be of the same release.
+RELEASES = {(3, 10): 39, (3, 11): 41, (3, 12): 43, (3, 13): 44}
+OVERLAYS = ("opentelemetry-configuration==0.65b0", "pyyaml>=5.4", "jsonschema>=4.0")
+#: What the suite is run with before it is released.
+COMING = (
+    "opentelemetry-api",
+    "opentelemetry-sdk",
+    "opentelemetry-exporter-prometheus",
+    "opentelemetry-exporter-otlp",
+    "opentelemetry-configuration",
+    "opentelemetry-distro",
+    "prometheus-client",
+)
+
 # gRPC has no wheels for builds without a GIL, and a build of it takes longer than all the tests.
 WITHOUT_GRPC = (
-    "opentelemetry-sdk>=1.45.2,<2",
-    "opentelemetry-exporter-prometheus>=0.66b2,<1",
-    "opentelemetry-exporter-otlp-proto-http>=1.45.2,<2",
-    "opentelemetry-configuration>=0.66b2,<1",
+    "opentelemetry-sdk>=1.39,<2",
+    "opentelemetry-exporter-prometheus>=0.60b0,<1",
+    "opentelemetry-exporter-otlp-proto-http>=1.39,<2",
+    "opentelemetry-configuration>=0.65b0,<1",
     "nvidia-ml-py>=12.560",
     "rich>=13.7",
 )
@@ -69,6 +92,11 @@ class Interpreter(NamedTuple):
     def name(self) -> str:
         """Such as `3.14t`."""
         return ".".join(map(str, self.version)) + "t" * self.free_threaded
+
+    @property
+    def sdk(self) -> int | None:
+        """The SDK's minor release; None for the newest there is."""
+        return None if self.free_threaded else RELEASES.get(self.version)
 
     @property
     def tests(self) -> list[str]:
@@ -112,33 +140,87 @@ def find() -> list[Interpreter]:
 def environment(interpreter: Interpreter) -> Path:
     """Return the interpreter of an environment with everything the unit tests need."""
     pyproject = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    recipe = f"{interpreter.python.resolve()}\n{ROOT}\n{pyproject}\n"
+    recipe = f"{interpreter.python.resolve()}\n{ROOT}\n{pyproject}\n{interpreter.sdk}\n"
     folder = ENVIRONMENTS / f"python{interpreter.name}"
     ours, ready = folder / "bin" / "python", folder / "ready"
     if not ready.is_file() or ready.read_text(encoding="utf-8") != recipe:
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([interpreter.python, "-m", "venv", folder], check=True)
-        install = [ours, "-m", "pip", "install", "--quiet"]
-        subprocess.run([*install, "--upgrade", "pip>=25.1"], check=True)
-        package = ["--group", "test", "--editable", ".[cli,views]"]
+        create(interpreter.python, folder)
         if interpreter.free_threaded:
             wheels = ["--only-binary=:all:", "--group", "test-anywhere", *WITHOUT_GRPC]
-            subprocess.run([*install, *wheels], check=True, cwd=ROOT)
-            package = ["--no-deps", "--editable", "."]
-        subprocess.run([*install, *package], check=True, cwd=ROOT)
+            install(ours, *wheels)
+            install(ours, "--no-deps", "--editable", ".")
+        elif interpreter.sdk is not None:
+            install(ours, "--group", "test", "--editable", ".[cli]", *release(interpreter.sdk))
+            install(ours, *OVERLAYS[1:])
+            install(ours, "--no-deps", OVERLAYS[0])
+        else:
+            install(ours, "--group", "test", "--editable", ".[cli,views]")
         ready.write_text(recipe, encoding="utf-8")
     return ours
 
 
+def create(python: Path | str, folder: Path) -> None:
+    """Make an empty environment."""
+    subprocess.run([python, "-m", "venv", folder], check=True)
+    install(folder / "bin" / "python", "--upgrade", "pip>=25.1")
+
+
+def install(python: Path, *what: str) -> None:
+    """Install into the environment of an interpreter."""
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *what], check=True, cwd=ROOT)
+
+
+def release(minor: int) -> list[str]:
+    """Return what pins one minor release of OpenTelemetry, its betas included."""
+    beta = f">=0.{minor + 21}b0,<0.{minor + 22}b0"
+    stable = ("api", "sdk", "exporter-otlp")
+    # The oldest beside the oldest.
+    client = ["prometheus-client==0.23.*"] if minor == min(RELEASES.values()) else []
+    return [
+        *client,
+        *(f"opentelemetry-{each}==1.{minor}.*" for each in stable),
+        *(f"opentelemetry-{each}{beta}" for each in ("exporter-prometheus", "distro")),
+    ]
+
+
+def chosen(found: list[Interpreter], *, few: bool) -> list[Interpreter]:
+    """Return the interpreters to test on, without the one that is tested anyway."""
+    running = sys.version_info[:2]
+    others = [each for each in found if each.version != running or each.free_threaded or each.sdk]
+    with_gil = [each for each in others if not each.free_threaded]
+    if not few or not with_gil:
+        return others
+    return [each for each in others if each in (with_gil[0], with_gil[-1]) or each.free_threaded]
+
+
+def test_prereleases(arguments: list[str]) -> int:
+    """Run the suite with what is going to be released; return 1 if it fails."""
+    folder = ENVIRONMENTS / "prereleases"
+    ours = folder / "bin" / "python"
+    if not ours.is_file():
+        create(sys.executable, folder)
+    install(ours, "--upgrade", "--group", "test", "--editable", ".[cli,views]")
+    install(ours, "--upgrade", "--pre", *COMING)
+    subprocess.run([ours, "-m", "pip", "list"], check=True)
+    command = [ours, "-m", "pytest", "-n", "2", *arguments]
+    return 1 if subprocess.run(command, cwd=ROOT, check=False).returncode else 0
+
+
 def main() -> int:
     """Test on each interpreter; return 1 if one of them fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--ci", action="store_true", help="leave out interpreters in between")
+    parser.add_argument("--prereleases", action="store_true", help="test with pre-releases")
+    options, arguments = parser.parse_known_args()
+    if options.prereleases:
+        return test_prereleases(arguments)
     failed: list[str] = []
-    for interpreter in find():
-        if interpreter.version == sys.version_info[:2] and not interpreter.free_threaded:
-            continue
-        print(f"== CPython {interpreter.name} ({interpreter.python})", flush=True)
+    for interpreter in chosen(find(), few=options.ci):
+        sdk = "the newest SDK" if interpreter.sdk is None else f"SDK 1.{interpreter.sdk}"
+        print(f"== CPython {interpreter.name} ({interpreter.python}), {sdk}", flush=True)
         ours = environment(interpreter)
-        command = [ours, "-m", "pytest", *interpreter.tests, "-q", "-n", "2", *sys.argv[1:]]
+        command = [ours, "-m", "pytest", *interpreter.tests, "-q", "-n", "2", *arguments]
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             failed.append(interpreter.name)
     if failed:

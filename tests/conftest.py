@@ -14,7 +14,17 @@ from prometheus_client import CollectorRegistry
 import butterfly_otel
 from butterfly_otel.runtime.lifecycle import Runtime
 from butterfly_otel.testing.isolation import restored
+from tests import older
 from tests.collected import points
+
+older.teach()
+collect_ignore = older.ignored()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what the installed OpenTelemetry lacks."""
+    older.skip_what_others_lack(items)
+
 
 # `HYPOTHESIS_PROFILE=thorough` runs the property tests fifty times as long. None is timed.
 _EVERYDAY = 250

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.metrics import Counter, Histogram, UpDownCounter, _Gauge
+from opentelemetry.metrics import Counter, Histogram, UpDownCounter
 
+from butterfly_otel.engine.sdk_internals import ApiGauge
 from butterfly_otel.handles.targets import Target
 from butterfly_otel.process.values import accepted
 
@@ -200,7 +201,7 @@ class GuardedUpDownCounter(Synchronous, UpDownCounter):
         self._measure(amount, attributes, context)
 
 
-class GuardedGauge(Synchronous, _Gauge):
+class GuardedGauge(Synchronous, ApiGauge):
     """The catalogue's gauge of one name."""
 
     def __init__(self, meter: Meter, gate: Gate) -> None:

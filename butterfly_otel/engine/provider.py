@@ -6,12 +6,13 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from opentelemetry.sdk.metrics import MetricsTimeoutError
 
+from butterfly_otel.engine import fitness
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES, adopt
+from butterfly_otel.engine.sdk_readers import attach_reader
 from butterfly_otel.engine.storage import CellMeasurementConsumer
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
 
-class GatedMeterProvider(SdkMeterProvider):
+class GatedMeterProvider(sdk.StockMeterProvider):
     """The stock SDK's meter provider, which can put a gate before a meter.
 
     Whoever asks for the meter ``gated`` (any version, schema URL or attributes) gets the
@@ -36,6 +37,11 @@ class GatedMeterProvider(SdkMeterProvider):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         self._gates: dict[str, Meter] = {}
         self._gates_lock = Lock()
+        #: Those it was made with.
+        self.first_readers: tuple[MetricReader, ...] = tuple(
+            kwargs.get("metric_readers") or next(iter(args), ())
+        )
+        fitness.tell()
         super().__init__(*args, **kwargs)
 
     def gate(self, name: str, make: Callable[[Meter], Meter], version: str | None = None) -> None:
@@ -65,7 +71,7 @@ class GatedMeterProvider(SdkMeterProvider):
         """
         deadline = monotonic() + timeout_millis / 1000
         succeeded, raised = True, list[str]()
-        for reader in tuple(self._metric_readers):
+        for reader in sdk.provider_readers(self):
             try:
                 left = (deadline - monotonic()) * 1000
                 if left <= 0:
@@ -92,7 +98,7 @@ class GatedMeterProvider(SdkMeterProvider):
             Exception: When a reader raises, as in the SDK.
         """
         super().shutdown(timeout_millis)
-        readers = tuple(self._metric_readers)
+        readers = sdk.provider_readers(self)
         return all(getattr(each, "succeeded", True) is not False for each in readers)
 
 
@@ -155,8 +161,7 @@ class CellMeter(sdk.Meter):
 
     def restart(self) -> None:
         """Renew the locks in a forked child."""
-        self._instrument_registration_lock = Lock()
-        self._instrument_ids_lock = Lock()
+        sdk.renew_locks(self)
         self.creating = Lock()
         for instrument in self.instruments():
             instrument.renew_lock()
@@ -176,6 +181,9 @@ class MeterProvider(GatedMeterProvider):
     instruments aggregate sums, last values and explicit-bucket histograms in cells; what
     cells can't serve exactly (exponential histograms) goes the SDK's own way. Thread-safe.
 
+    With an SDK that lacks what cells need, which is logged once, calling it returns a
+    :class:`GatedMeterProvider`: the stock SDK measures.
+
     It differs from the SDK where that has defects: flushing and shutting down reach readers
     that were added later, invalid values never raise and are logged once, and a forked child
     starts from zero.
@@ -190,6 +198,13 @@ class MeterProvider(GatedMeterProvider):
             that nobody measures for longer is left out of cumulative collections, and begins
             anew when it is measured again.
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, D102 - see above
+        if cls is not _OnTrial and not fitness.fit(_OnTrial):
+            # Not of this class, so that `__init__` is not called.
+            kwargs.pop("time_to_live", None)
+            return GatedMeterProvider(*args, **kwargs)
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -244,8 +259,7 @@ class MeterProvider(GatedMeterProvider):
                 msg = f"the reader {reader!r} is registered with another MeterProvider already"
                 raise ValueError(msg)
             self._all_metric_readers.add(reader)
-        reader._set_collect_callback(self._measurement_consumer.collect)  # type: ignore[arg-type]  # noqa: SLF001
-        reader._set_meter_provider(self)  # noqa: SLF001
+        attach_reader(reader, self, self._measurement_consumer.collect)
 
     def _set_meter_configurator(self, *, meter_configurator: Any) -> None:  # noqa: ANN401
         super()._set_meter_configurator(meter_configurator=meter_configurator)
@@ -263,3 +277,7 @@ class MeterProvider(GatedMeterProvider):
         for meter in tuple(self._meters.values()):
             if isinstance(meter, CellMeter):
                 meter.restart()
+
+
+class _OnTrial(MeterProvider):
+    """One that is made whether cells can measure with this SDK or not."""

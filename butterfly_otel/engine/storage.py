@@ -15,6 +15,7 @@ from butterfly_otel.engine.cells import LastValueCell, SumCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES
 from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
+from butterfly_otel.engine.sdk_readers import limits_by_class
 from butterfly_otel.engine.streams import CellStream, cell_class
 from butterfly_otel.process import forks, timing
 from butterfly_otel.process.contain import log_once
@@ -44,7 +45,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             sdk_config,
             _with_cells(reader._instrument_class_temporality),  # noqa: SLF001
             _with_cells(reader._instrument_class_aggregation),  # noqa: SLF001
-            _with_cells(reader._instrument_class_cardinality_limit),  # noqa: SLF001
+            _with_cells(limits_by_class(reader)),
         )
         #: Whether the reader can read cells itself and needs no points.
         self.reads_cells: bool = getattr(reader, "reads_cells", False)

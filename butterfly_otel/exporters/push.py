@@ -14,15 +14,10 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
-from opentelemetry.context import (
-    _SUPPRESS_INSTRUMENTATION_KEY,  # pyright: ignore[reportPrivateUsage] - the SDK's own way
-    attach,
-    detach,
-    set_value,
-)
+from opentelemetry.context import attach, detach, set_value
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
 
-from butterfly_otel.engine.sdk_internals import exporter_preferences
+from butterfly_otel.engine.sdk_internals import SUPPRESS_KEY, exporter_preferences
 from butterfly_otel.exporters.carrying import Backlog
 from butterfly_otel.exporters.delivery import Delivery, deliver
 from butterfly_otel.exporters.outage import Outage
@@ -254,7 +249,7 @@ class PushMetricReader(MetricReader):
         whole = data if backlog is None else backlog.with_new(data)
         if whole is None:
             return
-        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003
+        token = attach(set_value(SUPPRESS_KEY, True))  # noqa: FBT003
         delivery = Delivery(whole, "")
         try:
             delivery = self._delivery = deliver(self._exporter, whole, timeout_millis)

@@ -22,22 +22,25 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.sdk import _configuration as stock
-from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
-
 from butterfly_otel.engine.sdk_internals import provider_resource
+from butterfly_otel.engine.sdk_names import INSTRUMENT, find, missing
 from butterfly_otel.errors import ButterflyOtelError
 from butterfly_otel.runtime.configure import configure
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from opentelemetry.sdk._configuration import _OTelSDKConfigurator as StockConfigurator
+
+#: As the SDK has it, from 1.43 on.
+OTEL_CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
 #: The name of both entry points.
 NAME: Final = "butterfly_otel"
 _CONFIGURATOR: Final = "OTEL_PYTHON_CONFIGURATOR"
@@ -81,11 +84,32 @@ def distro() -> object:
     return ButterflyDistro()
 
 
-class _Stock(stock._OTelSDKConfigurator):  # noqa: SLF001 - what distros are told to subclass
+class MovedConfigurator:
+    """Stands for OpenTelemetry's own configuration where that is not where it was."""
+
+    def configure(self, **kwargs: Any) -> None:
+        """Configure what there is to configure."""
+        self._configure(**kwargs)
+
+    def _configure(self, **_kwargs: Any) -> None:
+        _logger.warning(
+            "traces and logs are not configured: this opentelemetry-sdk has no %s.%s; set them up"
+            " in code, or install a release that butterfly-otel knows",
+            INSTRUMENT[0].owner,
+            INSTRUMENT[0].name,
+        )
+
+
+if not TYPE_CHECKING:
+    # What distros are told to subclass.
+    StockConfigurator = MovedConfigurator if missing(INSTRUMENT[:1]) else find(*INSTRUMENT[0][:2])
+
+
+class _Stock(StockConfigurator):
     """OpenTelemetry's own configuration."""
 
 
-class Configurator(stock._OTelSDKConfigurator):  # noqa: SLF001 - as above
+class Configurator(StockConfigurator):
     """Metrics by ``configure()``; traces and logs by the configuration that it extends."""
 
     # Each class has one instance, but looks for it in the classes it extends as well.
@@ -99,9 +123,9 @@ class Configurator(stock._OTelSDKConfigurator):  # noqa: SLF001 - as above
             for line in str(error).splitlines():  # one for each setting that is wrong
                 _logger.error("butterfly-otel measures nothing: %s", line)  # noqa: TRY400
         else:
-            provider = current.meter_provider
-            if provider is not None:
-                attributes = dict(provider_resource(provider).attributes)
+            resource = provider_resource(current.meter_provider)
+            if resource is not None:
+                attributes = dict(resource.attributes)
                 kwargs["resource_attributes"] = {
                     **attributes,
                     **(kwargs.get("resource_attributes") or {}),
@@ -117,9 +141,10 @@ def _from_file(path: str) -> None:
     """Do what OpenTelemetry does with a declarative configuration, but for metrics."""
     try:
         configuration: Any = import_module("opentelemetry.configuration")
-    except ModuleNotFoundError:
+    except ImportError:
         _logger.error(  # noqa: TRY400 - a sentence
-            "%s is set, which needs: pip install 'butterfly-otel[views]'", OTEL_CONFIG_FILE
+            "%s is set, which needs: pip install 'butterfly-otel[views]' 'opentelemetry-sdk>=1.44'",
+            OTEL_CONFIG_FILE,
         )
         return
     # Its meter provider would be a second one.
@@ -135,6 +160,7 @@ def _without_metrics() -> Generator[None, None, None]:
     ours is there already.
     """
     given = os.environ.get("OTEL_METRICS_EXPORTER")
+    stock: Any = sys.modules.get(INSTRUMENT[1].owner)
     initialize = getattr(stock, "_init_metrics", None)
     os.environ["OTEL_METRICS_EXPORTER"] = "none"
     if initialize is not None:

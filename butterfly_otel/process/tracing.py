@@ -16,6 +16,12 @@ class _NotImported:
     _TRACER_PROVIDER = None
 
 
+class _Unknown:
+    """Stands for an API that does not tell: whoever measures has to look at the context."""
+
+    _TRACER_PROVIDER = ()
+
+
 #: ``opentelemetry.trace`` once :func:`watch` was called.
 api: Any = _NotImported
 
@@ -25,4 +31,4 @@ def watch() -> None:
     global api  # noqa: PLW0603 - one process, one API
     from opentelemetry import trace  # noqa: PLC0415 - what this module is there to put off
 
-    api = trace
+    api = trace if hasattr(trace, "_TRACER_PROVIDER") else _Unknown

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation
 
 from butterfly_otel import catalog
-from butterfly_otel.engine.sdk_internals import DropTheRest
+from butterfly_otel.engine.sdk_internals import DropTheRest, limited_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from opentelemetry.sdk.metrics.view import View
 
     from butterfly_otel.views.streams import Stream
 
@@ -36,10 +38,10 @@ def _view(stream: Stream) -> View:
         )
     else:
         aggregation = None
-    return View(
+    return limited_view(
+        stream.limit,
         instrument_name=metric.name,
         meter_name=catalog.METER_NAME,
         attribute_keys={label.key for label in stream.labels},
         aggregation=aggregation,
-        aggregation_cardinality_limit=stream.limit,
     )

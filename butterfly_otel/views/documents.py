@@ -8,7 +8,8 @@ file becomes plain data within limits first, and the official schema judges that
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from butterfly_otel.errors import ConfigurationError, ViewError
@@ -17,7 +18,6 @@ from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _MAX_BYTES = 1 << 20
 #: Characters of the values, each counted as often as it is referred to, and so many a value.
@@ -40,7 +40,7 @@ def load_document(source: Path) -> dict[str, Any]:
 
         from butterfly_otel.views import safe_yaml  # noqa: PLC0415
 
-        schema = json.loads((files("opentelemetry.configuration") / "schema.json").read_bytes())
+        schema = _schema()
     except ImportError as error:
         msg = (
             f"reading the overlay {printable(str(source))} needs the extra 'views':"
@@ -63,6 +63,19 @@ def load_document(source: Path) -> dict[str, Any]:
         what = f"breaks OpenTelemetry's configuration schema at {where}: {error.message}"
         raise wrong(source, what) from error
     return document
+
+
+def _schema() -> Any:  # noqa: ANN401 - JSON
+    """Return the official schema.
+
+    Raises:
+        ImportError: When the package that has it is not installed.
+    """
+    # Not by importing the package, which wants the SDK of its own release.
+    spec = find_spec("opentelemetry.configuration")
+    if spec is None or spec.origin is None:
+        raise ImportError(name="opentelemetry.configuration")
+    return json.loads(Path(spec.origin).with_name("schema.json").read_bytes())
 
 
 def wrong(source: Path, what: str) -> ViewError:

@@ -13,7 +13,8 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader as Official
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from butterfly_otel.engine.sdk_internals import provider_resource
+from butterfly_otel.engine.sdk_internals import collected_resource, provider_resource
+from butterfly_otel.engine.sdk_readers import begin_reader, introduce_stock
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
 from butterfly_otel.exporters.prometheus.model.problems import Problems
@@ -98,16 +99,9 @@ class PrometheusMetricReader(OfficialReader):
         self._ended = False
         self._problems = Problems(on_problem, on_omission)
         self._asker = Asker()
-        # The official collector goes into a registry that nobody asks.
-        super().__init__(
-            disable_target_info=disable_target_info,
-            prefix=prefix,
-            scope_info_enabled=scope_info_enabled,
-            resource_attribute_filter=resource_attribute_filter,
-            registry=CollectorRegistry(),
-            cardinality_limits=cardinality_limits,
-        )
-
+        # Not the official reader's own: before 0.64b0 it registers its collector, which nobody
+        # must ask, where everybody does.
+        begin_reader(self, "prometheus_http_text_metric_exporter", cardinality_limits)
         naming = Naming(translation_strategy, prefix)
         make = partial(
             Translator,
@@ -209,7 +203,7 @@ class PrometheusMetricReader(OfficialReader):
             return
 
     def _set_meter_provider(self, meter_provider: MeterProvider) -> None:
-        super()._set_meter_provider(meter_provider)
+        introduce_stock(self, meter_provider)
         self._provider = ref(meter_provider)
 
     def _measured_by(self) -> object:
@@ -222,10 +216,12 @@ class PrometheusMetricReader(OfficialReader):
             return None
         # Asked for at each scrape: the provider's resource changes after a fork.
         provider = self._provider()
-        return provider_resource(provider) if isinstance(provider, SdkMeterProvider) else None
+        if isinstance(provider, SdkMeterProvider):
+            return provider_resource(provider)
+        return collected_resource(getattr(self, "_collect", None))
 
     def _gather(self, timeout: float) -> MetricsData | None:
-        if self._ended or self._collect is None:
+        if self._ended or getattr(self, "_collect", True) is None:
             return None
         inbox = self._inbox
         inbox.open, inbox.data = True, None

@@ -14,7 +14,6 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, ObservableCounter
-from opentelemetry.sdk.metrics import MeterProvider as StockProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
@@ -22,6 +21,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from butterfly_otel.engine import MeterProvider
 from tests.collected import points
 from tests.unit.engine.conftest import facts, standing_clock
+from tests.unit.engine.releases import StockProvider
 
 OVERFLOW = {"otel.metric.overflow": True}
 

@@ -20,7 +20,6 @@ from opentelemetry.sdk.metrics import (
     ObservableCounter,
     UpDownCounter,
 )
-from opentelemetry.sdk.metrics import MeterProvider as StockProvider
 from opentelemetry.sdk.metrics import _Gauge as Gauge
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
@@ -31,6 +30,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioB
 from butterfly_otel.engine import MeterProvider
 from tests.collected import points
 from tests.unit.engine.conftest import facts, standing_clock
+from tests.unit.engine.releases import StockProvider
 
 DELTA = dict.fromkeys((Counter, UpDownCounter, Histogram, Gauge), AggregationTemporality.DELTA)
 PREFERENCES: dict[str, tuple[Any, ...]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from opentelemetry.sdk.metrics import Counter, MeterProvider
+from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     ConsoleMetricExporter,
@@ -13,7 +13,9 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 
-from butterfly_otel.engine import sdk_internals
+from butterfly_otel.engine import MeterProvider as ButterflyProvider
+from butterfly_otel.engine import fitness, sdk_internals
+from tests.unit.engine.releases import StockProvider as MeterProvider
 
 
 def test_the_private_names_are_there() -> None:
@@ -31,6 +33,14 @@ def test_the_private_names_are_there() -> None:
         [aggregation] = match._attributes_aggregation.values()
     assert aggregation._attributes == {"k": "v"}
     assert list(inspect.signature(View._match).parameters) == ["self", "instrument"]
+
+
+def test_the_engine_can_be_used() -> None:
+    """Cells measure with every supported release: nothing is missing, the trial is right."""
+    fitness.fit.cache_clear()
+    made = ButterflyProvider(shutdown_on_exit=False)
+    assert type(made) is ButterflyProvider
+    made.shutdown()
 
 
 def test_removed_series_are_gone_for_cumulative_readers_only() -> None:

@@ -16,6 +16,7 @@ import pytest
 from opentelemetry.sdk import _configuration as stock
 
 from butterfly_otel.integrations import instrument
+from tests import older
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -141,6 +142,9 @@ def test_unnamed_it_changes_nothing(tmp_path: Path) -> None:
     assert said["processors"] == ["ConsoleSpanExporter"]
 
 
+@pytest.mark.skipif(
+    "unit/test_views.py" in older.ignored(), reason="before SDK 1.44 there is no such thing"
+)
 def test_a_declarative_configuration_loses_its_meter_provider_only(tmp_path: Path) -> None:
     """OTEL_CONFIG_FILE sets up traces; its metrics would be a second provider."""
     file = tmp_path / "otel.yaml"

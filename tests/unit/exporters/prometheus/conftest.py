@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 
+from butterfly_otel.engine.sdk_internals import StockMeterProvider as MeterProvider
 from butterfly_otel.exporters.prometheus import PrometheusMetricReader
 
 if TYPE_CHECKING:

@@ -27,6 +27,10 @@ class _Hostile:
         raise RuntimeError
 
 
+@pytest.mark.skipif(
+    floatToGoString(1e10) != "1e+10",  # type: ignore[no-untyped-call]
+    reason="before 0.26 it wrote exponents as nobody else does",
+)
 @given(st.floats() | st.integers(-(10**18), 10**18))
 def test_numbers_are_written_as_prometheus_client_writes_them(value: float) -> None:
     """Any number looks as in prometheus_client's expositions."""

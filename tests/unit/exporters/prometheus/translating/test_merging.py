@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from butterfly_otel.engine import MeterProvider as CellMeterProvider
+from butterfly_otel.engine.sdk_internals import StockMeterProvider as MeterProvider
 from butterfly_otel.exporters.prometheus import PrometheusMetricReader
 from butterfly_otel.exporters.prometheus.model.names import Naming
 from butterfly_otel.exporters.prometheus.translating.translate import Translator
