@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
@@ -109,12 +109,12 @@ class MinMaxHistogramCell(HistogramCell):
         key: Any,  # noqa: ANN401
         attributes: Mapping[str, Any] | None,
     ) -> None:
-        self.extremes = Lock()
+        self.extremes = RLock()
         super().__init__(table, key, attributes)
 
     def renew_lock(self) -> None:
         """Forget who held the lock, in a forked child."""
-        self.extremes = Lock()
+        self.extremes = RLock()
 
     def reset(self) -> None:
         """Start from nothing."""

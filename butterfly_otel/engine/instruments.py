@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import get_current
 
 from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.cleaning import Reports, exportable
 from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
@@ -21,6 +22,7 @@ from butterfly_otel.process.values import HIGHEST, accepted, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from opentelemetry.context import Context
     from opentelemetry.util.types import Attributes
 
     from butterfly_otel.engine.cells import Cell
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     Target: TypeAlias = "Cell | FanOut"
 
 _logger = logging.getLogger("butterfly_otel")
-_NO_CONTEXT = Context()
 
 #: Remembered attribute combinations an instrument may have more than its streams have series.
 _SPARE_TARGETS = 1024
@@ -61,6 +62,7 @@ class CellInstrument:
         "_direct",
         "_logged",
         "_lookup",
+        "_reports",
         "_switch",
         "_tables",
         "_targets",
@@ -81,7 +83,8 @@ class CellInstrument:
         self.generation = object()
         self.on_invalid: Callable[[str, object], None] | None = None
         self._logged: set[str] = set()
-        self._switch = Lock()
+        self._reports = Reports(cast("Any", self).name)
+        self._switch = RLock()
         # The one table whose cells may be measured without asking the instrument.
         self._direct: Table | None = None
         # How to look up in it. Replaced as a whole: whoever measures takes no lock.
@@ -99,19 +102,22 @@ class CellInstrument:
     def refresh(self) -> None:
         """Look everything up again: readers were added or removed, or the meter switched."""
         with self._switch:
-            self._lookup = _NO_LOOKUP
-            self.generation = object()
-            self._targets = {}
             # Those of readers that have gone would stay with all their series.
             self._tables = [each for each in self._tables if each.shareable]
-            direct, self._direct = self._direct, None
-            if direct is not None:
-                # Whoever still holds one of its cells is sent back here.
+            while True:
+                self.generation = object()
+                self._lookup = _NO_LOOKUP
+                self._targets = {}
+                direct, self._direct = self._direct, None
+                if direct is None:
+                    break
+                # Whoever still holds one of its cells is sent back here. Once more from the
+                # start: a finalizer may have looked up what is stale now.
                 direct.make_direct(direct=False)
 
     def renew_lock(self) -> None:
         """Forget who held the lock, in a forked child."""
-        self._switch = Lock()
+        self._switch = RLock()
 
     def target(self, attributes: Attributes, *, remembered: bool = False) -> Target:
         """Return where measurements with these attributes go.
@@ -121,7 +127,7 @@ class CellInstrument:
             remembered: Whether :meth:`find` is to find it again without looking.
         """
         generation = self.generation
-        cleaned: Any = sdk.Measurement(0, 0, self, _NO_CONTEXT, attributes).attributes or {}  # type: ignore[arg-type]
+        cleaned = exportable(attributes, self._reports)
         matches = self._matches(create=True)
         tables = dict.fromkeys(each.table for each in matches if isinstance(each, CellStream))
         cells = [table.cell(cleaned) for table in tables]
@@ -141,8 +147,9 @@ class CellInstrument:
             # Else readers have changed meanwhile: what was found is stale, and finds out.
             if generation is self.generation:
                 if direct is not None and self._direct is None:
-                    self._direct = direct
+                    # In this order: a cell that is found but not direct asks here again.
                     direct.make_direct(direct=True)
+                    self._direct = direct
                 if remembered:
                     self._remember(attributes, target)
         return target

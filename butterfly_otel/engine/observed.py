@@ -1,10 +1,12 @@
 """What callbacks observe: the streams of observable instruments.
 
-Cumulative sums and last values, which is nearly everything, are held in cells: what is
-observed again and again is found by its label values, and a scrape reads it as it reads what
-is measured by calls. Deltas go the SDK's own way.
+Sums and last values, which is nearly everything, are held in cells: what is observed again and
+again is found by its label values, and a scrape reads it as it reads what is measured by calls.
 
-Observations of one reader come one after the other: the SDK collects under a lock.
+A collection is a round: all callbacks are asked, then what they observed is taken as a whole.
+Whatever belongs to a round is made at its beginning, since a round may end anywhere: by a
+timeout, or by what a callback raises. Observations of one reader come one after the other:
+collecting is one thread's at a time.
 """
 
 from __future__ import annotations
@@ -19,9 +21,15 @@ from butterfly_otel.engine.shapes import Keyed
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from opentelemetry.context import Context
     from opentelemetry.sdk.metrics.export import AggregationTemporality
+
+    #: A value that has been checked, cleaned attributes, and the callback's context, if any.
+    Observed = tuple[float, Mapping[str, Any], Context | None]
+    #: Makes a measurement of what was observed; None where it can't become an exemplar.
+    Sample = Callable[[Observed], sdk.Measurement | None]
 
 
 class Storage(Protocol):
@@ -34,15 +42,13 @@ class ObservedTable(Keyed):
     """The cells of one observable instrument under one View in one reader.
 
     A set of attributes that is not observed any more is not exported, and gives its place to
-    a new one when there is no other. A cell is ``ready`` here once it was observed in the
-    round of callbacks that is going on, and ``live`` while it is exported.
+    a new one when there is no other. A cell is ``live`` while it is exported.
 
     Attributes:
         epoch: Changes whenever what is exported is not what it was and more.
         bounds: None: nothing observed is a histogram.
         non_negative: Likewise of no meaning here.
-        merged: Whether two observations of a round ever were one series. Then its value is
-            not the whole while callbacks run.
+        evicted: The cells that gave their places away in this round.
     """
 
     bounds: tuple[float, ...] = ()
@@ -50,11 +56,19 @@ class ObservedTable(Keyed):
 
     def __init__(self, made: type[Cell], limit: int) -> None:
         self.epoch = 0
-        self.merged = False
+        self.evicted: list[Cell] = []
         self._cells: dict[Any, Cell] = {}
         self._made = made
+        self._adds = issubclass(made, SumCell)
         self._limit = limit
         self._exported: list[Cell] = []
+        # What this round has observed. Not in the cells: those are read meanwhile.
+        self._values: dict[Cell, float] = {}
+
+    def begin(self) -> None:
+        """Begin a round, however the last one ended."""
+        self._values = {}
+        self.evicted = []
 
     def observe(self, kept: Mapping[str, Any], value: float) -> Cell | None:
         """Take an observation; return its cell, None where it has to wait for a place."""
@@ -64,8 +78,19 @@ class ObservedTable(Keyed):
             if len(self._cells) >= self._limit:
                 return None
             cell = self._add(key, attributes)
-        self._set(cell, value)
+        self.take(cell, value)
         return cell
+
+    def take(self, cell: Cell, value: float) -> None:
+        """Take an observation of a known cell: what is one series is added, or the last one."""
+        if self._adds:
+            # As the SDK's sum, which begins with 0: that of -0.0 is 0.0.
+            value = self._values.get(cell, 0) + value
+        self._values[cell] = value
+
+    def has(self, cell: Cell) -> bool:
+        """Tell whether a cell found earlier still has its place."""
+        return self._cells.get(cell.key) is cell
 
     def place(self, waiting: Sequence[tuple[Mapping[str, Any], float]]) -> list[Cell]:
         """Give what waits the places of sets that are gone, or else the overflow point."""
@@ -76,61 +101,55 @@ class ObservedTable(Keyed):
         for index, (_, value) in enumerate(waiting):
             if known[index]:
                 found[index] = self._cells[identities[index][0]]
-                self._set(found[index], value)
+                self.take(found[index], value)
         free = [
-            key for key, cell in self._cells.items() if not cell.ready and key != sdk.OVERFLOW_KEY
+            key
+            for key, cell in self._cells.items()
+            if cell not in self._values and key != sdk.OVERFLOW_KEY
         ]
         for index, (_, value) in enumerate(waiting):
             if known[index]:
                 continue
             key, own = identities[index]
             if key not in self._cells and free:
-                del self._cells[free.pop(0)]
+                self.evicted.append(self._cells.pop(free.pop(0)))
                 self._add(key, own)
             elif key not in self._cells:
                 key = sdk.OVERFLOW_KEY
                 if key not in self._cells:
                     self._add(key, sdk.OVERFLOW_ATTRIBUTES)
             found[index] = self._cells[key]
-            self._set(found[index], value)
+            self.take(found[index], value)
         return [found[index] for index in range(len(waiting))]
 
     def finish(self) -> list[Cell]:
-        """End a round; return the cells that were observed in it."""
-        exported = [cell for cell in self._cells.values() if cell.ready]
+        """End a round; return the cells that were observed in it, in the order they began."""
+        values = self._values
         before = self._exported
-        if exported[: len(before)] != before:
-            self.epoch += 1
-            for cell in before:
-                cell.live = False
-        for cell in exported:
-            cell.ready = False
-            cell.live = True
-        self._exported = exported
+        exported = list(values)
+        if exported != before:
+            exported = [cell for cell in self._cells.values() if cell in values]
+            if exported[: len(before)] != before:
+                self.epoch += 1
+                for cell in before:
+                    cell.live = False
+            for cell in exported:
+                cell.live = True
+            self._exported = exported
+        for cell, value in values.items():
+            cell.value = value  # type: ignore[attr-defined] - sums and last values have one
         return exported
 
     def restart(self, now: int) -> None:
         """Let totals go on from now, in a forked child."""
         for cell in self._cells.values():
             cell.start = now
-            cell.ready = False
 
     def _add(self, key: Any, attributes: Mapping[str, Any] | None) -> Cell:  # noqa: ANN401
         kept = None if attributes is None else dict(attributes)
         cell = self._cells[key] = self._made(cast("Any", self), key, kept)
         cell.start = timing.time_ns()
         return cell
-
-    def _set(self, cell: Cell, value: float) -> None:
-        if not isinstance(cell, SumCell):
-            cell.update(value)
-        elif cell.ready:
-            self.merged = True
-            cell.value += value
-        else:
-            # As the SDK's sum, which begins with 0: that of -0.0 is 0.0.
-            cell.value = 0 + value
-        cell.ready = True
 
 
 class ObservedStream(sdk.ViewInstrumentMatch):
@@ -141,21 +160,48 @@ class ObservedStream(sdk.ViewInstrumentMatch):
         self._storage = storage
         self._table = ObservedTable(made, self._cardinality_limit)
         self._reservoirs = Reservoirs(self)
+        # Cells by the identity of attributes that never change, which are kept for that.
+        self._known: dict[int, tuple[Mapping[str, Any], Cell]] = {}
         # Observations that found no place; which sets are gone is known only once all
         # callbacks have been asked.
-        self._waiting: list[tuple[sdk.Measurement, bool]] = []
+        self._waiting: list[tuple[Observed, sdk.Measurement | None]] = []
+        self._going_on = False
 
-    def consume_measurement(
-        self,
-        measurement: sdk.Measurement,
-        should_sample_exemplar: bool = True,  # noqa: FBT001, FBT002 - the SDK's signature
-    ) -> None:
-        """Take an observation, or let it wait for a place."""
-        cell = self._table.observe(self._kept(measurement), measurement.value)
-        if cell is None:
-            self._waiting.append((measurement, should_sample_exemplar))
-        elif should_sample_exemplar:
-            self._reservoirs.offer(cell, measurement)
+    def begin(self) -> None:
+        """Begin a round, however the last one ended."""
+        if self._going_on:
+            # What was offered in a round that came to nothing belongs to no collection.
+            self._reservoirs = Reservoirs(self)
+        self._going_on = True
+        self._waiting = []
+        self._table.begin()
+
+    def observe(self, observed: Iterable[Observed], sample: Sample, *, lasting: bool) -> None:
+        """Take what callbacks observed.
+
+        Args:
+            observed: The observations.
+            sample: Asks the exemplar filter.
+            lasting: Whether equal attributes are the same mapping each time, which never changes.
+        """
+        table, known = self._table, self._known if lasting else {}
+        for each in observed:
+            value, attributes, _ = each
+            found = known.get(id(attributes))
+            if found is not None and table.has(found[1]):
+                cell: Cell | None = found[1]
+                table.take(found[1], value)
+            else:
+                cell = table.observe(sdk.kept_attributes(self._view, attributes), value)
+                if cell is not None and lasting:
+                    if len(known) > 2 * self._cardinality_limit:
+                        known.clear()
+                    known[id(attributes)] = attributes, cell
+            measurement = sample(each)
+            if cell is None:
+                self._waiting.append((each, measurement))
+            elif measurement is not None:
+                self._reservoirs.offer(cell, measurement)
 
     def collect(
         self,
@@ -164,18 +210,11 @@ class ObservedStream(sdk.ViewInstrumentMatch):
     ) -> Sequence[Any] | None:
         """Return the points of what was observed, None where there are none."""
         del collection_aggregation_temporality  # known since the stream was made
-        table = self._table
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            placed = table.place([(self._kept(each), each.value) for each, _ in waiting])
-            for cell, (measurement, sampled) in zip(placed, waiting, strict=True):
-                if sampled:
-                    self._reservoirs.offer(cell, measurement)
-        cells = table.finish()
+        cells = self._finished()
         # Sets that are gone may have given their places away, and would stay there for ever.
         self._reservoirs.keep(cells)
-        if self._storage.reads_cells and not self._reservoirs and not table.merged:
-            now = collection_start_nanos
+        if self._storage.reads_cells and not self._reservoirs:
+            table, now = self._table, collection_start_nanos
             return CellPoints(table, cells, table.epoch, now) if cells else None
         states = ((cell, cell.read()) for cell in cells)
         return [
@@ -184,74 +223,68 @@ class ObservedStream(sdk.ViewInstrumentMatch):
 
     def restart(self, now: int) -> None:
         """Go on in a forked child, from now."""
-        self._waiting = []
         self._reservoirs = Reservoirs(self)
+        self._going_on = False
+        self.begin()
         self._table.restart(now)
 
-    def _kept(self, measurement: sdk.Measurement) -> Mapping[str, Any]:
-        return sdk.kept_attributes(self._view, measurement.attributes or {})
+    def _finished(self) -> list[Cell]:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            view = self._view
+            kept = [(sdk.kept_attributes(view, each[1]), each[0]) for each, _ in waiting]
+            for cell, (_, measurement) in zip(self._table.place(kept), waiting, strict=True):
+                if measurement is not None:
+                    self._reservoirs.offer(cell, measurement)
+        self._going_on = False
+        return self._table.finish()
 
 
-class ObservedDeltas(sdk.ViewInstrumentMatch):
-    """The SDK's stream of an observable instrument, for deltas, without its defect under churn.
+class ObservedDeltas(ObservedStream):
+    """The stream of an observable sum for a reader of deltas.
 
     The SDK keeps every attribute set it has ever seen, so where they come and go the limit is
     soon reached by sets that are gone, and all live ones collapse into the overflow point.
-    Here a set that is not observed any more gives its place to a new one.
+    Here a set that is not observed any more gives its place to a new one; the last total of
+    as many as there are places is remembered beside them, should one be observed again.
     """
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401
-        super().__init__(**settings)
-        self._idle: set[Any] = set()
-        # Observations that found no place; which sets are gone is known only once all
-        # callbacks have been asked.
-        self._waiting: list[tuple[sdk.Measurement, bool]] = []
-
-    def consume_measurement(
-        self,
-        measurement: sdk.Measurement,
-        should_sample_exemplar: bool = True,  # noqa: FBT001, FBT002 - the SDK's signature
-    ) -> None:
-        """Take an observation, or let it wait for a place."""
-        with self._lock:
-            if len(cast("dict[Any, Any]", self._attributes_aggregation)) >= self._cardinality_limit:
-                self._waiting.append((measurement, should_sample_exemplar))
-                return
-        super().consume_measurement(measurement, should_sample_exemplar)
+    def __init__(self, storage: Storage, made: type[Cell], **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(storage, made, **settings)
+        # The total that was exported last and when that was.
+        self._last: dict[Cell, tuple[float, int]] = {}
+        # The same of sets without a place, by their keys, the latest last.
+        self._parted: dict[Any, tuple[float, int]] = {}
 
     def collect(
         self,
         collection_aggregation_temporality: AggregationTemporality,
         collection_start_nanos: int,
     ) -> Sequence[Any] | None:
-        """Return the points, after giving the places of sets that are gone to new ones."""
-        waiting, self._waiting = self._waiting, []
-        series = cast("dict[Any, Any]", self._attributes_aggregation)
-        # Sets that have a place first: they are not gone.
-        waiting.sort(key=lambda each: self._key(each[0]) not in series)
-        known = [each for each in waiting if self._key(each[0]) in series]
-        for measurement, sampled in known:
-            super().consume_measurement(measurement, sampled)
-        gone = [
-            key
-            for key, each in series.items()
-            if each._value is None and key != sdk.OVERFLOW_KEY  # noqa: SLF001
-        ]
-        self._idle, idle = set(gone), self._idle
-        # A delta needs the last value to subtract, so a set must have been missing for a whole
-        # collection before.
-        free = [key for key in gone if key in idle]
-        for measurement, sampled in waiting[len(known) :]:
-            if free and self._key(measurement) not in series:
-                # The overflow point stands aside: to the SDK it takes a place as well.
-                del series[free.pop(0)]
-                overflow = series.pop(sdk.OVERFLOW_KEY, None)
-                super().consume_measurement(measurement, sampled)
-                if overflow is not None:
-                    series[sdk.OVERFLOW_KEY] = overflow
-                continue
-            super().consume_measurement(measurement, sampled)
-        return super().collect(collection_aggregation_temporality, collection_start_nanos)
+        """Return what was added since the last collection, None where nothing was observed."""
+        del collection_aggregation_temporality  # known since the stream was made
+        cells, now = self._finished(), collection_start_nanos
+        self._part(self._table.evicted)
+        points: list[Any] = []
+        for cell in cells:
+            last = self._last.get(cell) or self._parted.pop(cell.key, None) or (0, cell.start)
+            total, cell.start = cell.read(), last[1]
+            points.append(self._reservoirs.point(cell, now, total - last[0]))
+            self._last[cell] = total, now
+        self._reservoirs.keep(cells)
+        while len(self._parted) > self._cardinality_limit:
+            del self._parted[next(iter(self._parted))]
+        return points or None
 
-    def _key(self, measurement: sdk.Measurement) -> Any:  # noqa: ANN401
-        return sdk.identity(self, measurement.attributes or {})
+    def restart(self, now: int) -> None:
+        """Go on in a forked child, from now."""
+        super().restart(now)
+        self._last = {cell: (total, now) for cell, (total, _) in self._last.items()}
+        self._parted = {key: (total, now) for key, (total, _) in self._parted.items()}
+
+    def _part(self, cells: Iterable[Cell]) -> None:
+        for cell in cells:
+            last = self._last.pop(cell, None)
+            if last is not None:
+                self._parted.pop(cell.key, None)
+                self._parted[cell.key] = last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,13 @@ from opentelemetry.sdk.metrics import MetricsTimeoutError
 
 from butterfly_otel.engine import fitness
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.instruments import CellInstrument
-from butterfly_otel.engine.kinds import CELL_CLASSES, adopt
+from butterfly_otel.engine.meter import CellMeter, adopt_meter
 from butterfly_otel.engine.sdk_readers import attach_reader
 from butterfly_otel.engine.storage import CellMeasurementConsumer
+from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.metrics import Meter
     from opentelemetry.sdk.metrics import ExemplarFilter
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.view import View
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.util.types import Attributes
+
+
+class _Nameless(str):
+    """An empty name that the SDK takes for one: without a name it makes no meter."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
 
 
 class GatedMeterProvider(sdk.StockMeterProvider):
@@ -36,13 +45,14 @@ class GatedMeterProvider(sdk.StockMeterProvider):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         self._gates: dict[str, Meter] = {}
-        self._gates_lock = Lock()
+        self._gates_lock = RLock()
         #: Those it was made with.
         self.first_readers: tuple[MetricReader, ...] = tuple(
             kwargs.get("metric_readers") or next(iter(args), ())
         )
         fitness.tell()
         super().__init__(*args, **kwargs)
+        self._renew_locks()
 
     def gate(self, name: str, make: Callable[[Meter], Meter], version: str | None = None) -> None:
         """From now on give ``make(meter)`` to whoever asks for the meter ``name``."""
@@ -58,7 +68,12 @@ class GatedMeterProvider(sdk.StockMeterProvider):
     ) -> Meter:
         """Return a meter; the gated one where there is a gate of that name."""
         gated = self._gates.get(name)
-        return gated or super().get_meter(name, version, schema_url, attributes)
+        if gated is not None:
+            return gated
+        if not name:
+            log_once("a meter was asked for without a name: name it after what it measures")
+            name = _Nameless()
+        return super().get_meter(name, version, schema_url, attributes)
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Let each reader export now; return whether each of them did.
@@ -101,77 +116,15 @@ class GatedMeterProvider(sdk.StockMeterProvider):
         readers = sdk.provider_readers(self)
         return all(getattr(each, "succeeded", True) is not False for each in readers)
 
+    def _handle_fork(self) -> None:
+        super()._handle_fork()
+        self._renew_locks()
 
-class CellMeter(sdk.Meter):
-    """The SDK's meter, whose synchronous instruments measure by cells.
-
-    The SDK's registration of instruments, with its warnings about conflicts, makes them
-    itself; ours take their places before anybody has them.
-
-    Attributes:
-        creating: Held while an instrument is made and replaced.
-    """
-
-    creating: Lock
-
-    def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
-        """Create a counter; see the SDK."""
-        with self.creating:
-            return self._by_cells(super().create_counter(name, unit, description))
-
-    def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
-        """Create an up-down counter; see the SDK."""
-        with self.creating:
-            return self._by_cells(super().create_up_down_counter(name, unit, description))
-
-    def create_gauge(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
-        """Create a gauge; see the SDK."""
-        with self.creating:
-            return self._by_cells(super().create_gauge(name, unit, description))
-
-    def create_histogram(
-        self,
-        name: str,
-        unit: str = "",
-        description: str = "",
-        *,
-        explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
-    ) -> Any:  # noqa: ANN401
-        """Create a histogram; see the SDK."""
-        with self.creating:
-            return self._by_cells(
-                super().create_histogram(
-                    name,
-                    unit,
-                    description,
-                    explicit_bucket_boundaries_advisory=explicit_bucket_boundaries_advisory,
-                )
-            )
-
-    def _by_cells(self, instrument: Any) -> Any:  # noqa: ANN401
-        ours = CELL_CLASSES.get(instrument.__class__)
-        if ours is None:
-            return instrument
-        made = adopt(instrument, ours)
-        known: Any = self._instrument_id_instrument
-        for key, each in known.items():
-            if each is instrument:
-                known[key] = made
-        return made
-
-    def restart(self) -> None:
-        """Renew the locks in a forked child."""
-        sdk.renew_locks(self)
-        self.creating = Lock()
-        for instrument in self.instruments():
-            instrument.renew_lock()
-
-    def instruments(self) -> Iterator[CellInstrument]:
-        """Yield the instruments that measure by cells."""
-        every: Any = self._instrument_id_instrument
-        for instrument in tuple(every.values()):
-            if isinstance(instrument, CellInstrument):
-                yield instrument
+    def _renew_locks(self) -> None:
+        # Reentrant ones: a finalizer or a signal handler may ask for a meter.
+        self._lock = RLock()  # type: ignore[assignment]
+        self._meter_lock = RLock()  # type: ignore[assignment]
+        self._gates_lock = RLock()
 
 
 class MeterProvider(GatedMeterProvider):
@@ -235,8 +188,7 @@ class MeterProvider(GatedMeterProvider):
         """Return a meter whose instruments measure by cells."""
         meter = super().get_meter(name, version, schema_url, attributes)
         if meter.__class__ is sdk.Meter:
-            vars(meter).setdefault("creating", Lock())
-            meter.__class__ = CellMeter
+            adopt_meter(meter)
         return meter
 
     def add_metric_reader(self, metric_reader: MetricReader) -> None:
@@ -273,7 +225,6 @@ class MeterProvider(GatedMeterProvider):
 
     def _handle_fork(self) -> None:
         super()._handle_fork()
-        self._gates_lock = Lock()
         for meter in tuple(self._meters.values()):
             if isinstance(meter, CellMeter):
                 meter.restart()

@@ -6,7 +6,7 @@ Collecting empties a reservoir, so readers that share a table have reservoirs of
 from __future__ import annotations
 
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
 from butterfly_otel.engine.histograms import HistogramCell
@@ -29,7 +29,7 @@ class Reservoirs:
     def __init__(self, stream: sdk.ViewInstrumentMatch) -> None:
         self._stream = stream
         self._by_cell: dict[Cell, Any] = {}
-        self._lock = Lock()
+        self._lock = RLock()
 
     def __bool__(self) -> bool:
         return bool(self._by_cell)
@@ -51,9 +51,8 @@ class Reservoirs:
         if isinstance(cell, HistogramCell):
             make = partial(make, boundaries=cell.bounds)
         with self._lock:
-            reservoir = self._by_cell.get(cell) or make()
-            self._by_cell[cell] = reservoir
-            return reservoir
+            # In one step: making one may run a finalizer that measures the same series.
+            return self._by_cell.get(cell) or self._by_cell.setdefault(cell, make())
 
     def point(self, cell: Cell, now: int, state: Any) -> Any:  # noqa: ANN401
         """Return a cell's state as a data point, with its exemplars."""

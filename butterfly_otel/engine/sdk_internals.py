@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from importlib import import_module
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, metrics
@@ -53,6 +53,13 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics._internal.instrument import _Counter as Counter
     from opentelemetry.sdk.metrics._internal.instrument import _Gauge as Gauge
     from opentelemetry.sdk.metrics._internal.instrument import _Histogram as Histogram
+    from opentelemetry.sdk.metrics._internal.instrument import (
+        _ObservableCounter as ObservableCounter,
+    )
+    from opentelemetry.sdk.metrics._internal.instrument import _ObservableGauge as ObservableGauge
+    from opentelemetry.sdk.metrics._internal.instrument import (
+        _ObservableUpDownCounter as ObservableUpDownCounter,
+    )
     from opentelemetry.sdk.metrics._internal.instrument import _UpDownCounter as UpDownCounter
     from opentelemetry.sdk.metrics._internal.measurement import Measurement
     from opentelemetry.sdk.metrics._internal.measurement_consumer import (
@@ -72,6 +79,9 @@ else:
     Counter = find(f"{INTERNAL}.instrument", "_Counter")
     Gauge = find(f"{INTERNAL}.instrument", "_Gauge")
     Histogram = find(f"{INTERNAL}.instrument", "_Histogram")
+    ObservableCounter = find(f"{INTERNAL}.instrument", "_ObservableCounter")
+    ObservableGauge = find(f"{INTERNAL}.instrument", "_ObservableGauge")
+    ObservableUpDownCounter = find(f"{INTERNAL}.instrument", "_ObservableUpDownCounter")
     UpDownCounter = find(f"{INTERNAL}.instrument", "_UpDownCounter")
     DEFAULT_VIEW = find(f"{INTERNAL}.metric_reader_storage", "_DEFAULT_VIEW")
     DropAggregationState = find(f"{INTERNAL}.aggregation", "_DropAggregation")
@@ -117,6 +127,9 @@ __all__ = [
     "Measurement",
     "Meter",
     "MetricReaderStorage",
+    "ObservableCounter",
+    "ObservableGauge",
+    "ObservableUpDownCounter",
     "StockMeterProvider",
     "SumAggregation",
     "SynchronousMeasurementConsumer",
@@ -250,27 +263,14 @@ def renew_locks(meter: Meter) -> None:
     """Renew a meter's locks in a forked child; one has another name before 1.40."""
     for name in _METER_LOCKS:
         if hasattr(meter, name):
-            setattr(meter, name, Lock())
+            setattr(meter, name, RLock())
 
 
-def restart_match(match: Any, now: int, *, forget: bool) -> None:  # noqa: ANN401
-    """Renew the locks of one of the SDK's own streams in a forked child.
-
-    Args:
-        match: The stream.
-        now: When its series begin anew, in nanoseconds since the epoch.
-        forget: Whether what was measured is the parent's alone, as it is where calls
-            measure; what callbacks observe is the same total in both.
-    """
-    match._lock = Lock()
-    if forget:
-        match._attributes_aggregation = {}
-        match._previous_collection_start_nanos = None
-        return
-    for series in match._attributes_aggregation.values():
-        series._lock = Lock()
-        series._start_time_unix_nano = now
-        series._previous_collection_start_nano = now
+def restart_match(match: Any) -> None:  # noqa: ANN401
+    """Let one of the SDK's own streams start from nothing in a forked child."""
+    match._lock = RLock()
+    match._attributes_aggregation = {}
+    match._previous_collection_start_nanos = None
 
 
 class DropTheRest(View):

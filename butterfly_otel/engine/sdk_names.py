@@ -51,6 +51,11 @@ ENGINE: Final = (
     Name("opentelemetry.trace", "_TRACER_PROVIDER", "to ask at no cost whether anybody traces"),
     Name(f"{INTERNAL}.instrument", "_Counter _UpDownCounter", "instruments that ours extend"),
     Name(f"{INTERNAL}.instrument", "_Gauge _Histogram", "instruments that ours extend"),
+    Name(
+        f"{INTERNAL}.instrument",
+        "_ObservableCounter _ObservableGauge _ObservableUpDownCounter",
+        "instruments that ours extend",
+    ),
     Name(f"{INTERNAL}.measurement", "Measurement", "to clean attributes and for exemplars"),
     Name(f"{INTERNAL}.measurement_consumer", "SynchronousMeasurementConsumer", "a base of ours"),
     Name(f"{INTERNAL}.metric_reader_storage", "MetricReaderStorage", "a base of ours"),

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
-from threading import Lock, RLock
+from contextlib import contextmanager
+from threading import RLock
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
 from opentelemetry.context import get_current
-from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, TraceBasedExemplarFilter
+from opentelemetry.metrics import CallbackOptions
+from opentelemetry.sdk.metrics import (
+    AlwaysOffExemplarFilter,
+    MetricsTimeoutError,
+    TraceBasedExemplarFilter,
+)
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import LastValueCell, SumCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES
+from butterfly_otel.engine.observables import OBSERVABLE_CLASSES
 from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
 from butterfly_otel.engine.sdk_readers import limits_by_class
+from butterfly_otel.engine.stock import StockStream
 from butterfly_otel.engine.streams import CellStream, cell_class
-from butterfly_otel.process import forks, timing
+from butterfly_otel.process import timing
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics import ExemplarFilter
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.metrics.view import View
 
+    from butterfly_otel.engine.observed import Observed, Sample
+
     #: Hears of a stream that could not be collected: its name and what was raised.
     Failed = Callable[[str, Exception], None]
     #: What a reader may have: takes observable instruments and seconds, and returns what
-    #: their callbacks observed in that time. Called by one thread at a time.
-    AskCallbacks = Callable[[Sequence[Any], float], Iterable[sdk.Measurement]]
+    #: the callbacks of each observed in that time. Called by one thread at a time.
+    AskCallbacks = Callable[[Sequence[Any], float], Iterable[tuple[Any, Sequence[Observed]]]]
+
+#: Seconds a callback is told it has, where a collection has no less; the SDK's own.
+_CALLBACK_TIMEOUT = 10
 
 
 class CellReaderStorage(sdk.MetricReaderStorage):
@@ -49,8 +63,9 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         )
         #: Whether the reader can read cells itself and needs no points.
         self.reads_cells: bool = getattr(reader, "reads_cells", False)
-        #: Held while the reader collects: one collection comes after the other.
-        self.collecting = forks.lock()
+        # Held while the reader collects: one collection comes after the other.
+        self._collecting = RLock()
+        self._going_round = False
         self._failed: Failed = getattr(reader, "stream_failed", _log_failure)
         # Streams that are bound to but have not been measured yet.
         self._prepared: dict[CellInstrument, list[sdk.ViewInstrumentMatch]] = {}
@@ -64,13 +79,9 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         if found or not create:
             return found or ()
         with self._lock:
-            if instrument not in self._prepared:
-                made: list[sdk.ViewInstrumentMatch] = []
-                self._handle_view_instrument_match(cast("Any", instrument), made)
-                default = () if made else (sdk.DEFAULT_VIEW,)
-                made.extend(self._new_view_instrument_match(view, instrument) for view in default)
-                self._prepared[instrument] = made
-            return self._prepared[instrument]
+            known = self._prepared.get(instrument)
+            # Making them may run a finalizer that measures: then its streams are the ones.
+            return known or self._prepared.setdefault(instrument, self._streams_of(instrument))
 
     def enlist(self, instrument: CellInstrument) -> None:
         """Collect an instrument from now on: the SDK does so from its first measurement."""
@@ -83,9 +94,90 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             self.enlist(instrument)
         return super()._get_or_init_view_instrument_match(instrument)
 
+    def _streams_of(self, instrument: Any) -> list[sdk.ViewInstrumentMatch]:  # noqa: ANN401
+        made: list[sdk.ViewInstrumentMatch] = []
+        self._handle_view_instrument_match(instrument, made)
+        return made or [self._new_view_instrument_match(sdk.DEFAULT_VIEW, instrument)]
+
+    def _handle_view_instrument_match(
+        self,
+        instrument: Any,  # noqa: ANN401
+        view_instrument_matches: list[sdk.ViewInstrumentMatch],
+    ) -> None:
+        names = [instrument]
+        if instrument.name != instrument.name.lower():
+            # A View written for what the SDK makes of the name selects it as well.
+            lowered: Any = object.__new__(type(instrument))
+            vars(lowered).update(vars(instrument))
+            lowered.name = instrument.name.lower()
+            names.append(lowered)
+        for view in self._sdk_config.views:
+            if any(view._match(each) for each in names) and (  # noqa: SLF001
+                self._check_view_instrument_compatibility(view, instrument)
+            ):
+                match = self._new_view_instrument_match(view, instrument)
+                self._warn_of_conflict(match, view_instrument_matches)
+                view_instrument_matches.append(match)
+
+    def _warn_of_conflict(
+        self, new: sdk.ViewInstrumentMatch, beside: Iterable[sdk.ViewInstrumentMatch]
+    ) -> None:
+        scope, name = new._instrument.instrumentation_scope, new._name.lower()  # noqa: SLF001
+        if isinstance(new._aggregation, sdk.DropAggregationState):  # noqa: SLF001
+            return
+        known = (self._instrument_view_instrument_matches, self._prepared)
+        others = [*beside, *(each for all_ in known for found in all_.values() for each in found)]
+        for other in others:
+            if (
+                other._name.lower() == name  # noqa: SLF001
+                and other._instrument.instrumentation_scope == scope  # noqa: SLF001
+                and not isinstance(other._aggregation, sdk.DropAggregationState)  # noqa: SLF001
+            ):
+                log_once(
+                    f"Views give the name {name!r} to several streams of the meter {scope.name!r}"
+                    f" (instruments {other._instrument.name!r}"  # noqa: SLF001
+                    f" and {new._instrument.name!r}): give each a name of its own"  # noqa: SLF001
+                )
+                return
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """Collect, after whoever is at it; what the last collection left half done is forgotten.
+
+        Raises:
+            RuntimeError: When it is this very thread that is at it.
+        """
+        with self._collecting:
+            if self._going_round:
+                msg = "a callback or a finalizer collects while its own thread is collecting"
+                raise RuntimeError(msg)
+            self._going_round = True
+            try:
+                for matches in tuple(self._instrument_view_instrument_matches.values()):
+                    for match in matches:
+                        if isinstance(match, ObservedStream):
+                            match.begin()
+                yield
+            finally:
+                self._going_round = False
+
+    def observe(self, instrument: Any, observed: Sequence[Observed], sample: Sample) -> None:  # noqa: ANN401
+        """Take what an instrument's callbacks observed."""
+        if not observed:
+            return
+        for match in self._get_or_init_view_instrument_match(instrument):
+            if isinstance(match, ObservedStream):
+                match.observe(observed, sample, lasting=instrument.lasting)
+            else:
+                for each in observed:
+                    measurement = measured(instrument, each)
+                    match.consume_measurement(measurement, sample(each) is not None)
+
     def restart(self) -> None:
         """Start from nothing in a forked child; observed totals go on, from now."""
         self._lock = RLock()
+        self._collecting = RLock()
+        self._going_round = False
         now = timing.time_ns()
         # Enlisted ones are in both; those that are only bound to have locks as well.
         known = (*self._instrument_view_instrument_matches.values(), *self._prepared.values())
@@ -95,8 +187,8 @@ class CellReaderStorage(sdk.MetricReaderStorage):
                     match.restart()
                 elif isinstance(match, ObservedStream):
                     match.restart(now)
-                else:
-                    sdk.restart_match(match, now, forget=not isinstance(match, ObservedDeltas))
+                elif isinstance(match, StockStream):
+                    match.restart()
 
     def _new_view_instrument_match(self, view: View, instrument: Any) -> sdk.ViewInstrumentMatch:  # noqa: ANN401
         stock = super()._new_view_instrument_match(view, instrument)
@@ -109,30 +201,23 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         aggregation = cast("Any", stock._aggregation)  # noqa: SLF001
         made = cell_class(aggregation, non_negative=getattr(instrument, "non_negative", False))
         if made is None:
-            return self._shielded(stock)
+            return StockStream(self._failed, instrument=instrument, **settings)
         if isinstance(instrument, CellInstrument):
-            lives = self._time_to_live.get(cast("Any", instrument).name)
+            lives = self._time_to_live.get(cast("Any", instrument).name.lower())
             return CellStream(instrument, self, made, lives, **settings)
         temporality = self._instrument_class_temporality[type(instrument)]
-        if temporality is not AggregationTemporality.CUMULATIVE:
-            return ObservedDeltas(instrument=instrument, **settings)
+        if issubclass(made, SumCell) and temporality is not AggregationTemporality.CUMULATIVE:
+            return ObservedDeltas(self, made, instrument=instrument, **settings)
         if issubclass(made, (SumCell, LastValueCell)):
             return ObservedStream(self, made, instrument=instrument, **settings)
-        return self._shielded(stock)
+        return StockStream(self._failed, instrument=instrument, **settings)
 
-    def _shielded(self, stock: sdk.ViewInstrumentMatch) -> sdk.ViewInstrumentMatch:
-        """Let a stream of the SDK's own that fails be left out, and cost no other."""
-        collect = stock.collect
 
-        def shielded(temporality: AggregationTemporality, start: int) -> Sequence[Any] | None:
-            try:
-                return collect(temporality, start)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong inside the SDK
-                self._failed(cast("Any", stock)._name, error)  # noqa: SLF001
-                return None
-
-        cast("Any", stock).collect = shielded
-        return stock
+def measured(instrument: Any, observed: Observed) -> sdk.Measurement:  # noqa: ANN401
+    """Return the SDK's measurement of an observation."""
+    value, attributes, context = observed
+    now = timing.time_ns()
+    return sdk.Measurement(value, now, instrument, context or get_current(), attributes)
 
 
 def _log_failure(name: str, error: Exception) -> None:
@@ -141,7 +226,8 @@ def _log_failure(name: str, error: Exception) -> None:
 
 def _with_cells(by_class: Mapping[type, Any]) -> dict[type, Any]:
     """Add our instrument classes to what a reader says by instrument class."""
-    ours = {ours: by_class[theirs] for theirs, ours in CELL_CLASSES.items() if theirs in by_class}
+    classes = {**CELL_CLASSES, **OBSERVABLE_CLASSES}
+    ours = {ours: by_class[theirs] for theirs, ours in classes.items() if theirs in by_class}
     return {**by_class, **ours}
 
 
@@ -155,7 +241,9 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
         time_to_live: Mapping[str, float],
     ) -> None:
         super().__init__(sdk_config, ())
-        # The SDK looks instrument names up in lower case.
+        self._lock = RLock()
+        self._asking = RLock()
+        # Instrument names are the same in any casing.
         self._time_to_live = {name.lower(): each for name, each in time_to_live.items()}
         self._reader_storages = {
             reader: CellReaderStorage(sdk_config, reader, self._time_to_live)
@@ -176,15 +264,40 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
 
         A reader that asks the callbacks itself, in time, holds up nobody meanwhile: not the
         instruments that are created, nor other readers. Callbacks have to be reentrant anyway.
+
+        Raises:
+            MetricsTimeoutError: When callbacks took longer.
+            RuntimeError: When the same thread is collecting already, as in a callback.
         """
-        ask: AskCallbacks | None = getattr(metric_reader, "ask_callbacks", None)
-        if ask is None:
-            return super().collect(metric_reader, timeout_millis)
-        storage = self._reader_storages[metric_reader]
-        with cast("CellReaderStorage", storage).collecting:
-            for measurement in ask(tuple(self._async_instruments), timeout_millis / 1000):
-                storage.consume_measurement(measurement, self.should_sample(measurement))
+        storage = cast("CellReaderStorage", self._reader_storages[metric_reader])
+        ask: AskCallbacks = getattr(metric_reader, "ask_callbacks", self._ask)
+        with storage.round():
+            for instrument, observed in ask(tuple(self._async_instruments), timeout_millis / 1000):
+                storage.observe(instrument, observed, self._sampler(instrument))
             return storage.collect()
+
+    def _ask(
+        self, instruments: Sequence[Any], timeout: float
+    ) -> Iterable[tuple[Any, Sequence[Observed]]]:
+        deadline = monotonic() + timeout
+        for instrument in instruments:
+            left = min(deadline - monotonic(), _CALLBACK_TIMEOUT)
+            # As in the SDK, readers ask one after the other.
+            with self._asking:
+                observed = instrument.callback(CallbackOptions(timeout_millis=left * 1000))
+            if monotonic() >= deadline:
+                msg = "Timed out while executing callback"
+                raise MetricsTimeoutError(msg)
+            yield instrument, observed
+
+    def _sampler(self, instrument: Any) -> Sample:  # noqa: ANN401
+        def sample(observed: Observed) -> sdk.Measurement | None:
+            if not self.may_sample(observed[2]):
+                return None
+            measurement = measured(instrument, observed)
+            return measurement if self.should_sample(measurement) else None
+
+        return sample
 
     def storages(self) -> Collection[CellReaderStorage]:
         """Return the storage of each reader."""
@@ -226,6 +339,7 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
 
     def restart(self) -> None:
         """Forget everything that was measured, in a forked child; renew every lock."""
-        self._lock = Lock()
+        self._lock = RLock()
+        self._asking = RLock()
         for storage in self.storages():
             storage.restart()

@@ -7,7 +7,6 @@ collection runs over it unchanged.
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
@@ -143,7 +142,6 @@ class CellStream(sdk.ViewInstrumentMatch):
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
-        self._lock = Lock()
         self._previous_collection_start_nanos = None
         self._reservoirs = Reservoirs(self)
         self.table.restart()

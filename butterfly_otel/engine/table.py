@@ -7,7 +7,9 @@ at once than for either. All others have tables of their own.
 
 from __future__ import annotations
 
-from threading import Lock
+from collections import deque
+from contextlib import contextmanager
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -18,7 +20,7 @@ from butterfly_otel.engine.shapes import Keyed
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics.view import View
@@ -49,6 +51,9 @@ class Kind(NamedTuple):
 class Table(Keyed):
     """The live cells by their keys, in the order in which the series began. Thread-safe.
 
+    What a finalizer or a signal handler measures while its own thread is changing the table
+    waits until that is done.
+
     Attributes:
         owner: The instrument.
         bounds: Bucket boundaries of a histogram.
@@ -73,7 +78,10 @@ class Table(Keyed):
             self._made = MarkedLastValueCell if kind.made is LastValueCell else kind.made
         # Those that somebody holds on to, for a series that is not there yet or any more.
         self._dormant: WeakValueDictionary[Any, Cell] = WeakValueDictionary()
-        self._lock = Lock()
+        self._lock = RLock()
+        # Whether the thread that has the lock is changing which series there are.
+        self._changing = False
+        self._later: deque[tuple[Cell, float]] = deque()
         self._streams: tuple[Reader, ...] = ()
         # Closed to further readers from the first measurement on, and then collected by all.
         self._closed = False
@@ -82,13 +90,13 @@ class Table(Keyed):
 
     def join(self, stream: Reader, kind: Kind) -> bool:
         """Let a reader's stream use this table; tell whether it may."""
-        with self._lock:
+        with self._changes():
             if self._streams and (self._closed or not kind.cumulative or kind != self._kind):
                 return False
             self._streams = (*self._streams, stream)
             return True
 
-    def locked(self) -> Lock:
+    def locked(self) -> Any:  # noqa: ANN401 - threading.RLock is not a class
         """Return the lock under which cells change where statements are not atomic."""
         return self._lock
 
@@ -111,9 +119,9 @@ class Table(Keyed):
         with self._lock:
             found = self.cells.get(key) or self._dormant.get(key)
             if found is None:
-                found = self._dormant[key] = self._made(
-                    self, key, None if own is None else dict(own)
-                )
+                made = self._made(self, key, None if own is None else dict(own))
+                # Again: making it may have run a finalizer that measures this very series.
+                found = self.cells.get(key) or self._dormant.setdefault(key, made)
             return found
 
     @property
@@ -140,14 +148,39 @@ class Table(Keyed):
         if not self._enlisted:
             self._enlist()
         with self._lock:
-            live = cell if cell.live else self._awake(cell)
-            live.update(amount)
-            return live
+            if not cell.live:
+                if self._changing:
+                    self._later.append((cell, amount))
+                    return cell
+                with self._changes():
+                    cell = self._awake(cell)
+            cell.update(amount)
+            return cell
+
+    @contextmanager
+    def _changes(self) -> Iterator[None]:
+        """Change which series there are; what is measured in the midst of it comes after."""
+        with self._lock:
+            if self._changing:
+                # A finalizer that removes or collects, say: the series it sees are all there.
+                yield
+                return
+            self._changing = True
+            try:
+                yield
+            finally:
+                self._changing = False
+                while self._later and not self._changing:
+                    cell, amount = self._later.popleft()
+                    self.update(cell, amount)
 
     def _enlist(self) -> None:
         """Let the readers collect the instrument: the SDK does so from its first measurement."""
         # First of all: a reader that joined any later would see what was measured before it.
         with self._lock:
+            if self._changing:
+                # In the midst of a reader's joining: it has to be among them.
+                return
             self._closed = True
         # Outside the lock: a collection takes the storage's lock first, then this one.
         for stream in self._streams:
@@ -205,7 +238,7 @@ class Table(Keyed):
 
     def make_direct(self, *, direct: bool) -> None:
         """Let live cells be measured without asking the instrument, or not any more."""
-        with self._lock:
+        with self._changes():
             self.direct = direct
             ready = self.open
             for cell in self.cells.values():
@@ -221,7 +254,7 @@ class Table(Keyed):
 
         By a collection, without those whose time is over.
         """
-        with self._lock:
+        with self._changes():
             if self._expiry is not None and collected:
                 for cell in self._expiry.expired(self.cells.values(), timing.monotonic()):
                     self._end(cell)
@@ -229,26 +262,28 @@ class Table(Keyed):
 
     def drain(self) -> list[tuple[Cell, Any]]:
         """Return all cells and what they had, and start from nothing."""
-        with self._lock:
-            drained = [(cell, cell.take()) for cell in self.cells.values()]
-            for cell, _ in drained:
+        with self._changes():
+            cells = list(self.cells.values())
+            # First: what is measured in the midst of it is of the next collection.
+            for cell in cells:
                 cell.live = False
+            drained = [(cell, cell.take()) for cell in cells]
             self.cells.clear()
             return drained
 
     def remove(self, doomed: Callable[[Mapping[str, Any]], bool]) -> None:
         """End the series whose attributes are doomed; deltas are exported once more."""
         if self._kind.cumulative:
-            with self._lock:
-                for cell in [each for each in self.cells.values() if doomed(each.labels())]:
+            with self._changes():
+                for cell in [each for each in list(self.cells.values()) if doomed(each.labels())]:
                     self._end(cell)
 
     def _end(self, cell: Cell) -> None:
         """Take a live cell out; needs the lock."""
         self._removed = True
         self.epoch += 1
-        del self.cells[cell.key]
-        self._forget(cell)
+        if self.cells.pop(cell.key, None) is cell:
+            self._forget(cell)
 
     def _forget(self, cell: Cell) -> None:
         # Its value stays for who is just reading it, and goes when it comes to life again.
@@ -259,7 +294,9 @@ class Table(Keyed):
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
-        self._lock = Lock()
+        self._lock = RLock()
+        self._changing = False
+        self._later.clear()
         self._dormant = WeakValueDictionary()
         self.epoch += 1
         cells = list(self.cells.values())

@@ -258,15 +258,24 @@ class ObservableHandle(Handle):
             A registration; ``unregister()`` it, or use it as a context manager.
         """
         registration = Registration(self, callback)
-        with _registering:
-            self.registrations = (*self.registrations, registration)
+        self._change(lambda known: (*known, registration))
         return registration
 
     def unregister(self, registration: Registration) -> None:
         """Undo a registration. Called by that."""
+        self._change(lambda known: tuple(each for each in known if each is not registration))
+
+    def _change(
+        self, change: Callable[[tuple[Registration, ...]], tuple[Registration, ...]]
+    ) -> None:
         with _registering:
-            kept = tuple(each for each in self.registrations if each is not registration)
-            self.registrations = kept
+            while True:
+                before = self.registrations
+                after = change(before)
+                # Else a finalizer in the midst of it has changed them as well.
+                if self.registrations is before:
+                    self.registrations = after
+                    return
 
     def _observation(self, value: float, values: LabelValues) -> Observation:
         from opentelemetry.metrics import Observation  # noqa: PLC0415 - keeps import light

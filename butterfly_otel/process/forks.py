@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from threading import Lock, RLock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, WeakSet
 
@@ -15,18 +15,20 @@ _logger = logging.getLogger("butterfly_otel")
 _locks: WeakSet[Any] = WeakSet()
 
 
-def lock() -> Lock:
-    """Return a lock that is free in every child forked from now on, whoever held it before."""
-    made = Lock()
-    _locks.add(made)
-    return made
+def lock() -> Any:  # noqa: ANN401 - threading.RLock is not a class
+    """Return a lock that is free in every child forked from now on, whoever held it before.
 
-
-def rlock() -> Any:  # noqa: ANN401 - threading.RLock is no class
-    """Return a lock that the thread which holds it may take again; otherwise as :func:`lock`."""
+    The thread that holds it may take it again: a finalizer or a signal handler that measures
+    runs in whatever thread there is, be it inside this very lock. So what is under it has to
+    be right for who comes in the middle.
+    """
     made = RLock()
     _locks.add(made)
     return made
+
+
+#: The same, for who takes it again on purpose.
+rlock = lock
 
 
 # Kept here, since nothing ever forgets what `os.register_at_fork` was given.

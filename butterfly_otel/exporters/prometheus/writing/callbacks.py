@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def observe(
     instruments: Sequence[Any], timeout: float, asker: Asker, problems: Problems
-) -> list[Any]:
-    """Return the measurements of instruments whose callbacks answer within so many seconds.
+) -> list[tuple[Any, list[Any]]]:
+    """Return what each of the instruments observed whose callbacks answer within so many seconds.
 
     One whose callbacks take longer, or end by what is not an ``Exception``, is left out whole:
     part of a sum would look like a counter that fell.
@@ -28,7 +28,7 @@ def observe(
     options = CallbackOptions(timeout_millis=timeout * 1000)
     questions = [Question(each, partial(each.callback, options)) for each in instruments]
     asker.ask(questions, monotonic() + timeout)
-    observed: list[Any] = []
+    observed: list[tuple[Any, list[Any]]] = []
     for instrument, question in zip(instruments, questions, strict=True):
         if question.late:
             problems.omit(
@@ -44,5 +44,5 @@ def observe(
                 type(question.error).__name__,
             )
         else:
-            observed += question.answers
+            observed.append((instrument, question.answers))
     return observed

@@ -1,0 +1,85 @@
+"""Attributes as the SDK cleans them, told once an instrument instead of at each measurement."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from butterfly_otel.process.values import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_logger = logging.getLogger("butterfly_otel")
+
+
+class Reports:
+    """What one instrument has told already; a subject each. Thread-safe.
+
+    Args:
+        name: Of the instrument.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._told: set[str] = set()
+
+    def __call__(self, subject: str, message: str, *details: object) -> None:
+        """Log a warning, if it is the first on this subject."""
+        before = len(self._told)
+        self._told.add(subject)
+        if len(self._told) > before:
+            shorter = tuple(map(shown, details))
+            _logger.warning(f"%s: {message} (logged once)", self._name, *shorter)  # noqa: G004
+
+
+def exportable(attributes: object, report: Callable[..., None]) -> Mapping[str, Any]:
+    """Return attributes that can be exported, as the SDK makes them of what it is given.
+
+    Always a copy: a callback may use one dict for all it observes.
+    """
+    if type(attributes) is dict:
+        given = cast("dict[Any, Any]", attributes)
+        if all(type(key) is str and key and type(each) is str for key, each in given.items()):
+            return given.copy()
+    if attributes is None:
+        return {}
+    if not isinstance(attributes, Mapping):
+        report("mapping", "ignored attributes that are not a mapping: %s", cast("Any", attributes))
+        return {}
+    return _mapping(cast("Mapping[Any, Any]", attributes), report)
+
+
+def _mapping(given: Mapping[Any, Any], report: Callable[..., None]) -> dict[str, Any]:
+    cleaned: dict[str, Any] = {}
+    for key, value in given.items():
+        if not key:
+            report("empty key", "ignored an attribute whose key is empty: %s", key)
+        elif isinstance(key, str):
+            cleaned[key] = _value(value, report)
+        elif _has_text(key):
+            report("key", "took the text of an attribute key that is not a string: %s", key)
+            cleaned[str(key)] = _value(value, report)
+        else:
+            report("odd key", "ignored an attribute whose key is not a string: %s", key)
+    return cleaned
+
+
+def _value(value: Any, report: Callable[..., None]) -> Any:  # noqa: ANN401 - an attribute value
+    if value is None or isinstance(value, (str, bool, int, float, bytes)):
+        return value
+    if isinstance(value, Sequence):
+        return tuple(_value(each, report) for each in cast("Sequence[Any]", value))
+    if isinstance(value, Mapping):
+        return _mapping(cast("Mapping[Any, Any]", value), report)
+    if _has_text(value):
+        report("value", "took the text of an attribute value of another type: %s", value)
+        return str(value)
+    report("odd value", "an attribute value of another type has no text: %s", value)
+    return None
+
+
+def _has_text(value: object) -> bool:
+    kind = type(value)
+    return kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
