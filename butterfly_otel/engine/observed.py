@@ -165,7 +165,8 @@ class ObservedStream(sdk.ViewInstrumentMatch):
         # Observations that found no place; which sets are gone is known only once all
         # callbacks have been asked.
         self._waiting: list[tuple[Observed, sdk.Measurement | None]] = []
-        self._going_on = False
+        # It is made in the midst of a round.
+        self._going_on = True
 
     def begin(self) -> None:
         """Begin a round, however the last one ended."""
