@@ -214,9 +214,9 @@ class ObservedStream(sdk.ViewInstrumentMatch):
         cells = self._finished()
         # Sets that are gone may have given their places away, and would stay there for ever.
         self._reservoirs.keep(cells)
-        if self._storage.reads_cells and not self._reservoirs:
-            table, now = self._table, collection_start_nanos
-            return CellPoints(table, cells, table.epoch, now) if cells else None
+        if self._storage.reads_cells:
+            table, now, kept = self._table, collection_start_nanos, self._reservoirs
+            return CellPoints(table, cells, table.epoch, now, kept) if cells else None
         states = ((cell, cell.read()) for cell in cells)
         return [
             self._reservoirs.point(cell, collection_start_nanos, state) for cell, state in states

@@ -13,6 +13,8 @@ from butterfly_otel.engine.histograms import HistogramCell
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opentelemetry.sdk.metrics import Exemplar
+
     from butterfly_otel.engine.shapes import Shape
 
     Point = NumberDataPoint | HistogramDataPoint
@@ -34,6 +36,14 @@ class Origin(Protocol):
         ...
 
 
+class Exemplary(Protocol):
+    """What has the exemplars of a stream."""
+
+    def fresh(self) -> Iterable[tuple[Cell, Sequence[Exemplar]]]:
+        """Return them, and start from nothing."""
+        ...
+
+
 class CellPoints(Sequence[Any]):
     """The points of one table in one collection, for readers that can read cells instead.
 
@@ -46,18 +56,28 @@ class CellPoints(Sequence[Any]):
         epoch: The table's when they were collected: it may have changed since.
     """
 
-    __slots__ = ("_now", "_points", "cells", "epoch", "table")
+    __slots__ = ("_now", "_points", "_reservoirs", "cells", "epoch", "table")
 
-    def __init__(self, table: Origin, cells: list[Cell], epoch: int, now: int) -> None:
+    def __init__(
+        self, table: Origin, cells: list[Cell], epoch: int, now: int, reservoirs: Exemplary
+    ) -> None:
         self.table = table
         self.cells = cells
         self.epoch = epoch
         self._now = now
+        self._reservoirs = reservoirs
         self._points: list[Point] | None = None
+
+    def fresh(self) -> Iterable[tuple[Cell, Sequence[Exemplar]]]:
+        """Return the exemplars since the last time they were asked for; nobody has to ask."""
+        return self._reservoirs.fresh()
 
     def _made(self) -> list[Point]:
         if self._points is None:
             self._points = points_of(self.cells, self._now)
+            exemplars = dict(self.fresh())
+            for cell, point in zip(self.cells, self._points, strict=False) if exemplars else ():
+                vars(point)["exemplars"] = exemplars.get(cell, [])
         return self._points
 
     def __len__(self) -> int:

@@ -15,6 +15,8 @@ from butterfly_otel.engine.points import point_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opentelemetry.sdk.metrics import Exemplar
+
     from butterfly_otel.engine import sdk_internals as sdk
     from butterfly_otel.engine.cells import Cell
 
@@ -61,6 +63,14 @@ class Reservoirs:
         if reservoir is not None:
             vars(point)["exemplars"] = reservoir.collect(cell.attributes)
         return point
+
+    def fresh(self) -> list[tuple[Cell, list[Exemplar]]]:
+        """Return the exemplars of each series that has any, and start from nothing."""
+        every = [
+            (cell, reservoir.collect(cell.attributes))
+            for cell, reservoir in tuple(self._by_cell.items())
+        ]
+        return [each for each in every if each[1]]
 
     def keep(self, cells: Iterable[Cell]) -> None:
         """Forget the exemplars of all series but these."""

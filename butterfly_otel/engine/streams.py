@@ -132,8 +132,8 @@ class CellStream(sdk.ViewInstrumentMatch):
             reservoirs, self._reservoirs = self._reservoirs, Reservoirs(self)
             return [reservoirs.point(cell, now, state) for cell, state in drained] or None
         cells, epoch = self.table.living(collected=True)
-        if self._storage.reads_cells and not self._reservoirs:
-            return CellPoints(self.table, cells, epoch, now) if cells else None
+        if self._storage.reads_cells:
+            return CellPoints(self.table, cells, epoch, now, self._reservoirs) if cells else None
         states = ((cell, cell.read()) for cell in cells)
         points = [
             self._reservoirs.point(cell, now, state) for cell, state in states if state is not None

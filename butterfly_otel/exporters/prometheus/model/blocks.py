@@ -2,8 +2,8 @@
 
 What never changes about the lines of some hundred series is one %-format, so a scrape reads
 the values and lets Python fill them in. No data point, attribute mapping or series object is
-made. What a block can't show exactly (exemplars, labels whose names or values clash, several
-streams in a family) goes the long way, by :mod:`.streams`.
+made. What a block can't show exactly (labels whose names or values clash, several streams in a
+family) goes the long way, by :mod:`.streams`. Exemplars stay where they are until a format asks.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from butterfly_otel.exporters.prometheus.model.series import (
     layout_of,
     sample_head,
 )
+from butterfly_otel.exporters.prometheus.model.tails import Tails
 from butterfly_otel.exporters.prometheus.model.text import clean, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.labels import Constants
     from butterfly_otel.exporters.prometheus.model.names import Naming
     from butterfly_otel.exporters.prometheus.model.series import Labels
+    from butterfly_otel.exporters.prometheus.model.tails import Fresh
 
     Point = NumberDataPoint | HistogramDataPoint
 
@@ -60,23 +62,23 @@ class Chunk:
         self.cells = cells
         self.form = form
 
-    def numbers(self) -> str:
-        """Return the lines of counters or gauges."""
+    def numbers(self, tails: Sequence[str] | None = None) -> str:
+        """Return the lines of counters or gauges, with what each ends in."""
         values = [cell.value for cell in self.cells]
         kinds = set(map(type, values))
         form = self.form
         if kinds == {int} and min(values) > -_MILLION and max(values) < _MILLION:
             if _ANY in form:
                 self.form = form = form.replace(_ANY, _INTEGER)
-            return form % tuple(values)
+            return _filled(form, values, tails)
         if _INTEGER in form:
             self.form = form = form.replace(_INTEGER, _ANY)
         if kinds == {float} and min(values) > -_MILLION and max(values) < _MILLION:
-            return form % tuple(values)
-        return form % tuple(map(number_text, values))
+            return _filled(form, values, tails)
+        return _filled(form, list(map(number_text, values)), tails)
 
-    def histograms(self) -> str:
-        """Return the lines of histograms."""
+    def histograms(self, tails: Sequence[str] | None = None) -> str:
+        """Return the lines of histograms, with what each ends in."""
         values: list[Any] = []
         most = 0
         for cell in self.cells:
@@ -87,9 +89,18 @@ class Chunk:
             most = max(most, count)
             values += (count, number_text(total))
         if most < _MILLION:
-            return self.form % tuple(values)
-        texts = (each if type(each) is str else number_text(each) for each in values)
-        return self.form.replace(_INTEGER, _ANY) % tuple(texts)
+            return _filled(self.form, values, tails)
+        texts = [each if type(each) is str else number_text(each) for each in values]
+        return _filled(self.form.replace(_INTEGER, _ANY), texts, tails)
+
+
+def _filled(form: str, values: Sequence[Any], tails: Sequence[str] | None) -> str:
+    """Return the lines of a %-format that has a field a line, with what each line ends in."""
+    if tails is None:
+        return form % tuple(values)
+    both: list[Any] = [None] * (2 * len(values))
+    both[::2], both[1::2] = values, tails
+    return form.replace("\n", "%s\n") % tuple(both)
 
 
 class Block(NamedTuple):
@@ -100,24 +111,38 @@ class Block(NamedTuple):
         histogram: Whether they are histograms.
         label_names: The names of their labels.
         series: Makes a series of a cell, for whoever needs it.
+        tails: The exemplars so far.
+        fresh: Takes what was sampled since.
     """
 
     chunks: tuple[Chunk, ...]
     histogram: bool
     label_names: frozenset[str]
     series: Callable[[Cell], Series]
+    tails: Tails
+    fresh: Callable[[], Iterable[Fresh]]
 
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of all samples, the same in both formats."""
+    def lines(self, *, exemplars: bool = False) -> Iterator[str]:
+        """Yield the lines of all samples, the same in both formats but for exemplars."""
+        if exemplars:
+            self.tails.absorb(self.fresh())
         for chunk in self.chunks:
-            yield chunk.histograms() if self.histogram else chunk.numbers()
+            tails = None
+            if exemplars:
+                lines = len(chunk.cells[0].table.bounds) + 3 if self.histogram else 1
+                tails = self.tails.lines(chunk.cells, lines)
+            yield chunk.histograms(tails) if self.histogram else chunk.numbers(tails)
 
     def expand(self) -> tuple[list[Series], list[Point]]:
         """Return series and points instead."""
         states = [(cell, cell.read()) for chunk in self.chunks for cell in chunk.cells]
         present = [(cell, state) for cell, state in states if state is not None]
         points = [point_of(cell, 0, state) for cell, state in present]
-        return [self.series(cell) for cell, _ in present], points
+        self.tails.absorb(self.fresh())
+        found = [self.series(cell) for cell, _ in present]
+        for series, (cell, _) in zip(found, present, strict=True):
+            series.exemplars = dict(self.tails.of(cell))
+        return found, points
 
 
 class Blocks:
@@ -140,6 +165,7 @@ class Blocks:
         self._epoch = 0
         self._count = 0
         self._chunks: list[Chunk] = []
+        self._tails = Tails()
         self._names: tuple[str, ...] | None = None
         self._constant = join_labels(constants, {}, naming, histogram=self._histogram)
         self._unfit = False
@@ -155,15 +181,19 @@ class Blocks:
             # That of the collection, not of now: what was removed since is still among these.
             self._epoch = points.epoch
             self._drop_dead(cells)
+            self._tails.retain(cells)
         if len(cells) > self._count and not self._add(cells[self._count :]):
             self._unfit, self._chunks = True, []
             return None
         names = frozenset(self._names or ())
-        return Block(tuple(self._chunks), self._histogram, names, self._series)
+        return Block(
+            tuple(self._chunks), self._histogram, names, self._series, self._tails, points.fresh
+        )
 
     def _begin(self, table: Origin, epoch: int) -> None:
         self._table, self._shape, self._epoch = table, table.shape, epoch
         self._chunks, self._count = [], 0
+        self._tails = Tails()
         self._names = self._label_names(table.shape)
         self._unfit = self._names is None or (self._histogram and not _plain_histogram(table))
 

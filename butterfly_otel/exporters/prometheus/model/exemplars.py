@@ -35,20 +35,26 @@ MAX_CHARACTERS = 128
 
 def keep_exemplars(series: Series, point: NumberDataPoint | HistogramDataPoint) -> None:
     """Keep the latest of a point's exemplars: of a histogram in the bucket each belongs to."""
+    bounds: tuple[float, ...] = ()
     if isinstance(point, HistogramDataPoint):
         bounds = layout_of(tuple(point.explicit_bounds)).bounds
-        for exemplar in point.exemplars:
-            _keep(series, bisect_left(bounds, exemplar.value), exemplar)
-    else:
-        for exemplar in point.exemplars:
-            _keep(series, 0, exemplar)
+    series.exemplars = latest(series.exemplars, point.exemplars, bounds)
 
 
-def _keep(series: Series, index: int, exemplar: Exemplar) -> None:
-    known = series.exemplars.get(index)
-    if known is None or known.time_unix_nano <= exemplar.time_unix_nano:
-        # A new dict: another thread may be writing out the old one.
-        series.exemplars = {**series.exemplars, index: convert(exemplar)}
+def latest(
+    known: Mapping[int, SeriesExemplar], found: Iterable[Exemplar], bounds: tuple[float, ...]
+) -> dict[int, SeriesExemplar]:
+    """Return the latest exemplars by the bucket each belongs to; without bounds there is one.
+
+    A new dict: another thread may be writing out the old one.
+    """
+    kept = dict(known)
+    for exemplar in found:
+        index = bisect_left(bounds, exemplar.value)
+        before = kept.get(index)
+        if before is None or before.time_unix_nano <= exemplar.time_unix_nano:
+            kept[index] = convert(exemplar)
+    return kept
 
 
 def convert(exemplar: Exemplar) -> SeriesExemplar:

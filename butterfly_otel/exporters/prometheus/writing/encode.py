@@ -65,7 +65,7 @@ def openmetrics_lines(family: Family, name: str) -> str:
     if family.unit and kind != "info" and name.endswith(f"_{family.unit}"):
         lines.append(f"# UNIT {shown} {family.unit}\n")
     if family.block is not None and not family.created:
-        lines.extend(family.block.lines())
+        lines.extend(family.block.lines(exemplars=kind in {"counter", "histogram"}))
         return "".join(lines)
     if kind == "histogram":
         points = cast("Sequence[HistogramDataPoint]", family.points)

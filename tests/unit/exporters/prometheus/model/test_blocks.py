@@ -74,11 +74,11 @@ def chunks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
 
     def watch(name: str) -> None:
-        plain: Callable[[blocks.Chunk], str] = getattr(blocks.Chunk, name)
+        plain: Callable[..., str] = getattr(blocks.Chunk, name)
 
-        def watched(chunk: blocks.Chunk) -> str:
+        def watched(chunk: blocks.Chunk, *tails: Any) -> str:
             sizes.append(len(chunk.cells))
-            return plain(chunk)
+            return plain(chunk, *tails)
 
         monkeypatch.setattr(blocks.Chunk, name, watched)
 
@@ -244,7 +244,7 @@ def test_scope_and_resource_labels_are_in_the_lines() -> None:
 def test_exemplars_are_shown_from_the_first_on(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, chunks: list[int]
 ) -> None:
-    """A stream with exemplars goes the long way from then on."""
+    """They stay in the block, and are still there for the next scraper."""
     pair.counter.add(1, {"k": "a"})
     pair.check()
     tracers = TracerProvider(shutdown_on_exit=False)
@@ -252,8 +252,31 @@ def test_exemplars_are_shown_from_the_first_on(
     with tracers.get_tracer("t").start_as_current_span("s"):
         pair.counter.add(1, {"k": "a"})
     chunks.clear()
-    assert " # {" in pair.short.render(OPENMETRICS)[1].decode()
-    assert not chunks
+    for _ in range(2):
+        assert " # {" not in pair.short.render(None)[1].decode()
+        assert " # {" in pair.short.render(OPENMETRICS)[1].decode()
+    assert chunks
+
+
+def test_exemplars_in_every_bucket_are_those_of_the_long_way(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each bucket shows its latest, of whichever series, and a removed series shows none."""
+    tracers = TracerProvider(shutdown_on_exit=False)
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", tracers)
+    for amount in (0.001, 1, 30, 1e9, 1):
+        for each in "abc":
+            with tracers.get_tracer("t").start_as_current_span("s"):
+                pair.histogram.record(amount, {"k": each})
+                pair.counter.add(1, {"k": each})
+        pair.check()
+    assert pair.short.render(OPENMETRICS)[1].count(b" # {") == 3 * (4 + 1)
+    pair.histogram.remove(lambda attributes: attributes["k"] == "b")
+    pair.counter.remove(lambda attributes: attributes["k"] == "b")
+    pair.check()
+    assert pair.short.render(OPENMETRICS)[1].count(b" # {") == 2 * (4 + 1)
+    pair.counter.add(1, {"k": "b"})
+    pair.check()
 
 
 def test_several_streams_of_one_name_share_a_family(pair: Pair) -> None:
