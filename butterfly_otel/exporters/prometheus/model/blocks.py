@@ -22,6 +22,7 @@ from butterfly_otel.exporters.prometheus.model.series import (
     sample_head,
 )
 from butterfly_otel.exporters.prometheus.model.tails import Tails
+from butterfly_otel.exporters.prometheus.model.templates import Template
 from butterfly_otel.exporters.prometheus.model.text import clean, number_text
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ class Blocks:
         self._names: tuple[str, ...] | None = None
         self._constant = join_labels(constants, {}, naming, histogram=self._histogram)
         self._unfit = False
+        self._template: Template | None = None
 
     def follow(self, points: CellPoints) -> Block | None:
         """Return the block of a collection; None where it has to go the long way."""
@@ -196,6 +198,10 @@ class Blocks:
         self._tails = Tails()
         self._names = self._label_names(table.shape)
         self._unfit = self._names is None or (self._histogram and not _plain_histogram(table))
+        self._template = None
+        if self._names and not self._unfit:
+            bounds = table.bounds if self._histogram else None
+            self._template = Template(self._name, self._names, self._constant, bounds, _ANY)
 
     def _label_names(self, shape: Shape | None) -> tuple[str, ...] | None:
         """Return the exposed names of a shape's keys; None where two become one."""
@@ -229,7 +235,7 @@ class Blocks:
 
     def _add(self, cells: Sequence[Cell]) -> bool:
         """Take new series in; tell whether a block can show them."""
-        if not all(map(self._fits, cells)):
+        if not self._all_fit(cells):
             return False
         waiting = list(cells)
         if self._chunks and len(self._chunks[-1].cells) < _CHUNK:
@@ -239,6 +245,21 @@ class Blocks:
         )
         self._count += len(cells)
         return True
+
+    def _all_fit(self, cells: Sequence[Cell]) -> bool:
+        keys = self._keys(cells)
+        if keys is not None and "".join(map("".join, keys)).isascii():
+            return True
+        return all(map(self._fits, cells))
+
+    def _keys(self, cells: Sequence[Cell]) -> list[Any] | None:
+        """Return the cells' keys, if all are of the shape, as ``Shape.owns`` tells of one."""
+        shape = self._shape
+        if self._template is None or shape is None:
+            return None
+        keys: list[Any] = [cell.key for cell in cells]
+        texts = keys if shape.width == 1 else [key[1] for key in keys]
+        return keys if set(map(type, texts)) == {str} else None
 
     def _fits(self, cell: Cell) -> bool:
         """Tell whether a cell's labels can't be the same as another's of this family."""
@@ -252,6 +273,11 @@ class Blocks:
         return not cell.labels()
 
     def _chunk(self, cells: list[Cell]) -> Chunk:
+        keys = self._keys(cells)
+        if keys is not None and self._template is not None:
+            form = self._template.forms(keys)
+            if form is not None:
+                return Chunk(cells, form)
         return Chunk(cells, "".join(map(self._form, cells)))
 
     def _form(self, cell: Cell) -> str:
