@@ -6,6 +6,8 @@ the values of their labels, so the rest is put together once.
 
 from __future__ import annotations
 
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.exporters.prometheus.model.series import (
@@ -15,7 +17,7 @@ from butterfly_otel.exporters.prometheus.model.series import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from butterfly_otel.exporters.prometheus.model.series import Labels
 
@@ -49,17 +51,15 @@ class Template:
             if bounds is None
             else histogram_form(name, _MARK, bounds, "%d.0")
         )
-        #: What stands between the labels of one line and those of the next.
-        self._between = lines.split(_MARK)
-        order = sorted(((each, at) for at, each in enumerate(names)), key=lambda pair: pair[0])
-        known = {key: value.replace("%", "%%") for key, value in constant}
-        labels = tuple(sorted((*known.items(), *((each, _MARK) for each in names))))
-        # Once for the labels' own %-format, once for that of the lines.
+        labels = tuple(sorted((*constant, *((each, _MARK) for each in names))))
         block = label_block(labels).replace("%", "%%")
-        self._block = block.replace(_MARK, "%s")
-        # None where the values are in that order already.
-        places = [at for _, at in order]
-        self._order = None if places == sorted(places) else places
+        # A format of formats: what is a field of the lines is none yet.
+        lines_of_one = lines.replace(_MARK, block).replace("%", "%%").replace(_MARK, "%s")
+        self._lines = lines_of_one
+        self._repeated = lines.count(_MARK)
+        # None where the values are in the order of the names already.
+        order = sorted(range(len(names)), key=names.__getitem__)
+        self._pick = None if order == sorted(order) else itemgetter(*order)
 
     def forms(self, keys: Sequence[Any]) -> str | None:
         """Return the formats of the series with these keys; None where a value needs escaping.
@@ -70,8 +70,11 @@ class Template:
         every = "".join(map("".join, keys))
         if any(each in every for each in _ESCAPED):
             return None
-        block, between = self._block, self._between
-        order = self._order
-        if order is None:
-            return "".join([(block % key).join(between) for key in keys])
-        return "".join([(block % tuple([key[at] for at in order])).join(between) for key in keys])
+        values: Iterable[Any] = keys
+        if type(keys[0]) is str:
+            values = [(key,) for key in keys]
+        elif self._pick is not None:
+            values = map(self._pick, keys)
+        if self._repeated > 1:
+            values = [key * self._repeated for key in values]
+        return (self._lines * len(keys)) % tuple(chain.from_iterable(values))
