@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 #: Seconds a callback is told it has, where a collection has no less; the SDK's own.
 _CALLBACK_TIMEOUT = 10
 
+#: What makes a View's name a pattern.
+_WILD = frozenset("*?[")
+
 
 class CellReaderStorage(sdk.MetricReaderStorage):
     """The SDK's storage of one reader, whose streams hold cells where these serve exactly."""
@@ -111,7 +114,12 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             vars(lowered).update(vars(instrument))
             lowered.name = instrument.name.lower()
             names.append(lowered)
+        given = {each.name for each in names}
         for view in self._sdk_config.views:
+            name = getattr(view, "_instrument_name", None)
+            # The SDK takes each name for a pattern, and compiles it.
+            if name is not None and name not in given and _WILD.isdisjoint(name):
+                continue
             if any(view._match(each) for each in names) and (  # noqa: SLF001
                 self._check_view_instrument_compatibility(view, instrument)
             ):
