@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from butterfly_otel import metrics
 from butterfly_otel.handles.bound import BoundHistogram, BoundUpDownCounter
-from butterfly_otel.handles.handles import HistogramHandle
+from butterfly_otel.handles.first_item import first_item_seconds
 
 if TYPE_CHECKING:
     from butterfly_otel.handles.handles import SynchronousHandle
@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 METHODS: Final = ("inference", "checkpoint", "health_check")
 ROLES: Final = ("coordinator", "compute", "observer")
 
-
-class FirstItemSeconds(HistogramHandle):
-    """Time to the first item of a streamed response. No metric of the contract: an extension."""
-
-    __slots__ = ()
-
-
-first_item_seconds: Final = FirstItemSeconds("butterfly_otel_request_first_item_seconds")
 
 _HANDLES: Final[tuple[SynchronousHandle, ...]] = (
     metrics.requests_total,

@@ -11,7 +11,6 @@ from opentelemetry.sdk.resources import Resource
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog import telemetry
 from butterfly_otel.collectors import handles as collected
-from butterfly_otel.decorators.red_series import first_item_seconds
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
 from butterfly_otel.enforcement.guarded import Gate, Synchronous
 from butterfly_otel.enforcement.meter import GuardedMeter
@@ -20,11 +19,10 @@ from butterfly_otel.enforcement.violations import Violations
 from butterfly_otel.engine import GatedMeterProvider, MeterProvider
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.sdk_internals import remove_series
-from butterfly_otel.exporters.push import PushMetricReader
+from butterfly_otel.handles.first_item import first_item_seconds
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
-from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
+    from butterfly_otel.exporters.push import PushMetricReader
     from butterfly_otel.settings.config import Config, ExporterName
     from butterfly_otel.views.streams import Stream
 
@@ -100,7 +99,11 @@ def assemble(config: Config) -> Pipeline:
     Raises:
         ConfigurationError: When an overlay or a TLS file is wrong.
     """
-    streams = apply_overlays(default_streams(), config.views)
+    streams = default_streams()
+    if config.views:
+        from butterfly_otel.views.overlays import apply_overlays  # noqa: PLC0415 - only for those
+
+        streams = apply_overlays(streams, config.views)
     own = SelfTelemetry()
     ours: list[MetricReader] = []
     try:
@@ -195,6 +198,8 @@ def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> Push
     def count_lost(points: int, reason: str) -> None:
         labels = {"exporter": name, "reason": reason}
         own.count("butterfly_otel_rejected_points_total", labels, points)
+
+    from butterfly_otel.exporters.push import PushMetricReader  # noqa: PLC0415 - only where it pushes
 
     return PushMetricReader(
         _push_exporter(name, config),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from difflib import get_close_matches
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
@@ -116,6 +115,8 @@ def refuse_unknown(function: str, given: Iterable[str], known: Iterable[str]) ->
     for name in given:
         if name not in names:
             message = f"{function}() got an unexpected keyword argument {name!r}"
+            from difflib import get_close_matches  # noqa: PLC0415 - only for mistakes
+
             near = get_close_matches(name, names, n=1)
             raise TypeError(f"{message}. Did you mean {near[0]!r}?" if near else message)
 

@@ -19,16 +19,20 @@ A spelling is changed in the first two, how pages are served in the last two. Ma
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from butterfly_otel.exporters.prometheus.model.names import STRATEGIES
 from butterfly_otel.exporters.prometheus.reader import (
     AutoPrometheusMetricReader,
     PrometheusMetricReader,
 )
 from butterfly_otel.exporters.prometheus.serving.app import make_wsgi_app
-from butterfly_otel.exporters.prometheus.serving.asgi import make_asgi_app
 from butterfly_otel.exporters.prometheus.serving.server import Server, serve
 from butterfly_otel.exporters.prometheus.writing.collector import CollectionError
 from butterfly_otel.settings.exporters import TranslationStrategy
+
+if TYPE_CHECKING:
+    from butterfly_otel.exporters.prometheus.serving.asgi import make_asgi_app
 
 __all__ = [
     "STRATEGIES",
@@ -41,3 +45,13 @@ __all__ = [
     "make_wsgi_app",
     "serve",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - as any module's attribute
+    """Import the ASGI application, and with it asyncio, only for who asks for it."""
+    if name == "make_asgi_app":
+        from butterfly_otel.exporters.prometheus.serving.asgi import make_asgi_app  # noqa: PLC0415
+
+        return make_asgi_app
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
