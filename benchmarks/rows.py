@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: Runs in a process of its own, in this order.
-GROUPS = ("api", "handles", "decorators", "noop", "scrape", "otlp", "memory", "anatomy", "scale")
+GROUPS = (
+    "api",
+    "handles",
+    "decorators",
+    "noop",
+    "scrape",
+    "first",
+    "observed",
+    "exemplars",
+    "start",
+    "otlp",
+    "memory",
+    "anatomy",
+    "scale",
+)
 
 #: What turns our engine's MetricsData into the bytes of an OTLP request: module and class.
 OUR_ENCODER = "butterfly_otel.exporters.otlp_wire:MetricsEncoder"
@@ -148,6 +162,48 @@ ROWS = (
     ),
     _scrape_with_collection("official_scrape", f"{OFFICIAL} and `generate_latest`"),
     _scrape_with_collection("prometheus_scrape", f"{PROMETHEUS} `generate_latest`"),
+    Row(
+        f"the first {_SCRAPE}",
+        "first",
+        "ours_first",
+        "prometheus_first",
+        f"{PROMETHEUS} `generate_latest`",
+        12,
+    ),
+    Row(
+        "scrape of 1,000 observed series of the contract",
+        "observed",
+        "ours_observed",
+        "prometheus_observed",
+        f"{PROMETHEUS} custom collector",
+        1,
+    ),
+    Row(
+        "scrape of 2,200 samples with exemplars everywhere, text",
+        "exemplars",
+        "ours_exemplars_text",
+        "ours_plain_text",
+        "butterfly-otel without exemplars",
+        1.2,
+        "at most",
+    ),
+    Row(
+        "scrape of 2,200 samples with exemplars everywhere, OpenMetrics",
+        "exemplars",
+        "ours_exemplars_openmetrics",
+        "prometheus_exemplars_openmetrics",
+        f"{PROMETHEUS} `generate_latest`, OpenMetrics",
+        3,
+    ),
+    Row(
+        "start of a process with pull, processor time",
+        "start",
+        "ours_start",
+        "sdk_start",
+        f"{SDK}, {OFFICIAL} and its server",
+        1.3,
+        "at most",
+    ),
     Row(
         "OTLP collect and encode, 11,000 points",
         "otlp",

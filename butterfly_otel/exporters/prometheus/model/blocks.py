@@ -235,7 +235,9 @@ class Blocks:
 
     def _add(self, cells: Sequence[Cell]) -> bool:
         """Take new series in; tell whether a block can show them."""
-        if not self._all_fit(cells):
+        keys = self._keys(cells)
+        text = "" if keys is None else "".join(map("".join, keys))
+        if (keys is None or not text.isascii()) and not all(map(self._fits, cells)):
             return False
         waiting = list(cells)
         if self._chunks and len(self._chunks[-1].cells) < _CHUNK:
@@ -245,12 +247,6 @@ class Blocks:
         )
         self._count += len(cells)
         return True
-
-    def _all_fit(self, cells: Sequence[Cell]) -> bool:
-        keys = self._keys(cells)
-        if keys is not None and "".join(map("".join, keys)).isascii():
-            return True
-        return all(map(self._fits, cells))
 
     def _keys(self, cells: Sequence[Cell]) -> list[Any] | None:
         """Return the cells' keys, if all are of the shape, as ``Shape.owns`` tells of one."""

@@ -59,6 +59,16 @@ def latest(
 
 def convert(exemplar: Exemplar) -> SeriesExemplar:
     """Return an SDK exemplar as OpenMetrics shows it."""
+    trace, span, value = exemplar.trace_id, exemplar.span_id, exemplar.value
+    if trace and span and not exemplar.filtered_attributes:
+        # Nearly all are of this kind, and there may be one a bucket.
+        ids = f"{span:016x}", f"{trace:032x}"
+        labels: Labels = (("span_id", ids[0]), ("trace_id", ids[1]))
+        time = exemplar.time_unix_nano
+        number = f"{value}" if type(value) is float and 0.0 < value < 1e6 else number_text(value)  # noqa: PLR2004
+        seconds = f" {time / 1e9!r}" if time else ""
+        text = f' # {{span_id="{ids[0]}",trace_id="{ids[1]}"}} {number}{seconds}'
+        return SeriesExemplar(labels, value, time, text)
     labels = _labels(exemplar)
     time = exemplar.time_unix_nano
     text = f" # {{{label_block(labels)}}} {number_text(exemplar.value)}"
