@@ -135,7 +135,9 @@ def observed(settings: Settings) -> dict[str, list[float]]:
     registry = CollectorRegistry()
     registry.register(Collector())  # type: ignore[arg-type]
     subjects = [
-        Subject("ours_observed", "scrape()", {"scrape": lambda: reader.render()[1]}, prepare=change),
+        Subject(
+            "ours_observed", "scrape()", {"scrape": lambda: reader.render()[1]}, prepare=change
+        ),
         Subject(
             "prometheus_observed",
             "scrape()",

@@ -62,9 +62,7 @@ class GuardedObservable(Guarded):
     def unregister(self, callback: CallbackT) -> None:
         """Ask ``callback`` no more, from the next collection on; harmless when done twice."""
         self._callbacks = tuple(
-            each
-            for each in self._callbacks
-            if each[0] is not callback and each[0] != callback
+            each for each in self._callbacks if each[0] is not callback and each[0] != callback
         )
 
     def listen(self, source: Callable[[], Iterable[Callable[[], Any]]]) -> None:

@@ -111,7 +111,12 @@ class CellMeter(sdk.Meter):
         return instrument
 
     def _instrument(
-        self, kind: str, name: str, unit: str | None, description: str | None, **advisory: Any
+        self,
+        kind: str,
+        name: str,
+        unit: str | None,
+        description: str | None,
+        **advisory: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """Return the one instrument that is all this, however many ask at once."""
         unit, description = unit or "", description or ""
@@ -171,7 +176,11 @@ class CellMeter(sdk.Meter):
                 return
 
     def _warn_of_difference(
-        self, found: Any, name: str, kind: str, advisory: dict[str, Any]  # noqa: ANN401
+        self,
+        found: Any,  # noqa: ANN401
+        name: str,
+        kind: str,
+        advisory: dict[str, Any],
     ) -> None:
         reports = vars(self).setdefault("_told", set())
         told = (found.name, name, kind, str(advisory))

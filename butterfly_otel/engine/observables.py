@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
@@ -85,19 +86,27 @@ class ObservableInstrument:
             return self._source(callback_options)
         observed: list[Observed] = []
         for callback, ask in self._asked:
-            try:
-                for each in ask(callback_options):
-                    self._take(each, observed)
-            except StopIteration:
-                continue
-            except Exception as error:  # noqa: BLE001 - a callback may raise anything
-                self._reports(
-                    f"callback {getattr(callback, '__qualname__', type(callback).__name__)}",
-                    "the callback %s raised %s; what it would have observed is left out",
-                    callback,
-                    error,
-                )
+            self._ask(callback, partial(ask, callback_options), observed)
         return observed
+
+    def _ask(
+        self,
+        callback: Any,  # noqa: ANN401 - OpenTelemetry's CallbackT
+        ask: Callable[[], Iterable[Any]],
+        observed: list[Observed],
+    ) -> None:
+        try:
+            for each in ask():
+                self._take(each, observed)
+        except StopIteration:
+            pass
+        except Exception as error:  # noqa: BLE001 - a callback may raise anything
+            self._reports(
+                f"callback {getattr(callback, '__qualname__', type(callback).__name__)}",
+                "the callback %s raised %s; what it would have observed is left out",
+                callback,
+                error,
+            )
 
     def _take(self, observation: Any, observed: list[Observed]) -> None:  # noqa: ANN401
         value = observation.value

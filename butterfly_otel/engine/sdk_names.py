@@ -91,6 +91,7 @@ ENGINE: Final = (
     Name("storage", "_instrument_class_aggregation", "likewise"),
     Name("storage", "_get_or_init_view_instrument_match", "to make our streams"),
     Name("storage", "_handle_view_instrument_match", "likewise"),
+    Name("storage", "_check_view_instrument_compatibility", "likewise"),
     Name("storage", "_new_view_instrument_match", "likewise", "1.45.2"),
     Name("stream", "_view _instrument _aggregation", "to know what to aggregate"),
     Name("stream", "_instrument_class_aggregation", "likewise"),

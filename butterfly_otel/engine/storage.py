@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics import (
     TraceBasedExemplarFilter,
 )
 from opentelemetry.sdk.metrics.export import AggregationTemporality
+from opentelemetry.sdk.metrics.view import View
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import LastValueCell, SumCell
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics import ExemplarFilter
     from opentelemetry.sdk.metrics.export import MetricReader
-    from opentelemetry.sdk.metrics.view import View
 
     from butterfly_otel.engine.observed import Observed, Sample
 
@@ -107,6 +107,9 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         instrument: Any,  # noqa: ANN401
         view_instrument_matches: list[sdk.ViewInstrumentMatch],
     ) -> None:
+        if not hasattr(View, "_match"):
+            super()._handle_view_instrument_match(instrument, view_instrument_matches)
+            return
         names = [instrument]
         if instrument.name != instrument.name.lower():
             # A View written for what the SDK makes of the name selects it as well.

@@ -168,7 +168,9 @@ class PrometheusMetricReader(OfficialReader):
         self._server = serve(self, host, port)
         return self._server
 
-    def ask_callbacks(self, instruments: Sequence[Any], timeout: float) -> list[tuple[Any, list[Any]]]:
+    def ask_callbacks(
+        self, instruments: Sequence[Any], timeout: float
+    ) -> list[tuple[Any, list[Any]]]:
         """Return what the callbacks of our engine's instruments observe within so many seconds.
 
         An instrument whose callbacks take longer, or end by an exception that isn't one of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterable
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 import pytest
@@ -56,7 +56,7 @@ def at_every_moment(scenario: Callable[[], Scenario]) -> None:
         check()
 
 
-def _start(deltas: bool = False, **settings: Any) -> tuple[Any, Any, InMemoryMetricReader]:
+def _start(*, deltas: bool = False, **settings: Any) -> tuple[Any, Any, InMemoryMetricReader]:
     preference: Any = {Counter: DELTA, Histogram: DELTA} if deltas else None
     reader = InMemoryMetricReader(preference)
     provider = MeterProvider([reader], shutdown_on_exit=False, **settings)
@@ -75,14 +75,14 @@ def _total(reader: InMemoryMetricReader, name: str = "c") -> float:
 @pytest.mark.parametrize("kind", ["counter", "histogram", "exponential"])
 @pytest.mark.parametrize("exemplars", [False, True])
 def test_a_measurement_within_a_measurement_is_counted(
-    intruding: str, deltas: bool, known: bool, kind: str, exemplars: bool
+    intruding: str, *, deltas: bool, known: bool, kind: str, exemplars: bool
 ) -> None:
     """Whether it is of the same series or another, known already or new."""
     settings: dict[str, Any] = {"exemplar_filter": AlwaysOnExemplarFilter()} if exemplars else {}
 
     def scenario() -> Scenario:
         views = [EXPONENTIAL] if kind == "exponential" else []
-        _, meter, reader = _start(deltas, views=views, **settings)
+        _, meter, reader = _start(deltas=deltas, views=views, **settings)
         name = "c" if kind == "counter" else "h"
         measure = (
             meter.create_counter("c").add if name == "c" else meter.create_histogram("h").record
@@ -104,12 +104,12 @@ def test_a_measurement_within_a_measurement_is_counted(
 @pytest.mark.parametrize("intruding", ["a", "b"])
 @pytest.mark.parametrize("kind", ["counter", "exponential"])
 def test_a_measurement_within_a_collection_is_in_this_one_or_the_next(
-    intruding: str, deltas: bool, kind: str
+    intruding: str, *, deltas: bool, kind: str
 ) -> None:
     """Nothing is lost between two collections."""
 
     def scenario() -> Scenario:
-        _, meter, reader = _start(deltas, views=[EXPONENTIAL])
+        _, meter, reader = _start(deltas=deltas, views=[EXPONENTIAL])
         name = "c" if kind == "counter" else "h"
         measure = (
             meter.create_counter("c").add if name == "c" else meter.create_histogram("h").record
@@ -296,7 +296,7 @@ class Collecting:
 
 def locks_of(*roots: Any) -> list[tuple[Any, str]]:
     """Return who has a lock, and under which name, walking all that can be reached of ours."""
-    kinds = (type(RLock()), type(__import__("threading").Lock()))
+    kinds = (type(RLock()), type(Lock()))
     found: list[tuple[Any, str]] = []
     seen: set[int] = set()
     waiting = list(roots)

@@ -228,4 +228,3 @@ def test_a_callback_that_is_unregistered_is_asked_no_more() -> None:
     assert _values(reader) == [2]
     instrument.unregister(second)
     assert points(reader, "o") == []
-
