@@ -1,10 +1,12 @@
 """Attributes as the SDK cleans them, told once an instrument instead of at each measurement."""
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# What is in attributes that a caller passes, no type checker can tell.
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.process.values import shown
 
@@ -40,15 +42,15 @@ def exportable(attributes: object, report: Callable[..., None]) -> Mapping[str, 
     Always a copy: a callback may use one dict for all it observes.
     """
     if type(attributes) is dict:
-        given = cast("dict[Any, Any]", attributes)
+        given: dict[Any, Any] = attributes
         if all(type(key) is str and key and type(each) is str for key, each in given.items()):
             return given.copy()
     if attributes is None:
         return {}
     if not isinstance(attributes, Mapping):
-        report("mapping", "ignored attributes that are not a mapping: %s", cast("Any", attributes))
+        report("mapping", "ignored attributes that are not a mapping: %s", attributes)
         return {}
-    return _mapping(cast("Mapping[Any, Any]", attributes), report)
+    return _mapping(attributes, report)
 
 
 def _mapping(given: Mapping[Any, Any], report: Callable[..., None]) -> dict[str, Any]:
@@ -70,9 +72,9 @@ def _value(value: Any, report: Callable[..., None]) -> Any:  # noqa: ANN401 - an
     if value is None or isinstance(value, (str, bool, int, float, bytes)):
         return value
     if isinstance(value, Sequence):
-        return tuple(_value(each, report) for each in cast("Sequence[Any]", value))
+        return tuple(_value(each, report) for each in value)
     if isinstance(value, Mapping):
-        return _mapping(cast("Mapping[Any, Any]", value), report)
+        return _mapping(value, report)
     if _has_text(value):
         report("value", "took the text of an attribute value of another type: %s", value)
         return str(value)

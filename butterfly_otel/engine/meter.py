@@ -100,7 +100,8 @@ class CellMeter(sdk.Meter):
 
     @property
     def _registered(self) -> dict[Any, Any]:
-        return cast("dict[Any, Any]", self._instrument_id_instrument)
+        known: Any = self._instrument_id_instrument
+        return known  # type: ignore[no-any-return]
 
     def _observable(
         self, kind: str, name: str, callbacks: Iterable[Any] | None, unit: str, description: str
@@ -149,7 +150,8 @@ class CellMeter(sdk.Meter):
         stock = create(name, **advisory)
         stock._measurement_consumer = self._measurement_consumer  # noqa: SLF001
         stock.name, stock.unit, stock.description = name.strip(), unit, description
-        ours: Any = CELL_CLASSES.get(type(stock)) or OBSERVABLE_CLASSES[type(stock)]
+        kind_of: Any = type(stock)
+        ours: Any = CELL_CLASSES.get(kind_of) or OBSERVABLE_CLASSES[kind_of]
         return adopt(stock, ours)
 
     def _warn_of_twins(self, identity: tuple[str, str, str, str]) -> None:
@@ -197,7 +199,7 @@ class CellMeter(sdk.Meter):
         )
 
 
-def adopt_meter(meter: sdk.Meter) -> None:
+def adopt_meter(meter: Any) -> None:  # noqa: ANN401 - the SDK's, whose type is private
     """Let a meter of the SDK's that has no instruments yet measure by cells."""
     meter.__class__ = CellMeter
     cast("CellMeter", meter).restart()
@@ -217,4 +219,4 @@ def _asked(advisory: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever was pass
 
 
 def _listed(boundaries: Any) -> Any:  # noqa: ANN401 - whatever was passed
-    return list(boundaries) if isinstance(boundaries, (list, tuple)) else boundaries
+    return list(cast("Any", boundaries)) if isinstance(boundaries, (list, tuple)) else boundaries

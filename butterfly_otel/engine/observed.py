@@ -137,7 +137,7 @@ class ObservedTable(Keyed):
                 cell.live = True
             self._exported = exported
         for cell, value in values.items():
-            cell.value = value  # type: ignore[attr-defined] - sums and last values have one
+            cast("Any", cell).value = value
         return exported
 
     def restart(self, now: int) -> None:

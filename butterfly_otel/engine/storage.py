@@ -32,7 +32,7 @@ from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics import ExemplarFilter
@@ -113,7 +113,8 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         names = [instrument]
         if instrument.name != instrument.name.lower():
             # A View written for what the SDK makes of the name selects it as well.
-            lowered: Any = object.__new__(type(instrument))
+            kind: Any = type(instrument)
+            lowered: Any = object.__new__(kind)
             vars(lowered).update(vars(instrument))
             lowered.name = instrument.name.lower()
             names.append(lowered)
@@ -152,7 +153,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
                 return
 
     @contextmanager
-    def round(self) -> Iterator[None]:
+    def round(self) -> Generator[None]:
         """Collect, after whoever is at it; what the last collection left half done is forgotten.
 
         Raises:
@@ -252,7 +253,7 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
         time_to_live: Mapping[str, float],
     ) -> None:
         super().__init__(sdk_config, ())
-        self._lock = RLock()
+        self._lock = RLock()  # type: ignore[assignment]
         self._asking = RLock()
         # Instrument names are the same in any casing.
         self._time_to_live = {name.lower(): each for name, each in time_to_live.items()}
@@ -350,7 +351,7 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
 
     def restart(self) -> None:
         """Forget everything that was measured, in a forked child; renew every lock."""
-        self._lock = RLock()
+        self._lock = RLock()  # type: ignore[assignment]
         self._asking = RLock()
         for storage in self.storages():
             storage.restart()
