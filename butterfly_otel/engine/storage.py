@@ -27,6 +27,7 @@ from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
 from butterfly_otel.engine.sdk_readers import limits_by_class
 from butterfly_otel.engine.stock import StockStream
 from butterfly_otel.engine.streams import CellStream, cell_class
+from butterfly_otel.engine.viewing import Claims, selecting
 from butterfly_otel.process import timing
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
 #: Seconds a callback is told it has, where a collection has no less; the SDK's own.
 _CALLBACK_TIMEOUT = 10
 
-#: What makes a View's name a pattern.
-_WILD = frozenset("*?[")
-
 
 class CellReaderStorage(sdk.MetricReaderStorage):
     """The SDK's storage of one reader, whose streams hold cells where these serve exactly."""
@@ -69,6 +67,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         # Held while the reader collects: one collection comes after the other.
         self._collecting = RLock()
         self._going_round = False
+        self._claims = Claims()
         self._failed: Failed = getattr(reader, "stream_failed", _log_failure)
         # Streams that are bound to but have not been measured yet.
         self._prepared: dict[CellInstrument, list[sdk.ViewInstrumentMatch]] = {}
@@ -93,14 +92,18 @@ class CellReaderStorage(sdk.MetricReaderStorage):
             enlisted.setdefault(instrument, self.matches(instrument, create=True))
 
     def _get_or_init_view_instrument_match(self, instrument: Any) -> Any:  # noqa: ANN401
-        if isinstance(cast("object", instrument), CellInstrument):
+        enlisted: Any = self._instrument_view_instrument_matches
+        if instrument not in enlisted:
             self.enlist(instrument)
-        return super()._get_or_init_view_instrument_match(instrument)
+        return enlisted[instrument]
 
     def _streams_of(self, instrument: Any) -> list[sdk.ViewInstrumentMatch]:  # noqa: ANN401
         made: list[sdk.ViewInstrumentMatch] = []
         self._handle_view_instrument_match(instrument, made)
-        return made or [self._new_view_instrument_match(sdk.DEFAULT_VIEW, instrument)]
+        made = made or [self._new_view_instrument_match(sdk.DEFAULT_VIEW, instrument)]
+        for each in made:
+            self._claims.add(each)
+        return made
 
     def _handle_view_instrument_match(
         self,
@@ -110,47 +113,11 @@ class CellReaderStorage(sdk.MetricReaderStorage):
         if not hasattr(View, "_match"):
             super()._handle_view_instrument_match(instrument, view_instrument_matches)
             return
-        names = [instrument]
-        if instrument.name != instrument.name.lower():
-            # A View written for what the SDK makes of the name selects it as well.
-            kind: Any = type(instrument)
-            lowered: Any = object.__new__(kind)
-            vars(lowered).update(vars(instrument))
-            lowered.name = instrument.name.lower()
-            names.append(lowered)
-        given = {each.name for each in names}
-        for view in self._sdk_config.views:
-            name = getattr(view, "_instrument_name", None)
-            # The SDK takes each name for a pattern, and compiles it.
-            if name is not None and name not in given and _WILD.isdisjoint(name):
-                continue
-            if any(view._match(each) for each in names) and (  # noqa: SLF001
-                self._check_view_instrument_compatibility(view, instrument)
-            ):
-                match = self._new_view_instrument_match(view, instrument)
-                self._warn_of_conflict(match, view_instrument_matches)
-                view_instrument_matches.append(match)
-
-    def _warn_of_conflict(
-        self, new: sdk.ViewInstrumentMatch, beside: Iterable[sdk.ViewInstrumentMatch]
-    ) -> None:
-        scope, name = new._instrument.instrumentation_scope, new._name.lower()  # noqa: SLF001
-        if isinstance(new._aggregation, sdk.DropAggregationState):  # noqa: SLF001
-            return
-        known = (self._instrument_view_instrument_matches, self._prepared)
-        others = [*beside, *(each for all_ in known for found in all_.values() for each in found)]
-        for other in others:
-            if (
-                other._name.lower() == name  # noqa: SLF001
-                and other._instrument.instrumentation_scope == scope  # noqa: SLF001
-                and not isinstance(other._aggregation, sdk.DropAggregationState)  # noqa: SLF001
-            ):
-                log_once(
-                    f"Views give the name {name!r} to several streams of the meter {scope.name!r}"
-                    f" (instruments {other._instrument.name!r}"  # noqa: SLF001
-                    f" and {new._instrument.name!r}): give each a name of its own"  # noqa: SLF001
-                )
-                return
+        view_instrument_matches += (
+            self._new_view_instrument_match(view, instrument)
+            for view in selecting(self._sdk_config.views, instrument)
+            if self._check_view_instrument_compatibility(view, instrument)
+        )
 
     @contextmanager
     def round(self) -> Generator[None]:

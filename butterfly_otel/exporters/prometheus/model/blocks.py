@@ -8,11 +8,11 @@ family) goes the long way, by :mod:`.streams`. Exemplars stay where they are unt
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from butterfly_otel.engine.points import point_of
 from butterfly_otel.engine.sdk_internals import OVERFLOW_KEY
+from butterfly_otel.exporters.prometheus.model.chunks import ANY, CHUNK, Chunk
 from butterfly_otel.exporters.prometheus.model.labels import join_labels
 from butterfly_otel.exporters.prometheus.model.series import (
     Series,
@@ -23,7 +23,7 @@ from butterfly_otel.exporters.prometheus.model.series import (
 )
 from butterfly_otel.exporters.prometheus.model.tails import Tails
 from butterfly_otel.exporters.prometheus.model.templates import Template
-from butterfly_otel.exporters.prometheus.model.text import clean, number_text
+from butterfly_otel.exporters.prometheus.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,69 +39,6 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.tails import Fresh
 
     Point = NumberDataPoint | HistogramDataPoint
-
-#: Series a chunk may have: one call fills it in, during which no other thread can run.
-_CHUNK = 500
-#: From here on numbers are written with an exponent (see ``number_text``).
-_MILLION = 1_000_000
-_ANY, _INTEGER = " %s\n", " %d.0\n"
-
-
-class Chunk:
-    """Some series and the %-format of their lines.
-
-    Attributes:
-        cells: The cells; never changed.
-        form: The format. Of a histogram's lines, with integers for counts and a text for the
-            sum; of numbers, with integers or texts, whichever was needed last.
-    """
-
-    __slots__ = ("cells", "form")
-
-    def __init__(self, cells: list[Any], form: str) -> None:
-        # All of one class, which a type checker can't know.
-        self.cells = cells
-        self.form = form
-
-    def numbers(self, tails: Sequence[str] | None = None) -> str:
-        """Return the lines of counters or gauges, with what each ends in."""
-        values = [cell.value for cell in self.cells]
-        kinds = set(map(type, values))
-        form = self.form
-        if kinds == {int} and min(values) > -_MILLION and max(values) < _MILLION:
-            if _ANY in form:
-                self.form = form = form.replace(_ANY, _INTEGER)
-            return _filled(form, values, tails)
-        if _INTEGER in form:
-            self.form = form = form.replace(_INTEGER, _ANY)
-        if kinds == {float} and min(values) > -_MILLION and max(values) < _MILLION:
-            return _filled(form, values, tails)
-        return _filled(form, list(map(number_text, values)), tails)
-
-    def histograms(self, tails: Sequence[str] | None = None) -> str:
-        """Return the lines of histograms, with what each ends in."""
-        values: list[Any] = []
-        most = 0
-        for cell in self.cells:
-            # Of one instant: nothing is called here.
-            counts, total = cell.counts[:], cell.total
-            values += accumulate(counts)
-            count = values[-1]
-            most = max(most, count)
-            values += (count, number_text(total))
-        if most < _MILLION:
-            return _filled(self.form, values, tails)
-        texts = [each if type(each) is str else number_text(each) for each in values]
-        return _filled(self.form.replace(_INTEGER, _ANY), texts, tails)
-
-
-def _filled(form: str, values: Sequence[Any], tails: Sequence[str] | None) -> str:
-    """Return the lines of a %-format that has a field a line, with what each line ends in."""
-    if tails is None:
-        return form % tuple(values)
-    both: list[Any] = [None] * (2 * len(values))
-    both[::2], both[1::2] = values, tails
-    return form.replace("\n", "%s\n") % tuple(both)
 
 
 class Block(NamedTuple):
@@ -201,7 +138,7 @@ class Blocks:
         self._template = None
         if self._names and not self._unfit:
             bounds = table.bounds if self._histogram else None
-            self._template = Template(self._name, self._names, self._constant, bounds, _ANY)
+            self._template = Template(self._name, self._names, self._constant, bounds, ANY)
 
     def _label_names(self, shape: Shape | None) -> tuple[str, ...] | None:
         """Return the exposed names of a shape's keys; None where two become one."""
@@ -240,10 +177,10 @@ class Blocks:
         if (keys is None or not text.isascii()) and not all(map(self._fits, cells)):
             return False
         waiting = list(cells)
-        if self._chunks and len(self._chunks[-1].cells) < _CHUNK:
+        if self._chunks and len(self._chunks[-1].cells) < CHUNK:
             waiting = [*self._chunks.pop().cells, *waiting]
         self._chunks += (
-            self._chunk(waiting[at : at + _CHUNK]) for at in range(0, len(waiting), _CHUNK)
+            self._chunk(waiting[at : at + CHUNK]) for at in range(0, len(waiting), CHUNK)
         )
         self._count += len(cells)
         return True
@@ -282,7 +219,7 @@ class Blocks:
         block = label_block(labels).replace("%", "%%")
         name = self._name.replace("%", "%%")
         if not self._histogram:
-            return f"{sample_head(name, block)}{_ANY}"
+            return f"{sample_head(name, block)}{ANY}"
         return histogram_form(name, block, cell.table.bounds, "%d.0")
 
     def _labels(self, cell: Cell) -> Labels:

@@ -1,0 +1,59 @@
+"""Which Views are for an instrument, and which streams they give one name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.process.contain import log_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from opentelemetry.sdk.metrics.view import View
+
+#: What makes a View's name a pattern.
+_WILD = frozenset("*?[")
+
+
+def selecting(views: Iterable[View], instrument: Any) -> Iterator[View]:  # noqa: ANN401
+    """Yield the Views that select an instrument, by its name or by that in lower case.
+
+    The SDK lowers names, and Views may have been written for what it makes of them.
+    """
+    spellings = [instrument]
+    if instrument.name != instrument.name.lower():
+        kind: Any = type(instrument)
+        lowered: Any = object.__new__(kind)
+        vars(lowered).update(vars(instrument))
+        lowered.name = instrument.name.lower()
+        spellings.append(lowered)
+    names = {each.name for each in spellings}
+    for view in views:
+        name = getattr(view, "_instrument_name", None)
+        # The SDK takes each name for a pattern, and compiles it.
+        if name is not None and name not in names and _WILD.isdisjoint(name):
+            continue
+        if any(view._match(each) for each in spellings):  # noqa: SLF001
+            yield view
+
+
+class Claims:
+    """The names of one reader's streams; tells once where Views give two of them one name."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[Any, str], Any] = {}
+
+    def add(self, stream: Any) -> None:  # noqa: ANN401 - the SDK's, with all that is private in it
+        """Note the name of a new stream."""
+        if isinstance(stream._aggregation, sdk.DropAggregationState):  # noqa: SLF001
+            return
+        scope, name = stream._instrument.instrumentation_scope, stream._name  # noqa: SLF001
+        first = self._first.setdefault((scope, name.lower()), stream)
+        # Instruments of one name under one View have been told of when they were created.
+        if first is not stream and first._view is not stream._view:  # noqa: SLF001
+            log_once(
+                f"Views give the name {name!r} to several streams of the meter {scope.name!r}"
+                f" (instruments {first._instrument.name!r}"  # noqa: SLF001
+                f" and {stream._instrument.name!r}): give each a name of its own"  # noqa: SLF001
+            )
