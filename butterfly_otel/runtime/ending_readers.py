@@ -6,8 +6,6 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
-from butterfly_otel.exporters.push import PushMetricReader
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -25,6 +23,8 @@ def begin(readers: Sequence[MetricReader], action: Action) -> dict[MetricReader,
 
     So a receiver that hangs takes no time from the others.
     """
+    from butterfly_otel.exporters.push import PushMetricReader  # noqa: PLC0415 - not to start
+
     return {
         reader: reader.begin_shutdown() if action == "shutdown" else reader.begin_force_flush()
         for reader in readers
