@@ -1,4 +1,6 @@
 """Which Views are for an instrument, and which streams they give one name."""
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# Instruments are the SDK's, whose types are private.
 
 from __future__ import annotations
 
