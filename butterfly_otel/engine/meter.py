@@ -1,4 +1,6 @@
 """The meter whose instruments measure by cells, and are told apart by what they are."""
+# pyright: reportUnknownVariableType=false
+# Instruments are the SDK's, whose types are private.
 
 from __future__ import annotations
 
