@@ -15,7 +15,7 @@ from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
-from butterfly_otel.process import timing
+from butterfly_otel.process import timing, tracing
 from butterfly_otel.process.values import HIGHEST, accepted, shown
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class CellInstrument:
         in_line: The cells that may be measured in line, by this instrument, by what is bound to
             it, and by a handle of its kind.
         lowest: The smallest value that is not refused.
-        unsampled: Whether a measurement can do without asking the exemplar filter as long
-            as there is no tracing.
+        unsampled: Whether only a measurement in a sampled span can become an exemplar.
+        exemplary: Whether any measurement can.
         generation: Replaced whenever readers change; what was looked up before is stale then.
         on_invalid: Told the reason and the value of each measurement that is refused.
     """
@@ -64,6 +64,7 @@ class CellInstrument:
         "_switch",
         "_tables",
         "_targets",
+        "exemplary",
         "generation",
         "lowest",
         "on_invalid",
@@ -78,6 +79,7 @@ class CellInstrument:
         """Start with nothing looked up; called once, when the SDK's part is there."""
         self.lowest = 0.0 if self.non_negative else -HIGHEST
         self.unsampled: bool = not self._measurement_consumer.samples_always
+        self.exemplary: bool = not self._measurement_consumer.samples_never
         self.generation = object()
         self.on_invalid: Callable[[str, object], None] | None = None
         self._logged: set[str] = set()
@@ -155,7 +157,7 @@ class CellInstrument:
             # The SDK has decided what to make of it; nothing to remember it by.
             return
         direct = self._direct
-        if direct is not None and direct.open and direct.shape is not None:
+        if direct is not None and direct.lasting and direct.shape is not None:
             shape = direct.shape
             self._lookup = (shape.width, shape.values, direct.cells)
             if not direct.full and shape.key(attributes) is not None:
@@ -228,6 +230,30 @@ class CellInstrument:
         if sampled:
             for cell in live:
                 cell.table.offer(cell, measurement)
+
+    def take(self, cell: Cell, amount: object, context: Context | None = None) -> None:
+        """Check a value and measure it by a cell that is the only one for it."""
+        refuse = self.on_invalid or self._log_invalid
+        checked = accepted(amount, negative_allowed=not self.non_negative, refuse=refuse)
+        if checked is None:
+            return
+        if not context and (cell.ready or cell.guarded) and -HIGHEST <= checked <= HIGHEST:
+            # An unusual number is an ordinary one now.
+            cell.record(checked)
+            return
+        table: Any = cell.table
+        live = table.update(cell, checked)
+        if not self.exemplary or not (context or not tracing.quiet):
+            return
+        if context:
+            if tracing.parent(context) is not None:
+                attributes: Any = cell.labels()
+                measurement = sdk.Measurement(checked, timing.time_ns(), self, context, attributes)  # type: ignore[arg-type]
+                table.offer(live, measurement)
+            return
+        parent = tracing.parent()
+        if parent is not None:
+            table.exemplify(live, checked, parent, None if live is cell else cell.labels())
 
     def find(self, attributes: Attributes) -> Target:
         """Return where measurements with these attributes go, remembered or looked up.

@@ -173,7 +173,7 @@ class ObservedStream(sdk.ViewInstrumentMatch):
                     self._reservoirs.offer(cell, measurement)
         cells = table.finish()
         # Sets that are gone may have given their places away, and would stay there for ever.
-        self._reservoirs.keep(cells)
+        self._reservoirs.retain(cells)
         if self._storage.reads_cells and not self._reservoirs and not table.merged:
             now = collection_start_nanos
             return CellPoints(table, cells, table.epoch, now) if cells else None

@@ -6,21 +6,32 @@ Collecting empties a reservoir, so readers that share a table have reservoirs of
 from __future__ import annotations
 
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.context import get_current
+from opentelemetry.trace import INVALID_SPAN, get_current_span
 
 from butterfly_otel.engine.histograms import HistogramCell
 from butterfly_otel.engine.points import point_of
+from butterfly_otel.engine.samples import samples_for
+from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from opentelemetry.sdk.metrics import Exemplar
 
     from butterfly_otel.engine import sdk_internals as sdk
-    from butterfly_otel.engine.cells import Cell
+    from butterfly_otel.engine.cells import Cell, Sample
+    from butterfly_otel.engine.samples import Samples
 
 
 class Reservoirs:
     """The reservoirs of one stream; false while there are none. Thread-safe.
+
+    None of the methods raises because of a reservoir of somebody's own: that is logged once, and
+    the exemplars are lost.
 
     Args:
         stream: Whose View says how a reservoir is made.
@@ -28,42 +39,52 @@ class Reservoirs:
 
     def __init__(self, stream: sdk.ViewInstrumentMatch) -> None:
         self._stream = stream
-        self._by_cell: dict[Cell, Any] = {}
-        self._lock = Lock()
+        self._by_cell: dict[Cell, Samples] = {}
+        self._lock = RLock()
 
     def __bool__(self) -> bool:
         return bool(self._by_cell)
 
     def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
         """Offer a measurement to a cell's reservoir."""
-        reservoir = self._by_cell.get(cell) or self._made(cell)
-        reservoir.offer(
-            measurement.value,
-            measurement.time_unix_nano,
-            measurement.attributes,
-            measurement.context,
-        )
+        known = self.of(cell)
+        if isinstance(known, _Foreign):
+            known.offer(measurement)
+            return
+        span = get_current_span(measurement.context)
+        parent = None if span == INVALID_SPAN else span.get_span_context()
+        attributes: Mapping[str, Any] = measurement.attributes or {}
+        known.keep((measurement.value, measurement.time_unix_nano, parent, attributes))
 
-    def _made(self, cell: Cell) -> Any:  # noqa: ANN401
+    def of(self, cell: Cell) -> Samples:
+        """Return a cell's reservoir, made when it is asked for."""
+        return self._by_cell.get(cell) or self._made(cell)
+
+    def _made(self, cell: Cell) -> Samples:
         stream: Any = self._stream
         kind = cast("type[object]", type(stream._aggregation))  # noqa: SLF001 - the SDK's own
-        make = stream._view._exemplar_reservoir_factory(kind)  # noqa: SLF001
-        if isinstance(cell, HistogramCell):
-            make = partial(make, boundaries=cell.bounds)
         with self._lock:
-            reservoir = self._by_cell.get(cell) or make()
-            self._by_cell[cell] = reservoir
-            return reservoir
+            known = self._by_cell.get(cell)
+            if known is None:
+                try:
+                    made = stream._view._exemplar_reservoir_factory(kind)  # noqa: SLF001
+                except Exception as error:  # noqa: BLE001 - of somebody's own
+                    complain(stream, error)
+                    made = None
+                known = self._by_cell[cell] = samples_for(cell, made) or _Foreign(
+                    stream, cell, made
+                )
+            return known
 
     def point(self, cell: Cell, now: int, state: Any) -> Any:  # noqa: ANN401
         """Return a cell's state as a data point, with its exemplars."""
         point: Any = point_of(cell, now, state)
         reservoir = self._by_cell.get(cell) if self._by_cell else None
         if reservoir is not None:
-            vars(point)["exemplars"] = reservoir.collect(cell.attributes)
+            vars(point)["exemplars"] = reservoir.collected(cell.attributes)
         return point
 
-    def keep(self, cells: Iterable[Cell]) -> None:
+    def retain(self, cells: Iterable[Cell]) -> None:
         """Forget the exemplars of all series but these."""
         if self._by_cell:
             with self._lock:
@@ -73,3 +94,62 @@ class Reservoirs:
     def forget(self, cell: Cell) -> None:
         """Forget a series' exemplars."""
         self._by_cell.pop(cell, None)
+
+
+class _Foreign:
+    """A reservoir that is not ours, asked the SDK's way; whatever it raises is logged once."""
+
+    __slots__ = ("_cell", "_reservoir", "_stream")
+
+    def __init__(self, stream: Any, cell: Cell, make: Any) -> None:  # noqa: ANN401 - the SDK's own
+        self._stream = stream
+        self._cell = cell
+        self._reservoir: Any = None
+        if make is None:
+            return
+        if isinstance(cell, HistogramCell):
+            make = partial(make, boundaries=cell.bounds)
+        try:
+            self._reservoir = make()
+        except Exception as error:  # noqa: BLE001 - of somebody's own
+            complain(stream, error)
+
+    def offer(self, measurement: sdk.Measurement) -> None:
+        """Offer a measurement."""
+        self._offer(
+            measurement.value,
+            measurement.time_unix_nano,
+            measurement.attributes,
+            measurement.context,
+        )
+
+    def keep(self, sample: Sample) -> None:
+        """Offer a sample of the current context."""
+        value, time, _, attributes = sample
+        given = self._cell.attributes if attributes is None else attributes
+        self._offer(value, time, given, get_current())
+
+    def _offer(self, *measurement: object) -> None:
+        if self._reservoir is None:
+            return
+        try:
+            self._reservoir.offer(*measurement)
+        except Exception as error:  # noqa: BLE001 - of somebody's own
+            complain(self._stream, error)
+
+    def collected(self, attributes: Mapping[str, Any]) -> list[Exemplar]:
+        """Return the exemplars there are."""
+        if self._reservoir is None:
+            return []
+        try:
+            found: list[Exemplar] = list(self._reservoir.collect(attributes))
+        except Exception as error:  # noqa: BLE001 - of somebody's own
+            complain(self._stream, error)
+            return []
+        return found
+
+
+def complain(stream: Any, error: BaseException) -> None:  # noqa: ANN401 - the SDK's own
+    """Log, once a name, that exemplars are lost."""
+    name = stream._name  # noqa: SLF001
+    log_once(f"{name}: an exemplar reservoir raised; its exemplars are left out", error=error)

@@ -23,9 +23,11 @@ from butterfly_otel.engine.reservoirs import Reservoirs
 from butterfly_otel.engine.table import Kind, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.metrics.export import AggregationTemporality
+
+    from butterfly_otel.engine.cells import Sample
 
 
 class Owner(Protocol):
@@ -113,6 +115,10 @@ class CellStream(sdk.ViewInstrumentMatch):
     def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
         """Offer a measurement to the cell's exemplar reservoir."""
         self._reservoirs.offer(cell, measurement)
+
+    def keeper(self, cell: Cell) -> Callable[[Sample], None]:
+        """Return what offers a sample of the current context to the cell's reservoir."""
+        return self._reservoirs.of(cell).keep
 
     def forget(self, cell: Cell) -> None:
         """Forget a series' exemplars."""

@@ -7,7 +7,7 @@ at once than for either. All others have tables of their own.
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics.view import View
+    from opentelemetry.trace import SpanContext
 
     from butterfly_otel.engine.neighbours import Owner, Reader
 
@@ -73,8 +74,15 @@ class Table(Keyed):
             self._made = MarkedLastValueCell if kind.made is LastValueCell else kind.made
         # Those that somebody holds on to, for a series that is not there yet or any more.
         self._dormant: WeakValueDictionary[Any, Cell] = WeakValueDictionary()
-        self._lock = Lock()
         self._streams: tuple[Reader, ...] = ()
+        # Whether cells change under locks of their own: see `cells`.
+        self._locking = not (kind.cumulative and ATOMIC)
+        # Reentrant: a finalizer or a signal's handler may measure in the thread that holds it.
+        # Where that would come amid a change, `_busy`, the measurement is put aside until it
+        # is over.
+        self._lock = RLock()
+        self._busy = False
+        self._aside: list[tuple[Cell, float]] = []
         # Closed to further readers from the first measurement on, and then collected by all.
         self._closed = False
         self._enlisted = False
@@ -87,10 +95,6 @@ class Table(Keyed):
                 return False
             self._streams = (*self._streams, stream)
             return True
-
-    def locked(self) -> Lock:
-        """Return the lock under which cells change where statements are not atomic."""
-        return self._lock
 
     def leads(self, stream: Reader) -> bool:
         """Tell whether a stream is the first of those that share the table."""
@@ -111,10 +115,16 @@ class Table(Keyed):
         with self._lock:
             found = self.cells.get(key) or self._dormant.get(key)
             if found is None:
-                found = self._dormant[key] = self._made(
-                    self, key, None if own is None else dict(own)
-                )
+                made = self._make(key, None if own is None else dict(own))
+                # Making it may have run a finalizer that measures the same series.
+                found = self.cells.get(key) or self._dormant.setdefault(key, made)
             return found
+
+    def _make(self, key: Any, own: Mapping[str, Any] | None) -> Cell:  # noqa: ANN401
+        cell = self._made(self, key, own)
+        if self._locking:
+            cell.lock = RLock()
+        return cell
 
     @property
     def non_negative(self) -> bool:
@@ -140,9 +150,22 @@ class Table(Keyed):
         if not self._enlisted:
             self._enlist()
         with self._lock:
+            if self._busy:
+                self._aside.append((cell, amount))
+                return cell
             live = cell if cell.live else self._awake(cell)
-            live.update(amount)
+            if live.lock is None:
+                live.update(amount)
+            else:
+                with live.lock:
+                    live.update(amount)
             return live
+
+    def _settle(self) -> None:
+        """End a change, and measure what came amid it; needs the lock."""
+        self._busy = False
+        while self._aside:
+            self.update(*self._aside.pop(0))
 
     def _enlist(self) -> None:
         """Let the readers collect the instrument: the SDK does so from its first measurement."""
@@ -156,6 +179,13 @@ class Table(Keyed):
 
     def _awake(self, cell: Cell) -> Cell:
         """Return the live cell for a dormant one: itself, its twin, or the overflow cell."""
+        self._busy = True
+        try:
+            return self._awoken(cell)
+        finally:
+            self._settle()
+
+    def _awoken(self, cell: Cell) -> Cell:
         cells = self.cells
         existing = cells.get(cell.key)
         if existing is not None:
@@ -167,7 +197,7 @@ class Table(Keyed):
         if len(cells) - aside >= self._kind.limit:
             if overflow is not None:
                 return overflow
-            cell = self._made(self, sdk.OVERFLOW_KEY, dict(sdk.OVERFLOW_ATTRIBUTES))
+            cell = self._make(sdk.OVERFLOW_KEY, dict(sdk.OVERFLOW_ATTRIBUTES))
         if cell.start:
             cell.reset()
         cell.start = self._streams[0].previous_collection or timing.time_ns()
@@ -175,12 +205,13 @@ class Table(Keyed):
         self._dormant.pop(cell.key, None)
         cell.live = True
         cell.ready = self.open
+        cell.guarded = self.guarded
         return cell
 
     def slow(self, cell: Cell, amount: float, context: Context | None = None) -> None:
         """Take a measurement that a cell had no quick answer to."""
         if self.direct:
-            self.owner.measure((cell,), amount, cell.labels(), context)
+            self.owner.take(cell, amount, context)
             return
         # Found when it was the only table. What is found now stands for all there are.
         target = self.owner.find(cell.labels())
@@ -196,25 +227,56 @@ class Table(Keyed):
         Cells of an unusual View, such as the sum of a histogram, are not what their instrument
         measures in line.
         """
-        return (
-            self.direct
-            and self._kind.cumulative
-            and issubclass(self._made, self.owner.in_line)
-            and ATOMIC
-        )
+        return self.direct and not self._locking and issubclass(self._made, self.owner.in_line)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether live cells may be measured under their own locks."""
+        return self.direct and self._locking
+
+    @property
+    def lasting(self) -> bool:
+        """Whether cells may be looked up in ``cells``, where they stay between collections."""
+        return self.direct and self._kind.cumulative and issubclass(self._made, self.owner.in_line)
 
     def make_direct(self, *, direct: bool) -> None:
         """Let live cells be measured without asking the instrument, or not any more."""
         with self._lock:
             self.direct = direct
-            ready = self.open
-            for cell in self.cells.values():
-                cell.ready = ready
+            ready, guarded = self.open, self.guarded
+            for cell in list(self.cells.values()):
+                cell.ready, cell.guarded = ready, guarded
 
     def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
         """Offer a measurement to the exemplar reservoirs of all readers."""
         for stream in self._streams:
             stream.offer(cell, measurement)
+
+    def exemplify(
+        self,
+        cell: Cell,
+        amount: float,
+        parent: SpanContext,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Offer a value that a cell took in a sampled span to the exemplar reservoirs.
+
+        Args:
+            cell: Has the value.
+            amount: The value.
+            parent: Of the span.
+            attributes: Of the measurement, where they are not those of the cell.
+        """
+        if not self.owner.exemplary:
+            return
+        keepers = cell.keepers
+        if keepers is None:
+            keepers = tuple(each.keeper(cell) for each in self._streams)
+            # Of a cell that is not live, the readers forget it anyway.
+            cell.keepers = keepers if cell.live else None
+        sample = (amount, timing.time_ns(), parent, attributes)
+        for keep in keepers:
+            keep(sample)
 
     def living(self, *, collected: bool = False) -> tuple[list[Cell], int]:
         """Return the live cells and the epoch they are of.
@@ -223,24 +285,28 @@ class Table(Keyed):
         """
         with self._lock:
             if self._expiry is not None and collected:
-                for cell in self._expiry.expired(self.cells.values(), timing.monotonic()):
+                live = list(self.cells.values())
+                for cell in self._expiry.expired(live, timing.monotonic()):
                     self._end(cell)
             return list(self.cells.values()), self.epoch
 
     def drain(self) -> list[tuple[Cell, Any]]:
         """Return all cells and what they had, and start from nothing."""
         with self._lock:
-            drained = [(cell, cell.take()) for cell in self.cells.values()]
-            for cell, _ in drained:
-                cell.live = False
-            self.cells.clear()
+            self._busy = True
+            try:
+                drained = [(cell, cell.take()) for cell in self.cells.values()]
+                self.cells.clear()
+            finally:
+                self._settle()
             return drained
 
     def remove(self, doomed: Callable[[Mapping[str, Any]], bool]) -> None:
         """End the series whose attributes are doomed; deltas are exported once more."""
         if self._kind.cumulative:
             with self._lock:
-                for cell in [each for each in self.cells.values() if doomed(each.labels())]:
+                live = list(self.cells.values())
+                for cell in [each for each in live if doomed(each.labels())]:
                     self._end(cell)
 
     def _end(self, cell: Cell) -> None:
@@ -252,14 +318,17 @@ class Table(Keyed):
 
     def _forget(self, cell: Cell) -> None:
         # Its value stays for who is just reading it, and goes when it comes to life again.
-        cell.live = cell.ready = False
+        cell.end()
         self._dormant[cell.key] = cell
         for stream in self._streams:
             stream.forget(cell)
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
-        self._lock = Lock()
+        self._lock = RLock()
+        self._busy, self._aside = False, []
+        for cell in self._dormant.values():
+            cell.renew_lock()
         self._dormant = WeakValueDictionary()
         self.epoch += 1
         cells = list(self.cells.values())

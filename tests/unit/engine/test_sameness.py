@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -50,7 +49,7 @@ from opentelemetry.trace import (
 
 from butterfly_otel.engine import MeterProvider
 from tests.collected import points
-from tests.unit.engine.conftest import Clock, facts, silence, standing_clock
+from tests.unit.engine.conftest import Clock, Lots, facts, mended_exemplars, silence, standing_clock
 from tests.unit.engine.releases import MeterConfig, StockProvider
 
 KINDS: dict[str, type] = {
@@ -139,7 +138,6 @@ class Side:
 
     def do(self, operation: tuple[Any, ...]) -> Any:
         """Carry one operation out; a collection returns its facts."""
-        random.seed(0)  # reservoirs draw lots
         name, *arguments = operation
         return getattr(self, name)(*arguments)
 
@@ -237,14 +235,13 @@ def _callback(rounds: Any) -> Callable[[CallbackOptions], Iterable[Observation]]
 def drive(plan: Plan) -> None:
     """Drive both providers through a plan and compare after each collection."""
     clock: Clock
-    # Readers that share a table are offered a measurement one after the other, others between them
-    # in the stock SDK: what a reservoir draws must not depend on what another has drawn.
-    drawn = patch.object(exemplar_reservoir, "randrange", lambda _low, high: 31 % high)
-    with silence(), drawn, standing_clock() as clock:
+    lots = Lots()
+    with silence(), mended_exemplars(), lots.fixed(), standing_clock() as clock:
         stock, ours = (Side.start(each, plan) for each in (StockProvider, MeterProvider))
         try:
-            for operation in plan.operations:
+            for number, operation in enumerate(plan.operations):
                 clock.tick()
+                lots.drawn = number // 2 % 2
                 expected, got = stock.do(operation), ours.do(operation)
                 assert got == expected, operation
         finally:
