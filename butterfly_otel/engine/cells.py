@@ -155,6 +155,14 @@ class Cell:
         """Take a value that has been checked already."""
         raise NotImplementedError
 
+    def apply(self, amount: float) -> None:
+        """Take it, under the lock where there is one."""
+        if self.lock is None:
+            self.update(amount)
+            return
+        with self.lock:
+            self.update(amount)
+
     def renew_lock(self) -> None:
         """Forget who held a lock, in a forked child."""
         if self.lock is not None:
@@ -179,8 +187,7 @@ class Cell:
         return self.read()
 
     def take(self) -> Any:  # noqa: ANN401
-        """End the series and return the state it had; needs the table's lock."""
-        self.end()
+        """Return the state and start from nothing; after :meth:`end`."""
         state = self.state()
         self.reset()
         return state

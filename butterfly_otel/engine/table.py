@@ -7,6 +7,8 @@ at once than for either. All others have tables of their own.
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -18,7 +20,7 @@ from butterfly_otel.engine.shapes import Keyed
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics.view import View
@@ -50,6 +52,9 @@ class Kind(NamedTuple):
 class Table(Keyed):
     """The live cells by their keys, in the order in which the series began. Thread-safe.
 
+    What a finalizer or a signal handler measures while its own thread is changing the table
+    waits until that is done.
+
     Attributes:
         owner: The instrument.
         bounds: Bucket boundaries of a histogram.
@@ -74,15 +79,13 @@ class Table(Keyed):
             self._made = MarkedLastValueCell if kind.made is LastValueCell else kind.made
         # Those that somebody holds on to, for a series that is not there yet or any more.
         self._dormant: WeakValueDictionary[Any, Cell] = WeakValueDictionary()
-        self._streams: tuple[Reader, ...] = ()
         # Whether cells change under locks of their own: see `cells`.
         self._locking = not (kind.cumulative and ATOMIC)
-        # Reentrant: a finalizer or a signal's handler may measure in the thread that holds it.
-        # Where that would come amid a change, `_busy`, the measurement is put aside until it
-        # is over.
         self._lock = RLock()
-        self._busy = False
-        self._aside: list[tuple[Cell, float]] = []
+        # Whether the thread that has the lock is changing which series there are.
+        self._changing = False
+        self._later: deque[tuple[Cell, float]] = deque()
+        self._streams: tuple[Reader, ...] = ()
         # Closed to further readers from the first measurement on, and then collected by all.
         self._closed = False
         self._enlisted = False
@@ -90,7 +93,7 @@ class Table(Keyed):
 
     def join(self, stream: Reader, kind: Kind) -> bool:
         """Let a reader's stream use this table; tell whether it may."""
-        with self._lock:
+        with self._changes():
             if self._streams and (self._closed or not kind.cumulative or kind != self._kind):
                 return False
             self._streams = (*self._streams, stream)
@@ -116,7 +119,7 @@ class Table(Keyed):
             found = self.cells.get(key) or self._dormant.get(key)
             if found is None:
                 made = self._make(key, None if own is None else dict(own))
-                # Making it may have run a finalizer that measures the same series.
+                # Again: making it may have run a finalizer that measures this very series.
                 found = self.cells.get(key) or self._dormant.setdefault(key, made)
             return found
 
@@ -150,27 +153,39 @@ class Table(Keyed):
         if not self._enlisted:
             self._enlist()
         with self._lock:
-            if self._busy:
-                self._aside.append((cell, amount))
-                return cell
-            live = cell if cell.live else self._awake(cell)
-            if live.lock is None:
-                live.update(amount)
-            else:
-                with live.lock:
-                    live.update(amount)
-            return live
+            if not cell.live:
+                if self._changing:
+                    self._later.append((cell, amount))
+                    return cell
+                with self._changes():
+                    cell = self._awake(cell)
+            cell.apply(amount)
+            return cell
 
-    def _settle(self) -> None:
-        """End a change, and measure what came amid it; needs the lock."""
-        self._busy = False
-        while self._aside:
-            self.update(*self._aside.pop(0))
+    @contextmanager
+    def _changes(self) -> Iterator[None]:
+        """Change which series there are; what is measured in the midst of it comes after."""
+        with self._lock:
+            if self._changing:
+                # A finalizer that removes or collects, say: the series it sees are all there.
+                yield
+                return
+            self._changing = True
+            try:
+                yield
+            finally:
+                self._changing = False
+                while self._later and not self._changing:
+                    cell, amount = self._later.popleft()
+                    self.update(cell, amount)
 
     def _enlist(self) -> None:
         """Let the readers collect the instrument: the SDK does so from its first measurement."""
         # First of all: a reader that joined any later would see what was measured before it.
         with self._lock:
+            if self._changing:
+                # In the midst of a reader's joining: it has to be among them.
+                return
             self._closed = True
         # Outside the lock: a collection takes the storage's lock first, then this one.
         for stream in self._streams:
@@ -179,13 +194,6 @@ class Table(Keyed):
 
     def _awake(self, cell: Cell) -> Cell:
         """Return the live cell for a dormant one: itself, its twin, or the overflow cell."""
-        self._busy = True
-        try:
-            return self._awoken(cell)
-        finally:
-            self._settle()
-
-    def _awoken(self, cell: Cell) -> Cell:
         cells = self.cells
         existing = cells.get(cell.key)
         if existing is not None:
@@ -227,7 +235,7 @@ class Table(Keyed):
         Cells of an unusual View, such as the sum of a histogram, are not what their instrument
         measures in line.
         """
-        return self.direct and not self._locking and issubclass(self._made, self.owner.in_line)
+        return self.lasting and not self._locking
 
     @property
     def guarded(self) -> bool:
@@ -237,14 +245,16 @@ class Table(Keyed):
     @property
     def lasting(self) -> bool:
         """Whether cells may be looked up in ``cells``, where they stay between collections."""
-        return self.direct and self._kind.cumulative and issubclass(self._made, self.owner.in_line)
+        return (
+            self.direct and self._kind.cumulative and issubclass(self._made, self.owner.in_line)
+        )
 
     def make_direct(self, *, direct: bool) -> None:
         """Let live cells be measured without asking the instrument, or not any more."""
-        with self._lock:
+        with self._changes():
             self.direct = direct
             ready, guarded = self.open, self.guarded
-            for cell in list(self.cells.values()):
+            for cell in self.cells.values():
                 cell.ready, cell.guarded = ready, guarded
 
     def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
@@ -283,38 +293,36 @@ class Table(Keyed):
 
         By a collection, without those whose time is over.
         """
-        with self._lock:
+        with self._changes():
             if self._expiry is not None and collected:
-                live = list(self.cells.values())
-                for cell in self._expiry.expired(live, timing.monotonic()):
+                for cell in self._expiry.expired(self.cells.values(), timing.monotonic()):
                     self._end(cell)
             return list(self.cells.values()), self.epoch
 
     def drain(self) -> list[tuple[Cell, Any]]:
         """Return all cells and what they had, and start from nothing."""
-        with self._lock:
-            self._busy = True
-            try:
-                drained = [(cell, cell.take()) for cell in self.cells.values()]
-                self.cells.clear()
-            finally:
-                self._settle()
+        with self._changes():
+            cells = list(self.cells.values())
+            # First: what is measured in the midst of it is of the next collection.
+            for cell in cells:
+                cell.end()
+            drained = [(cell, cell.take()) for cell in cells]
+            self.cells.clear()
             return drained
 
     def remove(self, doomed: Callable[[Mapping[str, Any]], bool]) -> None:
         """End the series whose attributes are doomed; deltas are exported once more."""
         if self._kind.cumulative:
-            with self._lock:
-                live = list(self.cells.values())
-                for cell in [each for each in live if doomed(each.labels())]:
+            with self._changes():
+                for cell in [each for each in list(self.cells.values()) if doomed(each.labels())]:
                     self._end(cell)
 
     def _end(self, cell: Cell) -> None:
         """Take a live cell out; needs the lock."""
         self._removed = True
         self.epoch += 1
-        del self.cells[cell.key]
-        self._forget(cell)
+        if self.cells.pop(cell.key, None) is cell:
+            self._forget(cell)
 
     def _forget(self, cell: Cell) -> None:
         # Its value stays for who is just reading it, and goes when it comes to life again.
@@ -326,8 +334,9 @@ class Table(Keyed):
     def restart(self) -> None:
         """Forget everything, in a forked child, where the lock may be held by no one."""
         self._lock = RLock()
-        self._busy, self._aside = False, []
-        for cell in self._dormant.values():
+        self._changing = False
+        self._later.clear()
+        for cell in list(self._dormant.values()):
             cell.renew_lock()
         self._dormant = WeakValueDictionary()
         self.epoch += 1
