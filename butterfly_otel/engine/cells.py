@@ -22,6 +22,7 @@ handles, because a call costs more than all they do. All of them are rendered fr
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,8 +74,10 @@ class Home(Protocol):
         """Offer a measurement to the exemplar reservoirs."""
         ...
 
-    def exemplify(self, cell: Cell, amount: float, parent: SpanContext) -> None:
-        """Offer a value that a live cell took in a sampled span to the exemplar reservoirs."""
+    def exemplify(
+        self, cell: Cell, amount: float, parent: SpanContext, its: Mapping[str, Any] | None = None
+    ) -> None:
+        """Offer a value that a cell took in a sampled span to the exemplar reservoirs."""
         ...
 
 
@@ -93,16 +96,8 @@ class Cell:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_attributes",
-        "guarded",
-        "keepers",
-        "key",
-        "live",
-        "lock",
-        "ready",
-        "start",
-        "table",
+        *("__weakref__", "_attributes", "guarded", "keepers", "key"),
+        *("live", "lock", "ready", "start", "table"),
     )
 
     # Of threading.RLock, which is no class to a type checker.
@@ -159,9 +154,9 @@ class Cell:
         """Take it, under the lock where there is one."""
         if self.lock is None:
             self.update(amount)
-            return
-        with self.lock:
-            self.update(amount)
+        else:
+            with self.lock:
+                self.update(amount)
 
     def renew_lock(self) -> None:
         """Forget who held a lock, in a forked child."""
@@ -170,12 +165,8 @@ class Cell:
 
     def end(self) -> None:
         """Let whatever measures it ask the table first; needs the table's lock."""
-        if self.lock is None:
-            self.live = self.ready = False
-            self.keepers = None
-            return
-        with self.lock:
-            self.live = self.guarded = False
+        with self.lock or nullcontext():
+            self.live = self.ready = self.guarded = False
             self.keepers = None
 
     def read(self) -> Any:  # noqa: ANN401

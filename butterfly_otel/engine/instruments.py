@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
     from butterfly_otel.engine.cells import Cell
-    from butterfly_otel.engine.table import Kind
+    from butterfly_otel.engine.neighbours import Kind
 
     Target: TypeAlias = "Cell | FanOut"
 
@@ -233,27 +233,22 @@ class CellInstrument:
 
     def take(self, cell: Cell, amount: object, context: Context | None = None) -> None:
         """Check a value and measure it by a cell that is the only one for it."""
+        if context:
+            self.measure((cell,), amount, cell.labels(), context)
+            return
         refuse = self.on_invalid or self._log_invalid
         checked = accepted(amount, negative_allowed=not self.non_negative, refuse=refuse)
         if checked is None:
             return
-        if not context and (cell.ready or cell.guarded) and -HIGHEST <= checked <= HIGHEST:
+        if (cell.ready or cell.guarded) and -HIGHEST <= checked <= HIGHEST:
             # An unusual number is an ordinary one now.
             cell.record(checked)
             return
-        table: Any = cell.table
-        live = table.update(cell, checked)
-        if not self.exemplary or not (context or not tracing.quiet):
-            return
-        if context:
-            if tracing.parent(context) is not None:
-                attributes: Any = cell.labels()
-                measurement = sdk.Measurement(checked, timing.time_ns(), self, context, attributes)  # type: ignore[arg-type]
-                table.offer(live, measurement)
-            return
-        parent = tracing.parent()
+        live = cell.table.update(cell, checked)
+        parent = None if tracing.quiet else tracing.parent()
         if parent is not None:
-            table.exemplify(live, checked, parent, None if live is cell else cell.labels())
+            its = None if live is cell else cell.labels()
+            cell.table.exemplify(live, checked, parent, its)
 
     def find(self, attributes: Attributes) -> Target:
         """Return where measurements with these attributes go, remembered or looked up.

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.context import Context
+    from opentelemetry.sdk.metrics.view import View
 
     from butterfly_otel.engine import sdk_internals as sdk
     from butterfly_otel.engine.cells import Cell, Sample
+
+
+class Kind(NamedTuple):
+    """What readers have to agree on to share a table.
+
+    Attributes:
+        view: The View; the very same one.
+        made: The class of the cells.
+        bounds: Bucket boundaries of a histogram.
+        limit: The cardinality limit.
+        cumulative: Whether series go on between collections. Those that don't are never shared.
+        time_to_live: Seconds after which a series that is not measured leaves.
+    """
+
+    view: View
+    made: type[Cell]
+    bounds: tuple[float, ...]
+    limit: int
+    cumulative: bool
+    time_to_live: float | None
 
 
 class Target(Protocol):

@@ -5,7 +5,6 @@ Collecting empties a reservoir, so readers that share a table have reservoirs of
 
 from __future__ import annotations
 
-from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +14,6 @@ from opentelemetry.trace import INVALID_SPAN, get_current_span
 from butterfly_otel.engine.histograms import HistogramCell
 from butterfly_otel.engine.points import point_of
 from butterfly_otel.engine.samples import samples_for
-from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 
 class Reservoirs:
     """The reservoirs of one stream; false while there are none. Thread-safe.
-
-    None of the methods raises because of a reservoir of somebody's own: that is logged once, and
-    the exemplars are lost.
 
     Args:
         stream: Whose View says how a reservoir is made.
@@ -66,14 +61,10 @@ class Reservoirs:
         with self._lock:
             known = self._by_cell.get(cell)
             if known is None:
-                try:
-                    made = stream._view._exemplar_reservoir_factory(kind)  # noqa: SLF001
-                except Exception as error:  # noqa: BLE001 - of somebody's own
-                    complain(stream, error)
-                    made = None
-                known = self._by_cell[cell] = samples_for(cell, made) or _Foreign(
-                    stream, cell, made
-                )
+                factory = stream._view._exemplar_reservoir_factory(kind)  # noqa: SLF001
+                made = samples_for(cell, factory) or _Foreign(cell, factory)
+                # In one step: making one may run a finalizer that measures the same series.
+                known = self._by_cell.get(cell) or self._by_cell.setdefault(cell, made)
             return known
 
     def point(self, cell: Cell, now: int, state: Any) -> Any:  # noqa: ANN401
@@ -97,26 +88,18 @@ class Reservoirs:
 
 
 class _Foreign:
-    """A reservoir that is not ours, asked the SDK's way; whatever it raises is logged once."""
+    """A reservoir that is not ours, asked the SDK's way."""
 
-    __slots__ = ("_cell", "_reservoir", "_stream")
+    __slots__ = ("_cell", "_reservoir")
 
-    def __init__(self, stream: Any, cell: Cell, make: Any) -> None:  # noqa: ANN401 - the SDK's own
-        self._stream = stream
+    def __init__(self, cell: Cell, make: Any) -> None:  # noqa: ANN401 - the SDK's own
         self._cell = cell
-        self._reservoir: Any = None
-        if make is None:
-            return
-        if isinstance(cell, HistogramCell):
-            make = partial(make, boundaries=cell.bounds)
-        try:
-            self._reservoir = make()
-        except Exception as error:  # noqa: BLE001 - of somebody's own
-            complain(stream, error)
+        settings = {"boundaries": cell.bounds} if isinstance(cell, HistogramCell) else {}
+        self._reservoir = make(**settings)
 
     def offer(self, measurement: sdk.Measurement) -> None:
         """Offer a measurement."""
-        self._offer(
+        self._reservoir.offer(
             measurement.value,
             measurement.time_unix_nano,
             measurement.attributes,
@@ -127,29 +110,9 @@ class _Foreign:
         """Offer a sample of the current context."""
         value, time, _, attributes = sample
         given = self._cell.attributes if attributes is None else attributes
-        self._offer(value, time, given, get_current())
-
-    def _offer(self, *measurement: object) -> None:
-        if self._reservoir is None:
-            return
-        try:
-            self._reservoir.offer(*measurement)
-        except Exception as error:  # noqa: BLE001 - of somebody's own
-            complain(self._stream, error)
+        self._reservoir.offer(value, time, given, get_current())
 
     def collected(self, attributes: Mapping[str, Any]) -> list[Exemplar]:
         """Return the exemplars there are."""
-        if self._reservoir is None:
-            return []
-        try:
-            found: list[Exemplar] = list(self._reservoir.collect(attributes))
-        except Exception as error:  # noqa: BLE001 - of somebody's own
-            complain(self._stream, error)
-            return []
+        found: list[Exemplar] = self._reservoir.collect(attributes)
         return found
-
-
-def complain(stream: Any, error: BaseException) -> None:  # noqa: ANN401 - the SDK's own
-    """Log, once a name, that exemplars are lost."""
-    name = stream._name  # noqa: SLF001
-    log_once(f"{name}: an exemplar reservoir raised; its exemplars are left out", error=error)

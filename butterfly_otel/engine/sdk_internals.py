@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from importlib import import_module
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, metrics
@@ -45,11 +45,15 @@ if TYPE_CHECKING:
         _ExplicitBucketHistogramAggregation as HistogramAggregation,
     )
     from opentelemetry.sdk.metrics._internal.aggregation import (
+        _ExponentialBucketHistogramAggregation as ExponentialAggregation,
+    )
+    from opentelemetry.sdk.metrics._internal.aggregation import (
         _LastValueAggregation as LastValueAggregation,
     )
     from opentelemetry.sdk.metrics._internal.aggregation import (
         _SumAggregation as SumAggregation,
     )
+    from opentelemetry.sdk.metrics._internal.exponential_histogram.buckets import Buckets
     from opentelemetry.sdk.metrics._internal.instrument import _Counter as Counter
     from opentelemetry.sdk.metrics._internal.instrument import _Gauge as Gauge
     from opentelemetry.sdk.metrics._internal.instrument import _Histogram as Histogram
@@ -76,6 +80,10 @@ else:
     DEFAULT_VIEW = find(f"{INTERNAL}.metric_reader_storage", "_DEFAULT_VIEW")
     DropAggregationState = find(f"{INTERNAL}.aggregation", "_DropAggregation")
     HistogramAggregation = find(f"{INTERNAL}.aggregation", "_ExplicitBucketHistogramAggregation")
+    Buckets = find(f"{INTERNAL}.exponential_histogram.buckets", "Buckets")
+    ExponentialAggregation = find(
+        f"{INTERNAL}.aggregation", "_ExponentialBucketHistogramAggregation"
+    )
     LastValueAggregation = find(f"{INTERNAL}.aggregation", "_LastValueAggregation")
     SumAggregation = find(f"{INTERNAL}.aggregation", "_SumAggregation")
     if OLDER:
@@ -107,9 +115,11 @@ __all__ = [
     "OVERFLOW_KEY",
     "SUPPRESS_KEY",
     "ApiGauge",
+    "Buckets",
     "Counter",
     "DropAggregationState",
     "DropTheRest",
+    "ExponentialAggregation",
     "Gauge",
     "Histogram",
     "HistogramAggregation",
@@ -268,7 +278,7 @@ def restart_match(match: Any, now: int, *, forget: bool) -> None:  # noqa: ANN40
         match._previous_collection_start_nanos = None
         return
     for series in match._attributes_aggregation.values():
-        series._lock = Lock()
+        series._lock = RLock()
         series._start_time_unix_nano = now
         series._previous_collection_start_nano = now
 

@@ -10,10 +10,12 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import LastValueCell, SumCell
+from butterfly_otel.engine.exponential import mend
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.kinds import CELL_CLASSES
 from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
 from butterfly_otel.engine.sdk_readers import limits_by_class
+from butterfly_otel.engine.shields import shield
 from butterfly_otel.engine.streams import CellStream, cell_class
 from butterfly_otel.process import forks, timing, tracing
 from butterfly_otel.process.contain import log_once
@@ -121,6 +123,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
     def _shielded(self, stock: sdk.ViewInstrumentMatch) -> sdk.ViewInstrumentMatch:
         """Let a stream of the SDK's own that fails be left out, and cost no other."""
         collect = stock.collect
+        create = cast("Any", stock)._get_or_create_aggregation  # noqa: SLF001
 
         def shielded(temporality: AggregationTemporality, start: int) -> Sequence[Any] | None:
             try:
@@ -130,6 +133,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
                 return None
 
         cast("Any", stock).collect = shielded
+        cast("Any", stock)._get_or_create_aggregation = lambda *given: mend(create(*given))  # noqa: SLF001
         return stock
 
 
@@ -159,6 +163,8 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
             reader: CellReaderStorage(sdk_config, reader, self._time_to_live)
             for reader in metric_readers
         }
+        for view in sdk_config.views:
+            shield(view)
         exemplars: ExemplarFilter = sdk_config.exemplar_filter
         self._exemplars = exemplars
         # Exactly these: a filter derived from one of them may say anything.

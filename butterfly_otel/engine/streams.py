@@ -18,9 +18,9 @@ from butterfly_otel.engine.cells import (
     SumCell,
 )
 from butterfly_otel.engine.histograms import HistogramCell, MinMaxHistogramCell
+from butterfly_otel.engine.neighbours import Kind
 from butterfly_otel.engine.points import CellPoints
 from butterfly_otel.engine.reservoirs import Reservoirs
-from butterfly_otel.engine.table import Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import AggregationTemporality
 
     from butterfly_otel.engine.cells import Sample
+    from butterfly_otel.engine.table import Table
 
 
 class Owner(Protocol):

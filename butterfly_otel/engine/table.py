@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from contextlib import contextmanager
 from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
+from butterfly_otel.engine.exemplified import Exemplified
 from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
 from butterfly_otel.engine.shapes import Keyed
 from butterfly_otel.process import timing
@@ -23,33 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from opentelemetry.context import Context
-    from opentelemetry.sdk.metrics.view import View
-    from opentelemetry.trace import SpanContext
 
-    from butterfly_otel.engine.neighbours import Owner, Reader
+    from butterfly_otel.engine.neighbours import Kind, Owner, Reader
 
 
-class Kind(NamedTuple):
-    """What readers have to agree on to share a table.
-
-    Attributes:
-        view: The View; the very same one.
-        made: The class of the cells.
-        bounds: Bucket boundaries of a histogram.
-        limit: The cardinality limit.
-        cumulative: Whether series go on between collections. Those that don't are never shared.
-        time_to_live: Seconds after which a series that is not measured leaves.
-    """
-
-    view: View
-    made: type[Cell]
-    bounds: tuple[float, ...]
-    limit: int
-    cumulative: bool
-    time_to_live: float | None
-
-
-class Table(Keyed):
+class Table(Keyed, Exemplified):
     """The live cells by their keys, in the order in which the series began. Thread-safe.
 
     What a finalizer or a signal handler measures while its own thread is changing the table
@@ -245,9 +224,7 @@ class Table(Keyed):
     @property
     def lasting(self) -> bool:
         """Whether cells may be looked up in ``cells``, where they stay between collections."""
-        return (
-            self.direct and self._kind.cumulative and issubclass(self._made, self.owner.in_line)
-        )
+        return self.direct and self._kind.cumulative and issubclass(self._made, self.owner.in_line)
 
     def make_direct(self, *, direct: bool) -> None:
         """Let live cells be measured without asking the instrument, or not any more."""
@@ -256,37 +233,6 @@ class Table(Keyed):
             ready, guarded = self.open, self.guarded
             for cell in self.cells.values():
                 cell.ready, cell.guarded = ready, guarded
-
-    def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
-        """Offer a measurement to the exemplar reservoirs of all readers."""
-        for stream in self._streams:
-            stream.offer(cell, measurement)
-
-    def exemplify(
-        self,
-        cell: Cell,
-        amount: float,
-        parent: SpanContext,
-        attributes: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Offer a value that a cell took in a sampled span to the exemplar reservoirs.
-
-        Args:
-            cell: Has the value.
-            amount: The value.
-            parent: Of the span.
-            attributes: Of the measurement, where they are not those of the cell.
-        """
-        if not self.owner.exemplary:
-            return
-        keepers = cell.keepers
-        if keepers is None:
-            keepers = tuple(each.keeper(cell) for each in self._streams)
-            # Of a cell that is not live, the readers forget it anyway.
-            cell.keepers = keepers if cell.live else None
-        sample = (amount, timing.time_ns(), parent, attributes)
-        for keep in keepers:
-            keep(sample)
 
     def living(self, *, collected: bool = False) -> tuple[list[Cell], int]:
         """Return the live cells and the epoch they are of.

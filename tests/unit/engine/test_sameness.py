@@ -68,6 +68,8 @@ MEASURE = {
     "gauge": "set",
 }
 SIGNED = ("up_down_counter", "gauge")
+#: What the SDK raises where it has lost a collection's measurements.
+LOST = "Incorrect merge scale"
 NAMES = ("a", "B", "c")
 METERS = ("m", "n")
 
@@ -176,10 +178,10 @@ class Side:
         try:
             data = self.readers[index].get_metrics_data()
         except Exception as error:
-            # The SDK's exponential histogram can fail to merge its buckets, in either provider.
-            if str(error) != "Incorrect merge scale":
+            # The SDK's exponential histogram can fail to merge its buckets.
+            if str(error) != LOST or isinstance(self.provider, MeterProvider):
                 raise
-            return str(error)
+            return LOST
         return facts(data, times=True)
 
     def add_reader(self, index: int) -> None:
@@ -243,6 +245,9 @@ def drive(plan: Plan) -> None:
                 clock.tick()
                 lots.drawn = number // 2 % 2
                 expected, got = stock.do(operation), ours.do(operation)
+                if expected == LOST:
+                    # From here on it is not what was measured (test_exponential).
+                    return
                 assert got == expected, operation
         finally:
             stock.end()
