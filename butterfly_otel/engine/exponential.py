@@ -44,7 +44,7 @@ class Exponential(ExponentialAggregation):
                 state["_previous_scale"] = state["_scale"]
             for side in new:
                 # Empty, but where the first value is.
-                state[f"_previous{side}"] = bucket = Buckets()
+                state[f"_previous{side}"] = bucket = Buckets()  # type: ignore[no-untyped-call]
                 up = state["_previous_scale"] - state["_scale"]
                 first = state[side].index_start
                 first = first << up if up > 0 else first >> -up

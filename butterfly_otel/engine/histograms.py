@@ -115,8 +115,11 @@ class MinMaxHistogramCell(HistogramCell):
     def widen(self, amount: float) -> None:
         """Take a value into the extremes."""
         # Without a call, so that neither is interrupted: see `cells`.
-        self.low = min(self.low, amount)
-        self.high = max(self.high, amount)
+        # Without a call, so that neither can be interrupted: see `cells`.
+        if amount < self.low:  # noqa: PLR1730 - see above
+            self.low = amount
+        if amount > self.high:  # noqa: PLR1730
+            self.high = amount
 
     def state(self) -> HistogramState:
         """Return counts, sum and extremes."""

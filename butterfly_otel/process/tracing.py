@@ -81,7 +81,7 @@ def _listen(runtime: Any, kind: type) -> bool:  # noqa: ANN401 - OpenTelemetry's
     # Another thread may have one for long. Every context there is refers to its class.
     if sys.implementation.name != "cpython" or gc.get_freeze_count():
         return False
-    there = (each for each in gc.get_referrers(kind) if type(each) is kind)
+    there: list[Any] = [each for each in gc.get_referrers(kind) if type(each) is kind]
     return not any(parent(each) is not None for each in there)
 
 
