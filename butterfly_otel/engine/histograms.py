@@ -114,7 +114,6 @@ class MinMaxHistogramCell(HistogramCell):
 
     def widen(self, amount: float) -> None:
         """Take a value into the extremes."""
-        # Without a call, so that neither is interrupted: see `cells`.
         # Without a call, so that neither can be interrupted: see `cells`.
         if amount < self.low:  # noqa: PLR1730 - see above
             self.low = amount
