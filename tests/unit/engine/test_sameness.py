@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import (
     AlwaysOffExemplarFilter,
@@ -172,6 +172,15 @@ class Side:
             self.bound[key].record(amount)
         else:
             self.measure(index, amount, attributes, None)
+
+    def measure_current(self, index: int, amount: Any, attributes: Any, current: Any) -> None:
+        """Measure by both where a context is the current one."""
+        token = attach(current)
+        try:
+            self.measure(index, amount, attributes, None)
+            self.measure_bound(index, amount, attributes)
+        finally:
+            detach(token)
 
     def collect(self, index: int) -> Any:
         """Collect by one reader, if it is registered."""
@@ -400,6 +409,8 @@ def plans(draw: st.DrawFn) -> Plan:
         which = st.sampled_from(direct)
         choices += 4 * [st.tuples(st.just("measure"), which, AMOUNTS, pool, CONTEXTS)]
         choices += 2 * [st.tuples(st.just("measure_bound"), which, AMOUNTS, pool)]
+        spans = st.sampled_from([Context(), _span(0), _span(1), _span(1)])
+        choices += 2 * [st.tuples(st.just("measure_current"), which, AMOUNTS, pool, spans)]
     operations = draw(st.lists(st.one_of(choices), min_size=1, max_size=30))
     interrupted = any(name == "enable" for name, *_ in operations)
     return Plan(
