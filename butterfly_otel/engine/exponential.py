@@ -27,16 +27,16 @@ _STATE = (
 class Exponential(ExponentialAggregation):
     """An exponential histogram whose collections do not fail. Made by :func:`mend`."""
 
-    def collect(self, *arguments: Any) -> Any:  # noqa: ANN401 - the SDK's own
+    def collect(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the SDK's own
         """Return the point."""
         state: dict[str, Any] = vars(self)
         with self._lock:
             new = [side for side in _SIDES if _new(state[f"_previous{side}"], state[side])]
             if not new:
-                return super().collect(*arguments)
+                return super().collect(*arguments, **named)
             before = deepcopy({name: state[name] for name in _STATE})
             try:
-                return super().collect(*arguments)
+                return super().collect(*arguments, **named)
             except Exception:  # noqa: BLE001 - the defect; any other one is raised again below
                 state.update(before)
             if not any(_used(state[f"_previous{side}"]) for side in _SIDES):
@@ -49,7 +49,7 @@ class Exponential(ExponentialAggregation):
                 first = state[side].index_start
                 first = first << up if up > 0 else first >> -up
                 bucket.index_start = bucket.index_end = bucket.index_base = first
-            return super().collect(*arguments)
+            return super().collect(*arguments, **named)
 
 
 def _used(buckets: Any) -> bool:  # noqa: ANN401 - the SDK's own

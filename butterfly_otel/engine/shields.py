@@ -37,7 +37,11 @@ class _Factory:
             make = None
         if str(getattr(make, "__module__", "")).startswith("opentelemetry.sdk."):
             return make
-        return lambda **settings: Shielded(make, settings)
+
+        def made(**settings: Any) -> Shielded:  # noqa: ANN401 - the SDK's protocol
+            return Shielded(make, settings)
+
+        return made
 
 
 class Shielded(ExemplarReservoir):
@@ -55,20 +59,20 @@ class Shielded(ExemplarReservoir):
         except Exception as error:  # noqa: BLE001 - of somebody's own
             _complain(make, error)
 
-    def offer(self, *measurement: Any) -> None:  # noqa: ANN401 - the SDK's protocol
+    def offer(self, *measurement: Any, **named: Any) -> None:  # noqa: ANN401 - the SDK's protocol
         """Offer a measurement."""
         if self._inside is not None:
             try:
-                self._inside.offer(*measurement)
+                self._inside.offer(*measurement, **named)
             except Exception as error:  # noqa: BLE001 - of somebody's own
                 _complain(self._inside, error)
 
-    def collect(self, *attributes: Any) -> list[Exemplar]:  # noqa: ANN401
+    def collect(self, *attributes: Any, **named: Any) -> list[Exemplar]:  # noqa: ANN401
         """Return the exemplars there are."""
         if self._inside is None:
             return []
         try:
-            found: list[Exemplar] = list(self._inside.collect(*attributes))
+            found: list[Exemplar] = list(self._inside.collect(*attributes, **named))
         except Exception as error:  # noqa: BLE001 - of somebody's own
             _complain(self._inside, error)
             return []

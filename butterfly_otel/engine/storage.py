@@ -133,7 +133,11 @@ class CellReaderStorage(sdk.MetricReaderStorage):
                 return None
 
         cast("Any", stock).collect = shielded
-        cast("Any", stock)._get_or_create_aggregation = lambda *given: mend(create(*given))  # noqa: SLF001
+
+        def mended(*given: Any) -> Any:  # noqa: ANN401 - the SDK's own
+            return mend(create(*given))
+
+        cast("Any", stock)._get_or_create_aggregation = mended  # noqa: SLF001
         return stock
 
 

@@ -21,7 +21,7 @@ from butterfly_otel.engine.shapes import Keyed
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from opentelemetry.context import Context
 
@@ -142,7 +142,7 @@ class Table(Keyed, Exemplified):
             return cell
 
     @contextmanager
-    def _changes(self) -> Iterator[None]:
+    def _changes(self) -> Generator[None]:
         """Change which series there are; what is measured in the midst of it comes after."""
         with self._lock:
             if self._changing:

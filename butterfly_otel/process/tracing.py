@@ -53,10 +53,10 @@ def watch() -> None:
         if _get_span is not None:
             return
         _get_span = trace.get_current_span
-        runtime = getattr(context, "_RUNTIME_CONTEXT", None)
-        variable = getattr(runtime, "_current_context", None)
+        runtime: Any = getattr(context, "_RUNTIME_CONTEXT", None)
+        variable: Any = getattr(runtime, "_current_context", None)
         ordinary = getattr(type(runtime), "__name__", "") == "ContextVarsRuntimeContext"
-        if ordinary and isinstance(variable, ContextVar):
+        if ordinary and type(variable) is ContextVar:
             current = variable.get
             quiet = _listen(runtime, context.Context)
         else:
