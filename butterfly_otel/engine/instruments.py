@@ -247,8 +247,7 @@ class CellInstrument:
         live = cell.table.update(cell, checked)
         parent = None if tracing.quiet else tracing.parent()
         if parent is not None:
-            its = None if live is cell else cell.labels()
-            cell.table.exemplify(live, checked, parent, its)
+            cell.table.exemplify(live, checked, parent, None if live is cell else cell.labels())
 
     def find(self, attributes: Attributes) -> Target:
         """Return where measurements with these attributes go, remembered or looked up.
@@ -274,11 +273,8 @@ class CellInstrument:
             if "attributes" not in self._logged:
                 self._logged.add("attributes")
                 name = cast("Any", self).name
-                _logger.warning(
-                    "%s: ignored attributes that can't be read: %s (logged once)",
-                    name,
-                    shown(error),
-                )
+                told = "%s: ignored attributes that can't be read: %s (logged once)"
+                _logger.warning(told, name, shown(error))
             # As the SDK takes what is no mapping at all.
             return self._targets.get(()) or self.target(None, remembered=True)
 
@@ -300,6 +296,5 @@ class CellInstrument:
         if reason not in self._logged:
             self._logged.add(reason)
             name = cast("Any", self).name
-            _logger.warning(
-                "%s: ignored the value %s: %s (logged once)", name, shown(value), reason
-            )
+            told = "%s: ignored the value %s: %s (logged once)"
+            _logger.warning(told, name, shown(value), reason)
