@@ -241,7 +241,6 @@ class CellInstrument:
         if checked is None:
             return
         if (cell.ready or cell.guarded) and -HIGHEST <= checked <= HIGHEST:
-            # An unusual number is an ordinary one now.
             cell.record(checked)
             return
         live = cell.table.update(cell, checked)
