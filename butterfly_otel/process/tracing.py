@@ -21,7 +21,7 @@ import logging
 import sys
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from butterfly_otel.process import forks
 
@@ -55,8 +55,8 @@ def watch() -> None:
         _get_span = trace.get_current_span
         runtime: Any = getattr(context, "_RUNTIME_CONTEXT", None)
         variable: Any = getattr(runtime, "_current_context", None)
-        ordinary = getattr(type(runtime), "__name__", "") == "ContextVarsRuntimeContext"
-        if ordinary and type(variable) is ContextVar:
+        ordinary = runtime.__class__.__name__ == "ContextVarsRuntimeContext"
+        if ordinary and isinstance(cast("object", variable), ContextVar):
             current = variable.get
             quiet = _listen(runtime, context.Context)
         else:
