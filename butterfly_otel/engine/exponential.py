@@ -12,7 +12,7 @@ from copy import deepcopy
 from threading import RLock
 from typing import Any
 
-from butterfly_otel.engine.sdk_internals import Buckets, ExponentialAggregation
+from butterfly_otel.engine.sdk_internals import ExponentialAggregation
 
 _SIDES = ("_value_positive", "_value_negative")
 #: What a collection changes.
@@ -44,7 +44,7 @@ class Exponential(ExponentialAggregation):
                 state["_previous_scale"] = state["_scale"]
             for side in new:
                 # Empty, but where the first value is.
-                state[f"_previous{side}"] = bucket = Buckets()  # type: ignore[no-untyped-call]
+                state[f"_previous{side}"] = bucket = type(state[side])()
                 up = state["_previous_scale"] - state["_scale"]
                 first = state[side].index_start
                 first = first << up if up > 0 else first >> -up

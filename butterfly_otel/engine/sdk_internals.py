@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics._internal.aggregation import (
         _SumAggregation as SumAggregation,
     )
-    from opentelemetry.sdk.metrics._internal.exponential_histogram.buckets import Buckets
     from opentelemetry.sdk.metrics._internal.instrument import _Counter as Counter
     from opentelemetry.sdk.metrics._internal.instrument import _Gauge as Gauge
     from opentelemetry.sdk.metrics._internal.instrument import _Histogram as Histogram
@@ -80,7 +79,6 @@ else:
     DEFAULT_VIEW = find(f"{INTERNAL}.metric_reader_storage", "_DEFAULT_VIEW")
     DropAggregationState = find(f"{INTERNAL}.aggregation", "_DropAggregation")
     HistogramAggregation = find(f"{INTERNAL}.aggregation", "_ExplicitBucketHistogramAggregation")
-    Buckets = find(f"{INTERNAL}.exponential_histogram.buckets", "Buckets")
     ExponentialAggregation = find(
         f"{INTERNAL}.aggregation", "_ExponentialBucketHistogramAggregation"
     )
@@ -115,7 +113,6 @@ __all__ = [
     "OVERFLOW_KEY",
     "SUPPRESS_KEY",
     "ApiGauge",
-    "Buckets",
     "Counter",
     "DropAggregationState",
     "DropTheRest",

@@ -148,7 +148,6 @@ QUIET: Final = (
         "to mend it where its collection fails",
         without="it is as the SDK has it",
     ),
-    Name(f"{INTERNAL}.exponential_histogram.buckets", "Buckets", "likewise", without="likewise"),
     Name("opentelemetry.metrics", "_Gauge", "what a gauge is", without="`Gauge`, or its module's"),
     Name("reader", "_set_meter_provider", "who asks a reader", "1.41", "what `_collect` is of"),
     Name("reader", "_collect", "whether a reader can collect", without="`collect()` says so"),
