@@ -13,10 +13,10 @@ from benchmarks.measure import Settings, Subject, require_same_outcome, timings
 from butterfly_otel import metrics
 
 _LABEL_NAMES = ("node_role", "method", "status")
-_THREE = '{"node_role": "coordinator", "method": "inference", "status": "success"}'
+THREE = '{"node_role": "coordinator", "method": "inference", "status": "success"}'
 _KEYWORDS = 'node_role="coordinator", method="inference", status="success"'
-_HANDLE = f"metrics.requests_total.add(1, {_KEYWORDS})"
-_BY_LABELS = f"counter.labels({_KEYWORDS}).inc()"
+HANDLE = f"metrics.requests_total.add(1, {_KEYWORDS})"
+BY_LABELS = f"counter.labels({_KEYWORDS}).inc()"
 
 
 def api(settings: Settings) -> dict[str, list[float]]:
@@ -29,7 +29,7 @@ def api(settings: Settings) -> dict[str, list[float]]:
         counters.append(
             Subject(
                 f"{key}_counter",
-                f"counter.add(1, {_THREE})",
+                f"counter.add(1, {THREE})",
                 {"counter": counter},
                 partial(make.otel_sum, reader, make.COUNTER_NAME),
             )
@@ -50,12 +50,12 @@ def api(settings: Settings) -> dict[str, list[float]]:
 
 def _prometheus_labels(key: str) -> Subject:
     counter = make.prometheus_counter(_LABEL_NAMES, CollectorRegistry())
-    return Subject(key, _BY_LABELS, {"counter": counter}, partial(make.prometheus_sum, counter))
+    return Subject(key, BY_LABELS, {"counter": counter}, partial(make.prometheus_sum, counter))
 
 
 def handles(settings: Settings) -> dict[str, list[float]]:
     """Time typed handles and bound instruments, and prometheus_client's counterparts."""
-    reader = _configure()
+    reader = configure()
     bound = metrics.requests_total.bind(
         node_role="coordinator", method="checkpoint", status="success"
     )
@@ -65,9 +65,9 @@ def handles(settings: Settings) -> dict[str, list[float]]:
     histogram = make.prometheus_histogram(("node_role", "method"), CollectorRegistry())
     observed = histogram.labels(node_role="coordinator", method="inference")
     counting = [
-        Subject("ours_handle", _HANDLE, {"metrics": metrics}, partial(_sum, reader, "inference")),
+        Subject("ours_handle", HANDLE, {"metrics": metrics}, partial(total, reader, "inference")),
         Subject(
-            "ours_bound", "bound.add(1)", {"bound": bound}, partial(_sum, reader, "checkpoint")
+            "ours_bound", "bound.add(1)", {"bound": bound}, partial(total, reader, "checkpoint")
         ),
         _prometheus_labels("prometheus_labels"),
         Subject(
@@ -99,7 +99,8 @@ def handles(settings: Settings) -> dict[str, list[float]]:
         butterfly_otel.shutdown()
 
 
-def _configure() -> InMemoryMetricReader:
+def configure() -> InMemoryMetricReader:
+    """Configure this package with a reader, and return that."""
     reader = InMemoryMetricReader()
     butterfly_otel.configure(
         node_id="coordinator-1",
@@ -113,7 +114,8 @@ def _configure() -> InMemoryMetricReader:
     return reader
 
 
-def _sum(reader: InMemoryMetricReader, method: str) -> list[float]:
+def total(reader: InMemoryMetricReader, method: str) -> list[float]:
+    """Return the requests of a method."""
     points = make.otel_points(reader, metrics.requests_total.metric.name)
     return [float(point.value) for point in points if point.attributes["method"] == method]
 
@@ -124,9 +126,9 @@ def noop(settings: Settings) -> dict[str, list[float]]:
     counter, _ = make.instruments(stock)
 
     def nothing_by_handle() -> list[float]:
-        reader = _configure()
+        reader = configure()
         try:
-            return _sum(reader, "inference")
+            return total(reader, "inference")
         finally:
             butterfly_otel.shutdown()
 
@@ -139,8 +141,8 @@ def noop(settings: Settings) -> dict[str, list[float]]:
             stock.remove_metric_reader(reader)
 
     nothing = [
-        Subject("ours_noop", _HANDLE, {"metrics": metrics}, nothing_by_handle),
-        Subject("sdk_noop", f"counter.add(1, {_THREE})", {"counter": counter}, nothing_by_sdk),
+        Subject("ours_noop", HANDLE, {"metrics": metrics}, nothing_by_handle),
+        Subject("sdk_noop", f"counter.add(1, {THREE})", {"counter": counter}, nothing_by_sdk),
     ]
     require_same_outcome("no-ops", nothing)
     return timings(nothing, settings)

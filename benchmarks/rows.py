@@ -7,19 +7,9 @@ from typing import Literal
 
 #: Runs in a process of its own, in this order.
 GROUPS = (
-    "api",
-    "handles",
-    "decorators",
-    "noop",
-    "scrape",
-    "first",
-    "observed",
-    "exemplars",
-    "start",
-    "otlp",
-    "memory",
-    "anatomy",
-    "scale",
+    *("api", "handles", "tracing", "deltas", "numbers", "decorators", "noop"),
+    *("scrape", "first", "observed", "exemplars", "start"),
+    *("otlp", "memory", "anatomy", "scale"),
 )
 
 #: What turns our engine's MetricsData into the bytes of an OTLP request: module and class.
@@ -84,6 +74,36 @@ def _decorated(kind: str, against: str) -> tuple[Row, ...]:
     )
 
 
+def _traced(
+    key: str, where: str, child: float, labels: float | None, sdk: float
+) -> tuple[Row, ...]:
+    group, bound, handle = "tracing", f"{key}_bound", f"{key}_handle"
+    inc = f"{PROMETHEUS} `.labels(**kw).inc()`"
+    return (
+        Row(
+            f"bound `.add(1)`, {where}",
+            group,
+            bound,
+            f"{key}_child",
+            f"{PROMETHEUS} bound child `.inc()`",
+            child,
+        ),
+        Row(
+            f"typed handle `.add(1, …3 labels…)`, {where}",
+            group,
+            handle,
+            f"{key}_labels",
+            inc,
+            labels,
+        ),
+        Row(f"{_COUNTER_API}, {where}", group, f"{key}_api", f"{key}_sdk", SDK, sdk),
+    )
+
+
+def _number(what: str, ours: str, peer: str, against: str) -> Row:
+    return Row(what, "numbers", f"number_{ours}", f"number_{peer}", against, None)
+
+
 ROWS = (
     Row(_COUNTER_API, "api", "ours_counter", "sdk_counter", SDK, 30),
     Row(
@@ -134,6 +154,13 @@ ROWS = (
         f"{PROMETHEUS} bound child `.observe(v)`",
         6,
     ),
+    *_traced("traced", "tracing on, no span", 0.9, 2.5, 7),
+    *_traced("unsampled", "in a span that is not sampled", 0.9, 2.5, 7),
+    *_traced("sampled", "in a sampled span", 0.35, None, 4),
+    Row(f"{_COUNTER_API}, one reader of deltas", "deltas", "ours_delta", "sdk_delta", SDK, 5),
+    _number("bound `.add(True)`", "bool", "one", "bound `.add(1)`"),
+    _number("bound `.add(2**31)`", "large", "one", "bound `.add(1)`"),
+    _number("bound `.record(3)`", "int", "float", "bound `.record(3.0)`"),
     *_decorated("async", "in `with` blocks"),
     *_decorated("sync", "decorators"),
     Row(

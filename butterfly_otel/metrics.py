@@ -77,8 +77,8 @@ class RequestsTotal(CounterHandle):
             cell = self.find((node_role, method, status))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -99,7 +99,7 @@ class RequestsTotal(CounterHandle):
             cell = cells[node_role][status][method]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method, status))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -264,8 +264,8 @@ class RequestErrorsTotal(CounterHandle):
             cell = self.find((node_role, method, error_type))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -286,7 +286,7 @@ class RequestErrorsTotal(CounterHandle):
             cell = cells[node_role][method][error_type]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method, error_type))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -350,10 +350,10 @@ class RequestDurationSeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -451,8 +451,8 @@ class ConsensusLeaderChangesTotal(CounterHandle):
             cell = self.find(())
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -469,7 +469,7 @@ class ConsensusLeaderChangesTotal(CounterHandle):
             cell = cells[()]
         except Exception:  # unknown, or no label value at all
             cell = self.find(())
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -518,10 +518,10 @@ class ConsensusElectionDurationSeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find(())
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -678,8 +678,8 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
             cell = self.find((from_node, to_node))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -699,7 +699,7 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
             cell = cells[from_node][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -817,10 +817,10 @@ class LayerComputeDurationSeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), node_id, model))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -960,10 +960,10 @@ class TensorSizeBytes(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), direction))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -1083,8 +1083,8 @@ class PipelineStallsTotal(CounterHandle):
             cell = self.find((node_id, reason))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -1104,7 +1104,7 @@ class PipelineStallsTotal(CounterHandle):
             cell = cells[node_id][reason]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, reason))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -1219,8 +1219,8 @@ class TokensProcessedTotal(CounterHandle):
             cell = self.find((model, node_id))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -1240,7 +1240,7 @@ class TokensProcessedTotal(CounterHandle):
             cell = cells[node_id][model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((model, node_id))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -1302,8 +1302,8 @@ class SequencesProcessedTotal(CounterHandle):
             cell = self.find((model, node_id))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -1323,7 +1323,7 @@ class SequencesProcessedTotal(CounterHandle):
             cell = cells[node_id][model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((model, node_id))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -1444,8 +1444,8 @@ class NetworkBytesSent(CounterHandle):
             cell = self.find((from_node, to_node, protocol))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -1466,7 +1466,7 @@ class NetworkBytesSent(CounterHandle):
             cell = cells[from_node][protocol][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, protocol))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -1531,8 +1531,8 @@ class NetworkBytesReceived(CounterHandle):
             cell = self.find((from_node, to_node, protocol))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -1553,7 +1553,7 @@ class NetworkBytesReceived(CounterHandle):
             cell = cells[to_node][protocol][from_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, protocol))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -1619,8 +1619,8 @@ class NetworkMessagesSentTotal(CounterHandle):
             cell = self.find((from_node, to_node, message_type))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -1641,7 +1641,7 @@ class NetworkMessagesSentTotal(CounterHandle):
             cell = cells[from_node][message_type][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, message_type))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -1706,8 +1706,8 @@ class NetworkMessagesReceivedTotal(CounterHandle):
             cell = self.find((from_node, to_node, message_type))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -1728,7 +1728,7 @@ class NetworkMessagesReceivedTotal(CounterHandle):
             cell = cells[to_node][message_type][from_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, message_type))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -1794,8 +1794,8 @@ class ConnectionErrorsTotal(CounterHandle):
             cell = self.find((from_node, to_node, error_type))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -1816,7 +1816,7 @@ class ConnectionErrorsTotal(CounterHandle):
             cell = cells[from_node][error_type][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, error_type))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -1881,10 +1881,10 @@ class ConnectionLatencySeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -2463,10 +2463,10 @@ class DiskWriteDurationSeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, operation))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -2542,8 +2542,8 @@ class DiskIoErrorsTotal(CounterHandle):
             cell = self.find((node_id, operation))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -2563,7 +2563,7 @@ class DiskIoErrorsTotal(CounterHandle):
             cell = cells[node_id][operation]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, operation))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -2726,10 +2726,10 @@ class CheckpointDurationSeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, phase))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -2807,10 +2807,10 @@ class CheckpointSizeBytes(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, checkpoint_id))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -2877,8 +2877,8 @@ class RecoveryAttemptsTotal(CounterHandle):
             cell = self.find((node_id, outcome))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -2898,7 +2898,7 @@ class RecoveryAttemptsTotal(CounterHandle):
             cell = cells[node_id][outcome]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, outcome))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -2959,10 +2959,10 @@ class RecoveryDurationSeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id,))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -3033,8 +3033,8 @@ class StateDivergenceDetectedTotal(CounterHandle):
             cell = self.find((node_id_pair,))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -3053,7 +3053,7 @@ class StateDivergenceDetectedTotal(CounterHandle):
             cell = cells[node_id_pair]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id_pair,))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -3143,8 +3143,8 @@ class TasksAssignedTotal(CounterHandle):
             cell = self.find((from_coordinator, to_node))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -3164,7 +3164,7 @@ class TasksAssignedTotal(CounterHandle):
             cell = cells[from_coordinator][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_coordinator, to_node))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -3226,8 +3226,8 @@ class TasksCompletedTotal(CounterHandle):
             cell = self.find((node_id, status))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -3247,7 +3247,7 @@ class TasksCompletedTotal(CounterHandle):
             cell = cells[node_id][status]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, status))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -3306,8 +3306,8 @@ class TaskReassignmentsTotal(CounterHandle):
             cell = self.find((reason,))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -3326,7 +3326,7 @@ class TaskReassignmentsTotal(CounterHandle):
             cell = cells[reason]
         except Exception:  # unknown, or no label value at all
             cell = self.find((reason,))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -3388,10 +3388,10 @@ class BarrierWaitDurationSeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((barrier_id, node_id))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -3522,10 +3522,10 @@ class DependencyWaitDurationSeconds(HistogramHandle):
         except Exception:  # unknown, or no label value at all
             cell = self.find((task_id, node_id))
         if (
-            type(value) is float
+            (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             if value < cell.low or value > cell.high:
                 cell.widen(value)
@@ -3601,8 +3601,8 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
             cell = self.find((node_id, fault_type))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -3622,7 +3622,7 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
             cell = cells[fault_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, fault_type))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -3684,8 +3684,8 @@ class VerificationChecksTotal(CounterHandle):
             cell = self.find((node_id, check_type))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -3705,7 +3705,7 @@ class VerificationChecksTotal(CounterHandle):
             cell = cells[check_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, check_type))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -3767,8 +3767,8 @@ class VerificationFailuresTotal(CounterHandle):
             cell = self.find((node_id, failure_type))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -3788,7 +3788,7 @@ class VerificationFailuresTotal(CounterHandle):
             cell = cells[failure_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, failure_type))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -3903,8 +3903,8 @@ class CryptographicFailuresTotal(CounterHandle):
             cell = self.find((node_id, operation))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -3924,7 +3924,7 @@ class CryptographicFailuresTotal(CounterHandle):
             cell = cells[node_id][operation]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, operation))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)
@@ -3984,8 +3984,8 @@ class MerkleRootMismatchesTotal(CounterHandle):
             cell = self.find((task_id,))
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None
         ):
             cell.value += amount
             return
@@ -4004,7 +4004,7 @@ class MerkleRootMismatchesTotal(CounterHandle):
             cell = cells[task_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((task_id,))
-        if cell.ready and tracing.api._TRACER_PROVIDER is None:
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         cell.record(1)

@@ -2,14 +2,17 @@
 
 A cell is *live* while its series is in its table, and otherwise *dormant*: it may
 still be referred to by a bound instrument or a cache, and comes to life again when it is
-measured. It is *ready* while it may be measured by the one statement that its ``record``
-ends in; else ``record`` goes the slow way, under the table's lock.
+measured. It is *ready* while it may be measured by one statement and nothing else. Where that
+takes a lock, it is *guarded* instead: the statement stands under the cell's own lock, so that
+two threads that measure two series don't wait for each other. All else goes the slow way, under
+the table's lock.
 
 Why that statement needs no lock: in CPython with the GIL, threads switch only at calls and
 backward jumps, so a statement such as ``self.value += amount``, with plain numbers, cannot be
 interrupted, and neither can one that assigns to two places. Where that does not hold
 (free-threaded builds, other interpreters), and for streams that start from nothing at each
-collection, no cell is ever ready.
+collection, cells are guarded. Their locks are reentrant: a finalizer or a signal's handler that
+measures the same series may run in the thread that holds one, but never amid the statement.
 
 The same statements stand in line in the instruments, in bound instruments and in the rendered
 handles, because a call costs more than all they do. All of them are rendered from
@@ -19,17 +22,22 @@ handles, because a call costs more than all they do. All of them are rendered fr
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry import trace
-
+from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST, SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from threading import Lock
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.context import Context
+    from opentelemetry.trace import SpanContext
+
+    #: The value, when it was measured (nanoseconds since the epoch), what its span says of
+    #: itself, and its attributes, None where these are the cell's.
+    Sample = tuple[float, int, SpanContext | None, Mapping[str, Any] | None]
 
 
 def gil_enabled() -> bool:
@@ -66,8 +74,10 @@ class Home(Protocol):
         """Offer a measurement to the exemplar reservoirs."""
         ...
 
-    def locked(self) -> Lock:
-        """Return the lock under which cells change where statements are not atomic."""
+    def exemplify(
+        self, cell: Cell, amount: float, parent: SpanContext, its: Mapping[str, Any] | None = None
+    ) -> None:
+        """Offer a value that a cell took in a sampled span to the exemplar reservoirs."""
         ...
 
 
@@ -80,9 +90,18 @@ class Cell:
         start: When the series began, in nanoseconds since the epoch.
         live: Whether it is in its table.
         ready: Whether it may be measured without a lock.
+        guarded: Whether it may be measured under its own lock.
+        lock: That lock; None where the statement needs none.
+        keepers: What keeps a sample of it for each reader, once there was one.
     """
 
-    __slots__ = ("__weakref__", "_attributes", "key", "live", "ready", "start", "table")
+    __slots__ = (
+        *("__weakref__", "_attributes", "guarded", "keepers", "key"),
+        *("live", "lock", "ready", "start", "table"),
+    )
+
+    # Of threading.RLock, which is no class to a type checker.
+    lock: Any
 
     def __init__(
         self,
@@ -97,6 +116,9 @@ class Cell:
         self.start = 0
         self.live = False
         self.ready = False
+        self.guarded = False
+        self.lock = None
+        self.keepers: tuple[Callable[[Sample], None], ...] | None = None
         self.reset()
 
     @property
@@ -128,8 +150,24 @@ class Cell:
         """Take a value that has been checked already."""
         raise NotImplementedError
 
+    def apply(self, amount: float) -> None:
+        """Take it, under the lock where there is one."""
+        if self.lock is None:
+            self.update(amount)
+        else:
+            with self.lock:
+                self.update(amount)
+
     def renew_lock(self) -> None:
         """Forget who held a lock, in a forked child."""
+        if self.lock is not None:
+            self.lock = RLock()
+
+    def end(self) -> None:
+        """Let whatever measures it ask the table first; needs the table's lock."""
+        with self.lock or nullcontext():
+            self.live = self.ready = self.guarded = False
+            self.keepers = None
 
     def read(self) -> Any:  # noqa: ANN401
         """Return the state, None where there is none yet; the next one continues from it."""
@@ -140,7 +178,7 @@ class Cell:
         return self.read()
 
     def take(self) -> Any:  # noqa: ANN401
-        """Return the state and start from nothing; under the table's lock."""
+        """Return the state and start from nothing; after :meth:`end`."""
         state = self.state()
         self.reset()
         return state
@@ -159,16 +197,22 @@ class SumCell(Cell):
 
     def record(self, amount: float = 1) -> None:
         """Add a value."""
-        # rendered from quick.py: sum any cell=self
+        # rendered from quick.py: sum cell cell=self
         kind = type(amount)
-        if (
-            (kind is int or kind is float)
-            and -HIGHEST <= amount <= HIGHEST
-            and self.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
-            self.value += amount
-            return
+        if (kind is int or kind is float) and -HIGHEST <= amount <= HIGHEST:
+            parent = None if tracing.quiet else tracing.parent()
+            if self.ready:
+                self.value += amount
+                if parent is not None:
+                    self.table.exemplify(self, amount, parent)
+                return
+            if self.guarded:
+                with self.lock:
+                    if self.guarded:
+                        self.value += amount
+                        if parent is not None:
+                            self.table.exemplify(self, amount, parent)
+                        return
         # rendered until here
         self.table.slow(self, amount)
 
@@ -190,18 +234,24 @@ class CounterCell(SumCell):
 
     def record(self, amount: float = 1) -> None:
         """Add a value."""
-        # rendered from quick.py: counter any cell=self
+        # rendered from quick.py: counter cell cell=self
         kind = type(amount)
-        if (
-            (
-                (kind is int and (0 <= amount <= SMALL or 0 <= amount <= HIGHEST))
-                or (kind is float and 0.0 <= amount <= HIGHEST)
-            )
-            and self.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
+        if (kind is int and (0 <= amount <= SMALL or 0 <= amount <= HIGHEST)) or (
+            kind is float and 0.0 <= amount <= HIGHEST
         ):
-            self.value += amount
-            return
+            parent = None if tracing.quiet else tracing.parent()
+            if self.ready:
+                self.value += amount
+                if parent is not None:
+                    self.table.exemplify(self, amount, parent)
+                return
+            if self.guarded:
+                with self.lock:
+                    if self.guarded:
+                        self.value += amount
+                        if parent is not None:
+                            self.table.exemplify(self, amount, parent)
+                        return
         # rendered until here
         self.table.slow(self, amount)
 
@@ -219,16 +269,22 @@ class LastValueCell(Cell):
 
     def record(self, amount: float) -> None:
         """Set the value."""
-        # rendered from quick.py: last_value any cell=self
+        # rendered from quick.py: last_value cell cell=self
         kind = type(amount)
-        if (
-            (kind is int or kind is float)
-            and -HIGHEST <= amount <= HIGHEST
-            and self.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
-            self.value = amount
-            return
+        if (kind is int or kind is float) and -HIGHEST <= amount <= HIGHEST:
+            parent = None if tracing.quiet else tracing.parent()
+            if self.ready:
+                self.value = amount
+                if parent is not None:
+                    self.table.exemplify(self, amount, parent)
+                return
+            if self.guarded:
+                with self.lock:
+                    if self.guarded:
+                        self.value = amount
+                        if parent is not None:
+                            self.table.exemplify(self, amount, parent)
+                        return
         # rendered until here
         self.table.slow(self, amount)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry import trace
-
 from butterfly_otel.engine.cells import Cell
+from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST
 
 if TYPE_CHECKING:
@@ -77,8 +76,8 @@ class FanOut:
         if (
             (kind is int or kind is float)
             and lowest <= amount <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and quick
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             for each in self._cells:
                 each.table.update(each, amount)

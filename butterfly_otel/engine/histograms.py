@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import trace
-
-from butterfly_otel.engine import cells
 from butterfly_otel.engine.cells import Cell
+from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST
 
 if TYPE_CHECKING:
@@ -51,20 +48,30 @@ class HistogramCell(Cell):
 
     def record(self, amount: float) -> None:
         """Count a value in its bucket."""
-        # rendered from quick.py: histogram any cell=self
+        # rendered from quick.py: histogram cell cell=self
         kind = type(amount)
-        if (
-            (kind is float or kind is int)
-            and 0.0 <= amount <= HIGHEST
-            and self.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
-            if amount < self.low or amount > self.high:
-                self.widen(amount)
-            index = bisect_left(self.bounds, amount)
-            counts = self.counts
-            counts[index], self.total = counts[index] + 1, self.total + amount
-            return
+        if (kind is float or kind is int) and 0.0 <= amount <= HIGHEST:
+            parent = None if tracing.quiet else tracing.parent()
+            if self.ready:
+                if amount < self.low or amount > self.high:
+                    self.widen(amount)
+                index = bisect_left(self.bounds, amount)
+                counts = self.counts
+                counts[index], self.total = counts[index] + 1, self.total + amount
+                if parent is not None:
+                    self.table.exemplify(self, amount, parent)
+                return
+            if self.guarded:
+                with self.lock:
+                    if self.guarded:
+                        if amount < self.low or amount > self.high:
+                            self.widen(amount)
+                        index = bisect_left(self.bounds, amount)
+                        counts = self.counts
+                        counts[index], self.total = counts[index] + 1, self.total + amount
+                        if parent is not None:
+                            self.table.exemplify(self, amount, parent)
+                        return
         # rendered until here
         self.table.slow(self, amount)
 
@@ -83,9 +90,9 @@ class HistogramCell(Cell):
 
     def read(self) -> HistogramState:
         """Return the state of one instant."""
-        if cells.ATOMIC:
+        if self.lock is None:
             return self.state()
-        with self.table.locked():
+        with self.lock:
             return self.state()
 
     def state(self) -> HistogramState:
@@ -96,25 +103,9 @@ class HistogramCell(Cell):
 
 
 class MinMaxHistogramCell(HistogramCell):
-    """Bucket counts, a sum, minimum and maximum.
+    """Bucket counts, a sum, minimum and maximum."""
 
-    The extremes are written under the lock: comparing and setting is more than a statement.
-    """
-
-    __slots__ = ("extremes",)
-
-    def __init__(
-        self,
-        table: Home,
-        key: Any,  # noqa: ANN401
-        attributes: Mapping[str, Any] | None,
-    ) -> None:
-        self.extremes = RLock()
-        super().__init__(table, key, attributes)
-
-    def renew_lock(self) -> None:
-        """Forget who held the lock, in a forked child."""
-        self.extremes = RLock()
+    __slots__ = ()
 
     def reset(self) -> None:
         """Start from nothing."""
@@ -123,9 +114,11 @@ class MinMaxHistogramCell(HistogramCell):
 
     def widen(self, amount: float) -> None:
         """Take a value into the extremes."""
-        with self.extremes:
-            self.low = min(self.low, amount)
-            self.high = max(self.high, amount)
+        # Without a call, so that neither can be interrupted: see `cells`.
+        if amount < self.low:  # noqa: PLR1730 - see above
+            self.low = amount
+        if amount > self.high:  # noqa: PLR1730
+            self.high = amount
 
     def state(self) -> HistogramState:
         """Return counts, sum and extremes."""

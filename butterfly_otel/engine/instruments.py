@@ -16,7 +16,7 @@ from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.shapes import plain
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
-from butterfly_otel.process import timing
+from butterfly_otel.process import timing, tracing
 from butterfly_otel.process.values import HIGHEST, accepted, shown
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
     from butterfly_otel.engine.cells import Cell
-    from butterfly_otel.engine.table import Kind
+    from butterfly_otel.engine.neighbours import Kind
 
     Target: TypeAlias = "Cell | FanOut"
 
@@ -52,8 +52,8 @@ class CellInstrument:
         in_line: The cells that may be measured in line, by this instrument, by what is bound to
             it, and by a handle of its kind.
         lowest: The smallest value that is not refused.
-        unsampled: Whether a measurement can do without asking the exemplar filter as long
-            as there is no tracing.
+        unsampled: Whether only a measurement in a sampled span can become an exemplar.
+        exemplary: Whether any measurement can.
         generation: Replaced whenever readers change; what was looked up before is stale then.
         on_invalid: Told the reason and the value of each measurement that is refused.
     """
@@ -66,6 +66,7 @@ class CellInstrument:
         "_switch",
         "_tables",
         "_targets",
+        "exemplary",
         "generation",
         "lowest",
         "on_invalid",
@@ -80,6 +81,7 @@ class CellInstrument:
         """Start with nothing looked up; called once, when the SDK's part is there."""
         self.lowest = 0.0 if self.non_negative else -HIGHEST
         self.unsampled: bool = not self._measurement_consumer.samples_always
+        self.exemplary: bool = not self._measurement_consumer.samples_never
         self.generation = object()
         self.on_invalid: Callable[[str, object], None] | None = None
         self._logged: set[str] = set()
@@ -162,7 +164,7 @@ class CellInstrument:
             # The SDK has decided what to make of it; nothing to remember it by.
             return
         direct = self._direct
-        if direct is not None and direct.open and direct.shape is not None:
+        if direct is not None and direct.lasting and direct.shape is not None:
             shape = direct.shape
             self._lookup = (shape.width, shape.values, direct.cells)
             if not direct.full and shape.key(attributes) is not None:
@@ -236,6 +238,23 @@ class CellInstrument:
             for cell in live:
                 cell.table.offer(cell, measurement)
 
+    def take(self, cell: Cell, amount: object, context: Context | None = None) -> None:
+        """Check a value and measure it by a cell that is the only one for it."""
+        if context:
+            self.measure((cell,), amount, cell.labels(), context)
+            return
+        refuse = self.on_invalid or self._log_invalid
+        checked = accepted(amount, negative_allowed=not self.non_negative, refuse=refuse)
+        if checked is None:
+            return
+        if (cell.ready or cell.guarded) and -HIGHEST <= checked <= HIGHEST:
+            cell.record(checked)
+            return
+        live = cell.table.update(cell, checked)
+        parent = None if tracing.quiet else tracing.parent()
+        if parent is not None:
+            cell.table.exemplify(live, checked, parent, None if live is cell else cell.labels())
+
     def find(self, attributes: Attributes) -> Target:
         """Return where measurements with these attributes go, remembered or looked up.
 
@@ -260,11 +279,8 @@ class CellInstrument:
             if "attributes" not in self._logged:
                 self._logged.add("attributes")
                 name = cast("Any", self).name
-                _logger.warning(
-                    "%s: ignored attributes that can't be read: %s (logged once)",
-                    name,
-                    shown(error),
-                )
+                told = "%s: ignored attributes that can't be read: %s (logged once)"
+                _logger.warning(told, name, shown(error))
             # As the SDK takes what is no mapping at all.
             return self._targets.get(()) or self.target(None, remembered=True)
 
@@ -286,6 +302,5 @@ class CellInstrument:
         if reason not in self._logged:
             self._logged.add(reason)
             name = cast("Any", self).name
-            _logger.warning(
-                "%s: ignored the value %s: %s (logged once)", name, shown(value), reason
-            )
+            told = "%s: ignored the value %s: %s (logged once)"
+            _logger.warning(told, name, shown(value), reason)

@@ -12,12 +12,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
-
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import CounterCell, LastValueCell, SumCell
 from butterfly_otel.engine.histograms import HistogramCell
 from butterfly_otel.engine.instruments import CellInstrument
+from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ class CellCounter(sdk.Counter, CellInstrument):
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
             and context is None
+            and (tracing.quiet or not tracing.current())
             and target.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             target.value += amount
             return
@@ -128,13 +127,13 @@ class CellHistogram(sdk.Histogram, CellInstrument):
                 target = self.find(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
             target = self.find(attributes)
-        # rendered from quick.py: histogram float cell=target also="context is None"
+        # rendered from quick.py: histogram plain cell=target also="context is None"
         if (
-            type(amount) is float
+            (type(amount) is float or type(amount) is int)
             and 0.0 <= amount <= HIGHEST
             and context is None
+            and (tracing.quiet or not tracing.current())
             and target.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             if amount < target.low or amount > target.high:
                 target.widen(amount)

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable
 
     from opentelemetry.context import Context
+    from opentelemetry.sdk.metrics.view import View
 
     from butterfly_otel.engine import sdk_internals as sdk
-    from butterfly_otel.engine.cells import Cell
+    from butterfly_otel.engine.cells import Cell, Sample
+
+
+class Kind(NamedTuple):
+    """What readers have to agree on to share a table.
+
+    Attributes:
+        view: The View; the very same one.
+        made: The class of the cells.
+        bounds: Bucket boundaries of a histogram.
+        limit: The cardinality limit.
+        cumulative: Whether series go on between collections. Those that don't are never shared.
+        time_to_live: Seconds after which a series that is not measured leaves.
+    """
+
+    view: View
+    made: type[Cell]
+    bounds: tuple[float, ...]
+    limit: int
+    cumulative: bool
+    time_to_live: float | None
 
 
 class Target(Protocol):
@@ -31,23 +52,19 @@ class Owner(Protocol):
     Attributes:
         non_negative: Whether negative values are refused.
         in_line: The cells that it measures in line.
+        exemplary: Whether a measurement in a sampled span may become an exemplar.
     """
 
     non_negative: bool
+    exemplary: bool
     in_line: ClassVar[type[Cell]]
 
     def find(self, attributes: Any) -> Target:  # noqa: ANN401 - OpenTelemetry's Attributes
         """Return where measurements with these attributes go now."""
         ...
 
-    def measure(
-        self,
-        cells: Sequence[Cell],
-        amount: object,
-        attributes: Mapping[str, Any],
-        context: Context | None = None,
-    ) -> None:
-        """Check, aggregate, and offer to the exemplar reservoirs."""
+    def take(self, cell: Cell, amount: object, context: Context | None = None) -> None:
+        """Check a value and measure it by the one cell there is for it."""
         ...
 
 
@@ -65,6 +82,10 @@ class Reader(Protocol):
 
     def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
         """Offer a measurement to the cell's exemplar reservoir."""
+        ...
+
+    def keeper(self, cell: Cell) -> Callable[[Sample], None]:
+        """Return what offers a sample of the current context to the cell's reservoir."""
         ...
 
     def forget(self, cell: Cell) -> None:

@@ -213,7 +213,7 @@ class ObservedStream(sdk.ViewInstrumentMatch):
         del collection_aggregation_temporality  # known since the stream was made
         cells = self._finished()
         # Sets that are gone may have given their places away, and would stay there for ever.
-        self._reservoirs.keep(cells)
+        self._reservoirs.retain(cells)
         if self._storage.reads_cells:
             table, now, kept = self._table, collection_start_nanos, self._reservoirs
             return CellPoints(table, cells, table.epoch, now, kept) if cells else None
@@ -272,7 +272,7 @@ class ObservedDeltas(ObservedStream):
             total, cell.start = cell.read(), last[1]
             points.append(self._reservoirs.point(cell, now, total - last[0]))
             self._last[cell] = total, now
-        self._reservoirs.keep(cells)
+        self._reservoirs.retain(cells)
         while len(self._parted) > self._cardinality_limit:
             del self._parted[next(iter(self._parted))]
         return points or None

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
         _ExplicitBucketHistogramAggregation as HistogramAggregation,
     )
     from opentelemetry.sdk.metrics._internal.aggregation import (
+        _ExponentialBucketHistogramAggregation as ExponentialAggregation,
+    )
+    from opentelemetry.sdk.metrics._internal.aggregation import (
         _LastValueAggregation as LastValueAggregation,
     )
     from opentelemetry.sdk.metrics._internal.aggregation import (
@@ -86,6 +89,9 @@ else:
     DEFAULT_VIEW = find(f"{INTERNAL}.metric_reader_storage", "_DEFAULT_VIEW")
     DropAggregationState = find(f"{INTERNAL}.aggregation", "_DropAggregation")
     HistogramAggregation = find(f"{INTERNAL}.aggregation", "_ExplicitBucketHistogramAggregation")
+    ExponentialAggregation = find(
+        f"{INTERNAL}.aggregation", "_ExponentialBucketHistogramAggregation"
+    )
     LastValueAggregation = find(f"{INTERNAL}.aggregation", "_LastValueAggregation")
     SumAggregation = find(f"{INTERNAL}.aggregation", "_SumAggregation")
     if OLDER:
@@ -120,6 +126,7 @@ __all__ = [
     "Counter",
     "DropAggregationState",
     "DropTheRest",
+    "ExponentialAggregation",
     "Gauge",
     "Histogram",
     "HistogramAggregation",

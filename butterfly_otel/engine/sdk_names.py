@@ -48,7 +48,6 @@ _KEPT: Final = "series of the stock engine can't be removed"
 
 #: What measuring by cells needs. Each is the SDK's own class or field that ours extend or read.
 ENGINE: Final = (
-    Name("opentelemetry.trace", "_TRACER_PROVIDER", "to ask at no cost whether anybody traces"),
     Name(f"{INTERNAL}.instrument", "_Counter _UpDownCounter", "instruments that ours extend"),
     Name(f"{INTERNAL}.instrument", "_Gauge _Histogram", "instruments that ours extend"),
     Name(
@@ -142,6 +141,19 @@ PARTS: Final = (
 
 #: What nobody misses: something public, or nothing, does as well.
 QUIET: Final = (
+    Name(
+        "opentelemetry.context",
+        "_RUNTIME_CONTEXT",
+        "to ask at little cost whether there is a span",
+        without="`get_current()` tells, at more",
+    ),
+    Name("runtime", "_current_context", "likewise", without="likewise"),
+    Name(
+        f"{INTERNAL}.aggregation",
+        "_ExponentialBucketHistogramAggregation",
+        "to mend it where its collection fails",
+        without="it is as the SDK has it",
+    ),
     Name("opentelemetry.metrics", "_Gauge", "what a gauge is", without="`Gauge`, or its module's"),
     Name("reader", "_set_meter_provider", "who asks a reader", "1.41", "what `_collect` is of"),
     Name("reader", "_collect", "whether a reader can collect", without="`collect()` says so"),
@@ -242,4 +254,5 @@ def _add_config(made: dict[str, Any]) -> None:
 
 def _add_api(made: dict[str, Any]) -> None:
     api = import_module("opentelemetry.metrics._internal")
+    made["runtime"] = import_module("opentelemetry.context")._RUNTIME_CONTEXT
     made["once"], made["proxy"] = api._METER_PROVIDER_SET_ONCE, api._PROXY_METER_PROVIDER

@@ -7,6 +7,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.exponential import mend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +59,10 @@ class StockStream(sdk.ViewInstrumentMatch):
             finally:
                 self._inside = False
                 self._catch_up()
+
+    def _get_or_create_aggregation(self, *given: Any) -> Any:  # noqa: ANN401 - the SDK's own
+        make: Any = super()._get_or_create_aggregation
+        return mend(make(*given))
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the locks may be held by no one."""

@@ -7,7 +7,6 @@ from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from opentelemetry import trace
 from opentelemetry.context import get_current
 from opentelemetry.metrics import CallbackOptions
 from opentelemetry.sdk.metrics import (
@@ -25,10 +24,11 @@ from butterfly_otel.engine.kinds import CELL_CLASSES
 from butterfly_otel.engine.observables import OBSERVABLE_CLASSES
 from butterfly_otel.engine.observed import ObservedDeltas, ObservedStream
 from butterfly_otel.engine.sdk_readers import limits_by_class
+from butterfly_otel.engine.shields import shield
 from butterfly_otel.engine.stock import StockStream
 from butterfly_otel.engine.streams import CellStream, cell_class
 from butterfly_otel.engine.viewing import Claims, selecting
-from butterfly_otel.process import timing
+from butterfly_otel.process import timing, tracing
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
 
@@ -228,12 +228,17 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
             reader: CellReaderStorage(sdk_config, reader, self._time_to_live)
             for reader in metric_readers
         }
+        for view in sdk_config.views:
+            shield(view)
         exemplars: ExemplarFilter = sdk_config.exemplar_filter
         self._exemplars = exemplars
         # Exactly these: a filter derived from one of them may say anything.
         self._never = type(exemplars) is AlwaysOffExemplarFilter
-        #: Whether every single measurement has to be put before the exemplar filter.
+        #: Whether there is no need to ask the exemplar filter at all.
+        self.samples_never = self._never
+        #: Whether every single measurement has to be put before it.
         self.samples_always = not self._never and type(exemplars) is not TraceBasedExemplarFilter
+        tracing.watch()
 
         # Not by the provider: readers keep this alive, and may outlive that.
         call_in_child(self.restart)
@@ -295,20 +300,24 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
         """
         if self._never or self.samples_always:
             return self.samples_always
-        if not context and trace._TRACER_PROVIDER is None:  # noqa: SLF001
+        if not context and tracing.quiet:
             return False
-        return self._exemplars.should_sample(0, 0, None, context or get_current())
+        return tracing.parent(context) is not None
 
     def should_sample(self, measurement: sdk.Measurement) -> bool:
         """Ask the exemplar filter."""
-        if self._never:
+        if not self.samples_always:
+            return not self._never and tracing.parent(measurement.context) is not None
+        try:
+            return self._exemplars.should_sample(
+                measurement.value,
+                measurement.time_unix_nano,
+                measurement.attributes,
+                measurement.context,
+            )
+        except Exception as error:  # noqa: BLE001 - a filter of somebody's own
+            log_once("an exemplar filter raised; there is no exemplar then", error=error)
             return False
-        return self._exemplars.should_sample(
-            measurement.value,
-            measurement.time_unix_nano,
-            measurement.attributes,
-            measurement.context,
-        )
 
     def add_metric_reader(self, metric_reader: Any) -> None:  # noqa: ANN401
         """Register a reader; it sees what is measured from now on."""

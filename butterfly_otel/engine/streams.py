@@ -17,14 +17,17 @@ from butterfly_otel.engine.cells import (
     SumCell,
 )
 from butterfly_otel.engine.histograms import HistogramCell, MinMaxHistogramCell
+from butterfly_otel.engine.neighbours import Kind
 from butterfly_otel.engine.points import CellPoints
 from butterfly_otel.engine.reservoirs import Reservoirs
-from butterfly_otel.engine.table import Kind, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.metrics.export import AggregationTemporality
+
+    from butterfly_otel.engine.cells import Sample
+    from butterfly_otel.engine.table import Table
 
 
 class Owner(Protocol):
@@ -112,6 +115,10 @@ class CellStream(sdk.ViewInstrumentMatch):
     def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
         """Offer a measurement to the cell's exemplar reservoir."""
         self._reservoirs.offer(cell, measurement)
+
+    def keeper(self, cell: Cell) -> Callable[[Sample], None]:
+        """Return what offers a sample of the current context to the cell's reservoir."""
+        return self._reservoirs.of(cell).keep
 
     def forget(self, cell: Cell) -> None:
         """Forget a series' exemplars."""

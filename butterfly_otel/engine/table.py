@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from contextlib import contextmanager
 from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
+from butterfly_otel.engine.exemplified import Exemplified
 from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
 from butterfly_otel.engine.shapes import Keyed
 from butterfly_otel.process import timing
@@ -23,32 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from opentelemetry.context import Context
-    from opentelemetry.sdk.metrics.view import View
 
-    from butterfly_otel.engine.neighbours import Owner, Reader
-
-
-class Kind(NamedTuple):
-    """What readers have to agree on to share a table.
-
-    Attributes:
-        view: The View; the very same one.
-        made: The class of the cells.
-        bounds: Bucket boundaries of a histogram.
-        limit: The cardinality limit.
-        cumulative: Whether series go on between collections. Those that don't are never shared.
-        time_to_live: Seconds after which a series that is not measured leaves.
-    """
-
-    view: View
-    made: type[Cell]
-    bounds: tuple[float, ...]
-    limit: int
-    cumulative: bool
-    time_to_live: float | None
+    from butterfly_otel.engine.neighbours import Kind, Owner, Reader
 
 
-class Table(Keyed):
+class Table(Keyed, Exemplified):
     """The live cells by their keys, in the order in which the series began. Thread-safe.
 
     What a finalizer or a signal handler measures while its own thread is changing the table
@@ -78,6 +58,8 @@ class Table(Keyed):
             self._made = MarkedLastValueCell if kind.made is LastValueCell else kind.made
         # Those that somebody holds on to, for a series that is not there yet or any more.
         self._dormant: WeakValueDictionary[Any, Cell] = WeakValueDictionary()
+        # Whether cells change under locks of their own: see `cells`.
+        self._locking = not (kind.cumulative and ATOMIC)
         self._lock = RLock()
         # Whether the thread that has the lock is changing which series there are.
         self._changing = False
@@ -95,10 +77,6 @@ class Table(Keyed):
                 return False
             self._streams = (*self._streams, stream)
             return True
-
-    def locked(self) -> Any:  # noqa: ANN401 - threading.RLock is not a class
-        """Return the lock under which cells change where statements are not atomic."""
-        return self._lock
 
     def leads(self, stream: Reader) -> bool:
         """Tell whether a stream is the first of those that share the table."""
@@ -119,10 +97,16 @@ class Table(Keyed):
         with self._lock:
             found = self.cells.get(key) or self._dormant.get(key)
             if found is None:
-                made = self._made(self, key, None if own is None else dict(own))
+                made = self._make(key, None if own is None else dict(own))
                 # Again: making it may have run a finalizer that measures this very series.
                 found = self.cells.get(key) or self._dormant.setdefault(key, made)
             return found
+
+    def _make(self, key: Any, own: Mapping[str, Any] | None) -> Cell:  # noqa: ANN401
+        cell = self._made(self, key, own)
+        if self._locking:
+            cell.lock = RLock()
+        return cell
 
     @property
     def non_negative(self) -> bool:
@@ -154,7 +138,7 @@ class Table(Keyed):
                     return cell
                 with self._changes():
                     cell = self._awake(cell)
-            cell.update(amount)
+            cell.apply(amount)
             return cell
 
     @contextmanager
@@ -200,7 +184,7 @@ class Table(Keyed):
         if len(cells) - aside >= self._kind.limit:
             if overflow is not None:
                 return overflow
-            cell = self._made(self, sdk.OVERFLOW_KEY, dict(sdk.OVERFLOW_ATTRIBUTES))
+            cell = self._make(sdk.OVERFLOW_KEY, dict(sdk.OVERFLOW_ATTRIBUTES))
         if cell.start:
             cell.reset()
         cell.start = self._streams[0].previous_collection or timing.time_ns()
@@ -208,12 +192,13 @@ class Table(Keyed):
         self._dormant.pop(cell.key, None)
         cell.live = True
         cell.ready = self.open
+        cell.guarded = self.guarded
         return cell
 
     def slow(self, cell: Cell, amount: float, context: Context | None = None) -> None:
         """Take a measurement that a cell had no quick answer to."""
         if self.direct:
-            self.owner.measure((cell,), amount, cell.labels(), context)
+            self.owner.take(cell, amount, context)
             return
         # Found when it was the only table. What is found now stands for all there are.
         target = self.owner.find(cell.labels())
@@ -229,25 +214,25 @@ class Table(Keyed):
         Cells of an unusual View, such as the sum of a histogram, are not what their instrument
         measures in line.
         """
-        return (
-            self.direct
-            and self._kind.cumulative
-            and issubclass(self._made, self.owner.in_line)
-            and ATOMIC
-        )
+        return self.lasting and not self._locking
+
+    @property
+    def guarded(self) -> bool:
+        """Whether live cells may be measured under their own locks."""
+        return self.direct and self._locking
+
+    @property
+    def lasting(self) -> bool:
+        """Whether cells may be looked up in ``cells``, where they stay between collections."""
+        return self.direct and self._kind.cumulative and issubclass(self._made, self.owner.in_line)
 
     def make_direct(self, *, direct: bool) -> None:
         """Let live cells be measured without asking the instrument, or not any more."""
         with self._changes():
             self.direct = direct
-            ready = self.open
+            ready, guarded = self.open, self.guarded
             for cell in self.cells.values():
-                cell.ready = ready
-
-    def offer(self, cell: Cell, measurement: sdk.Measurement) -> None:
-        """Offer a measurement to the exemplar reservoirs of all readers."""
-        for stream in self._streams:
-            stream.offer(cell, measurement)
+                cell.ready, cell.guarded = ready, guarded
 
     def living(self, *, collected: bool = False) -> tuple[list[Cell], int]:
         """Return the live cells and the epoch they are of.
@@ -266,7 +251,7 @@ class Table(Keyed):
             cells = list(self.cells.values())
             # First: what is measured in the midst of it is of the next collection.
             for cell in cells:
-                cell.live = False
+                cell.end()
             drained = [(cell, cell.take()) for cell in cells]
             self.cells.clear()
             return drained
@@ -287,7 +272,7 @@ class Table(Keyed):
 
     def _forget(self, cell: Cell) -> None:
         # Its value stays for who is just reading it, and goes when it comes to life again.
-        cell.live = cell.ready = False
+        cell.end()
         self._dormant[cell.key] = cell
         for stream in self._streams:
             stream.forget(cell)
@@ -297,6 +282,8 @@ class Table(Keyed):
         self._lock = RLock()
         self._changing = False
         self._later.clear()
+        for cell in list(self._dormant.values()):
+            cell.renew_lock()
         self._dormant = WeakValueDictionary()
         self.epoch += 1
         cells = list(self.cells.values())

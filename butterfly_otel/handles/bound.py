@@ -9,6 +9,7 @@ from bisect import bisect_left
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from butterfly_otel.handles.targets import NOWHERE
 from butterfly_otel.handles.timer import Timer
 from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
@@ -33,6 +34,11 @@ class Dependent(Protocol):
 
 class Binder(Protocol):
     """What a bound instrument needs of its handle."""
+
+    @property
+    def attached(self) -> bool:
+        """Whether measurements go anywhere now."""
+        ...
 
     def adopt(self, dependent: Dependent) -> None:
         """Tell ``dependent`` whenever what it has looked up is stale."""
@@ -84,7 +90,10 @@ class Bound:
 
     def unsettle(self) -> None:
         """Look the series up again at the next measurement. Called by the handle."""
-        self._cell = _Unsettled(self)
+        self._cell = NOWHERE
+        # In this order: a handle that was attached meanwhile has called this before, or will.
+        if self._handle.attached:
+            self._cell = _Unsettled(self)
 
     def target(self) -> Target:
         """Return where measurements go now, whatever is configured later."""
@@ -124,11 +133,11 @@ class BoundCounter(Bound):
     def add(self, amount: float) -> None:
         """Add ``amount``, 0 or more."""
         cell = self._cell
-        # rendered from quick.py: counter small tracing=tracing.api
+        # rendered from quick.py: counter small
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             cell.value += amount
             return
@@ -138,10 +147,8 @@ class BoundCounter(Bound):
     def inc(self) -> None:
         """Add one."""
         cell = self._cell
-        # rendered from quick.py: counter one amount=1 tracing=tracing.api
-        if (
-            cell.ready and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
+        # rendered from quick.py: counter one amount=1
+        if (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += 1
             return
         # rendered until here
@@ -160,10 +167,8 @@ class BoundUpDownCounter(Bound):
     def inc(self, amount: float = 1) -> None:
         """Add ``amount``, by default one."""
         cell = self._cell
-        # rendered from quick.py: sum one tracing=tracing.api
-        if (
-            amount is ONE and cell.ready and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
+        # rendered from quick.py: sum one
+        if amount is ONE and (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value += amount
             return
         # rendered until here
@@ -172,10 +177,8 @@ class BoundUpDownCounter(Bound):
     def dec(self, amount: float = 1) -> None:
         """Subtract ``amount``, by default one."""
         cell = self._cell
-        # rendered from quick.py: difference one tracing=tracing.api
-        if (
-            amount is ONE and cell.ready and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
-        ):
+        # rendered from quick.py: difference one
+        if amount is ONE and (tracing.quiet or not tracing.current()) and cell.ready:
             cell.value -= amount
             return
         # rendered until here
@@ -209,12 +212,12 @@ class BoundHistogram(Bound):
     def record(self, amount: float) -> None:
         """Record one value, 0 or more, in the metric's unit."""
         cell = self._cell
-        # rendered from quick.py: histogram float tracing=tracing.api
+        # rendered from quick.py: histogram plain
         if (
-            type(amount) is float
+            (type(amount) is float or type(amount) is int)
             and 0.0 <= amount <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and cell.ready
-            and tracing.api._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             if amount < cell.low or amount > cell.high:
                 cell.widen(amount)

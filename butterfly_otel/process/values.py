@@ -31,6 +31,8 @@ def accepted(
     # The two classes nearly every value has need no further look.
     if (type(value) is int or type(value) is float) and 0 <= value <= HIGHEST:
         return value
+    if type(value) is bool:
+        return int(value)
     cleaned = clean_value(value, negative_allowed=negative_allowed)
     if isinstance(cleaned, str):
         refuse(cleaned, value)

@@ -110,7 +110,7 @@ _METHODS: dict[str, tuple[_Method, ...]] = {
          "Set the current value."),
     ),
     "histogram": (
-        ("record", "value: float", "None", ("histogram", "float", "value"),
+        ("record", "value: float", "None", ("histogram", "plain", "value"),
          "Record one value, 0 or more."),
         ("time", "", "Timer", "return BoundHistogram(self, {values}).time()",
          "Time a ``with`` block, or every call of a decorated function, in seconds."),
@@ -169,7 +169,7 @@ def _class(metric: Metric) -> Iterator[str]:
 
 def _in_line(kind: str, check: str, amount: str) -> str:
     """Return the body of a method that measures in line and leaves the rest to the cell."""
-    way = quick(kind, check, len(_MARGIN), amount=amount, tracing="tracing.api")
+    way = quick(kind, check, len(_MARGIN), amount=amount)
     return f"{_FIND}{indent(way, _MARGIN).lstrip()}\n{_MARGIN}cell.record({amount})"
 
 

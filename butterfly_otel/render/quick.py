@@ -9,8 +9,8 @@ everything is rendered::
     # rendered from quick.py: counter small cell=target also="context is None"
     # rendered until here
 
-The words after the colon: a kind, one of its checks, and what ``cell``, ``amount``, ``tracing``
-and ``ready`` are called there. What stands below a place is the slow way.
+The words after the colon: a kind, one of its checks, and what ``cell``, ``amount`` and ``ready``
+are called there. What stands below a place is the slow way.
 
 The order of the questions is the cheapest CPython 3.11 has: exact types first, then comparisons of
 an int with ints and a float with floats, which the interpreter specialises. Why the statements
@@ -29,13 +29,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Asked of every kind: the cell can do without a lock, and nobody traces, so that nothing can
-#: become an exemplar.
+#: Asked of every kind: there is no span that could make an exemplar, and the cell can do without
+#: a lock. In this order: after the last question comes no call, so no other thread either.
 _GUARD = """\
-ready
-and tracing._TRACER_PROVIDER is None"""
-#: Of the linter's, where it looks.
-_NOTE = "  # noqa: SLF001"
+(tracing.quiet or not tracing.current())
+and ready"""
+#: What a cell does with an amount that has been checked: in a sampled span it has an exemplar,
+#: and where it can't do without a lock, it takes its own.
+_CELL = """\
+parent = None if tracing.quiet else tracing.parent()
+if ready:
+    STATEMENT
+    if parent is not None:
+        cell.table.exemplify(cell, amount, parent)
+    return
+if cell.guarded:
+    with cell.lock:
+        if cell.guarded:
+            STATEMENT
+            if parent is not None:
+                cell.table.exemplify(cell, amount, parent)
+            return"""
 _WIDTH = 100
 
 
@@ -66,9 +80,8 @@ QUICK: dict[str, Quick] = {
             "one": "",
             "small": "(amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))",
             "any": """\
-(
-    (kind is int and (0 <= amount <= SMALL or 0 <= amount <= HIGHEST))
-    or (kind is float and 0.0 <= amount <= HIGHEST)
+(kind is int and (0 <= amount <= SMALL or 0 <= amount <= HIGHEST)) or (
+    kind is float and 0.0 <= amount <= HIGHEST
 )""",
         },
     ),
@@ -84,8 +97,8 @@ index = bisect_left(cell.bounds, amount)
 counts = cell.counts
 counts[index], cell.total = counts[index] + 1, cell.total + amount""",
         {
-            "float": """\
-type(amount) is float
+            "plain": """\
+(type(amount) is float or type(amount) is int)
 and 0.0 <= amount <= HIGHEST""",
             "any": """\
 (kind is float or kind is int)
@@ -106,46 +119,63 @@ and lowest <= amount <= HIGHEST"""
 }
 #: The check of a place where the amount has been checked already: the statement alone.
 CHECKED = "checked"
-_NAMES = frozenset({"cell", "amount", "tracing", "ready", "lowest", "also"})
+#: That of a cell's own ``record``: ``any``, and then all that a cell knows to do.
+CELL = "cell"
+_NAMES = frozenset({"cell", "amount", "ready", "lowest", "also"})
 _BEGIN, _END = "# rendered from quick.py: ", "# rendered until here"
 _PLACE = re.compile(
     rf"^(?P<indent> *){_BEGIN}(?P<words>.+)\n(?:.*\n)*?(?P=indent){_END}$", re.MULTILINE
 )
 
 
-def quick(kind: str, check: str, margin: int, note: str = "", **names: str) -> str:
+def quick(kind: str, check: str, margin: int, **names: str) -> str:
     """Return the quick way of a kind, which ends in ``return`` unless the amount is checked.
 
     Args:
         kind: One of ``QUICK``.
-        check: One of its checks, or ``CHECKED``.
+        check: One of its checks, ``CELL`` or ``CHECKED``.
         margin: How many blanks will stand before it: lines are broken as the formatter does.
-        note: A comment behind the question.
-        names: What ``cell``, ``amount``, ``tracing`` (the module that has the TracerProvider),
-            ``ready`` and ``lowest`` are called where it will stand; ``also`` is one more
-            condition.
+        names: What ``cell``, ``amount``, ``ready`` and ``lowest`` are called where it will
+            stand; ``also`` is one more condition.
 
     Raises:
         ValueError: When there is no such kind, check or name.
     """
-    if kind not in QUICK or check not in (CHECKED, *QUICK[kind].checks) or names.keys() - _NAMES:
+    known = kind in QUICK and check in (CHECKED, CELL, *QUICK[kind].checks)
+    if not known or names.keys() - _NAMES:
         msg = f"there is no template {kind} {check} with {sorted(names)}; see render/quick.py"
         raise ValueError(msg)
     also = names.pop("also", "")
-    names = {"tracing": "trace", "ready": f"{names.get('cell', 'cell')}.ready", **names}
+    names = {"ready": f"{names.get('cell', 'cell')}.ready", **names}
     statement = _named(QUICK[kind].statement, names)
     if check == CHECKED:
         return statement
-    asked = QUICK[kind].checks[check]
-    question = _named("\nand ".join(filter(None, (asked, also, _GUARD))), names)
-    joined = " ".join(question.split())
-    if margin + len(f"    {joined}") <= _WIDTH:
-        question = joined
-    asking = f"if (\n{indent(question + note, '    ')}\n):"
-    if question == joined and not note:
-        asking = f"if {question}:"
+    asked = QUICK[kind].checks["any" if check == CELL else check]
+    questions = (asked, also) if check == CELL else (asked, also, _GUARD)
+    question = _named("\nand ".join(filter(None, questions)), names)
     lines = [_named("kind = type(amount)", names)] if "kind" in asked else []
-    return "\n".join((*lines, asking, indent(statement, "    "), "    return"))
+    lines.append(_asking(question, margin))
+    body = _in_cell(statement, names) if check == CELL else f"{statement}\nreturn"
+    return "\n".join((*lines, indent(body, "    ")))
+
+
+def _asking(question: str, margin: int) -> str:
+    """Return the line or lines that ask, as the formatter would have them."""
+    joined = " ".join(question.split())
+    if margin + len(f"if {joined}:") <= _WIDTH:
+        return f"if {joined}:"
+    if "\nand" not in question:
+        return f"if {question}:"
+    return f"if (\n{indent(question, '    ')}\n):"
+
+
+def _in_cell(statement: str, names: Mapping[str, str]) -> str:
+    """Return what a cell does once the amount is checked."""
+
+    def placed(match: re.Match[str]) -> str:
+        return indent(statement, match["margin"])
+
+    return re.sub(r"(?m)^(?P<margin> *)STATEMENT$", placed, _named(_CELL, names))
 
 
 def _named(text: str, names: Mapping[str, str]) -> str:
@@ -168,5 +198,5 @@ def place(text: str) -> str:
 def _placed(match: re.Match[str]) -> str:
     kind, check, *words = shlex.split(match["words"])
     names = dict(word.split("=", 1) for word in words)
-    body = quick(kind, check, len(match["indent"]), _NOTE, **names)
+    body = quick(kind, check, len(match["indent"]), **names)
     return indent(f"{_BEGIN}{match['words']}\n{body}\n{_END}", match["indent"])

@@ -365,6 +365,8 @@ class _Record:
 class _Reconfigured:
     """A handle that is sent elsewhere while its first series is looked up."""
 
+    attached = True
+
     def __init__(self) -> None:
         self.series = [_Record(), _Record()]
         self.asked = 0

@@ -21,9 +21,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from opentelemetry.sdk.metrics._internal.exemplar import exemplar_reservoir
 from opentelemetry.sdk.metrics.export import MetricsData
 
 import butterfly_otel.engine
+from butterfly_otel.engine import samples
 from butterfly_otel.process import timing
 
 ENGINE = str(Path(butterfly_otel.engine.__file__).parent)
@@ -118,6 +120,39 @@ def standing_clock() -> Iterator[Clock]:
     finally:
         for each in patches:
             each.stop()
+
+
+@contextmanager
+def mended_exemplars() -> Iterator[None]:
+    """Let the SDK's reservoirs forget the span of an exemplar whose place another one takes.
+
+    It keeps the ids of the former span for a measurement outside of any (test_differences).
+    """
+    bucket = exemplar_reservoir.ExemplarBucket
+    offer = bucket.offer
+
+    def mended(self: Any, *measurement: Any) -> None:
+        self._ExemplarBucket__span_id = self._ExemplarBucket__trace_id = None
+        offer(self, *measurement)
+
+    with patch.object(bucket, "offer", mended):
+        yield
+
+
+class Lots:
+    """What reservoirs draw: the first of the lots or another one, the same in any order."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    @contextmanager
+    def fixed(self) -> Iterator[None]:
+        """Let the reservoirs of the SDK and of ours draw this."""
+        with (
+            patch.object(exemplar_reservoir, "randrange", lambda *_range: self.drawn),
+            patch.object(samples, "getrandbits", lambda _bits: self.drawn),
+        ):
+            yield
 
 
 @contextmanager

@@ -10,13 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, ObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import View
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from butterfly_otel.engine import MeterProvider
 from tests.collected import points
@@ -254,16 +253,18 @@ def test_a_sum_of_floats_may_differ_in_the_last_bits_after_collections() -> None
     assert ours == pytest.approx(stock, rel=1e-15)
 
 
-def test_spans_without_a_global_tracer_provider_are_sampled_by_explicit_context_only() -> None:
-    """The SDK looks for the active span at each measurement, tracing or not."""
-    assert trace._TRACER_PROVIDER is None
-    span = NonRecordingSpan(SpanContext(5, 7, is_remote=True, trace_flags=TraceFlags(1)))
-    provider, reader = _start()
-    counter = provider.get_meter("m").create_counter("c")
-    with trace.use_span(span):
-        counter.add(1)
-    [point] = points(reader, "c")
-    assert point.exemplars == []
-    counter.add(1, context=trace.set_span_in_context(span, Context()))
-    [point] = points(reader, "c")
-    assert [(each.trace_id, each.span_id) for each in point.exemplars] == [(5, 7)]
+def test_an_exemplar_from_outside_any_span_has_no_span() -> None:
+    """The SDK leaves it the ids of the exemplar whose place it took."""
+    span = NonRecordingSpan(SpanContext(5, 7, is_remote=False, trace_flags=TraceFlags(1)))
+    found = []
+    for provider_class in (StockProvider, MeterProvider):
+        reader = InMemoryMetricReader()
+        provider = provider_class(
+            [reader], exemplar_filter=AlwaysOnExemplarFilter(), shutdown_on_exit=False
+        )
+        histogram = provider.get_meter("m").create_histogram("h")
+        histogram.record(1, context=set_span_in_context(span, Context()))
+        histogram.record(1)
+        [point] = points(reader, "h")
+        found.append([(each.trace_id, each.span_id) for each in point.exemplars])
+    assert found == [[(5, 7)], [(None, None)]]

@@ -15,7 +15,7 @@ from butterfly_otel.render.quick import QUICK, Quick, place, quick
 ROOT = Path(__file__).parents[3]
 MARKED = [ROOT / each.path for each in ARTEFACTS if isinstance(each, Marked)]
 #: What changes the value of a cell, or asks whether anybody traces.
-TELLTALE = re.compile(r"(?m)^ +\S+\.value [-+]= |^ +counts\[index\]|\b_TRACER_PROVIDER is None")
+TELLTALE = re.compile(r"(?m)^ +\S+\.value [-+]= |^ +counts\[index\]|\btracing\.quiet\b")
 
 BY_HAND = """\
 class Cell:
@@ -32,8 +32,8 @@ class Cell:
         if (
             (kind is int or kind is float)
             and -HIGHEST <= amount <= HIGHEST
+            and (tracing.quiet or not tracing.current())
             and self.ready
-            and trace._TRACER_PROVIDER is None  # noqa: SLF001
         ):
             self.value += amount
             return
@@ -62,12 +62,13 @@ def test_what_is_written_into_a_place_by_hand_is_overwritten() -> None:
 
 def test_a_changed_template_reaches_every_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     """One edit, as of a new guard, and all modules and handles have it."""
-    monkeypatch.setattr(templates, "_GUARD", "ready\nand new_guard(tracing)")
+    monkeypatch.setattr(templates, "_GUARD", "new_guard(tracing)\nand ready")
+    monkeypatch.setattr(templates, "_CELL", "if new_guard(tracing) and ready:\n    STATEMENT")
     texts = [place(path.read_text(encoding="utf-8")) for path in MARKED]
     assert all("new_guard(" in text for text in texts)
     for text in (*texts, render_handles()):
-        assert "_TRACER_PROVIDER" not in re.sub("#.*", "", text)
-    assert render_handles().count("new_guard(tracing.api)") > 40
+        assert "tracing.quiet" not in re.sub("#.*", "", text)
+    assert render_handles().count("new_guard(tracing)") > 40
 
 
 def test_a_changed_statement_reaches_every_copy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +98,7 @@ def test_no_copy_is_written_by_hand(room: str) -> None:
     }
     # What is observed is added up in a round of callbacks; whether it may be sampled is asked
     # of what has gone the slow way already.
-    assert written <= {"observed", "storage"}
+    assert written <= {"instruments", "observed", "storage"}
 
 
 def test_a_mark_that_names_no_template_is_an_error() -> None:
@@ -117,4 +118,4 @@ def test_a_template_that_is_no_python_is_not_written(monkeypatch: pytest.MonkeyP
 def test_a_short_question_is_one_line() -> None:
     """As the formatter would have it, so that rendering and formatting agree."""
     first, *_ = quick("counter", "one", 8, amount="1").splitlines()
-    assert first == "if cell.ready and trace._TRACER_PROVIDER is None:"
+    assert first == "if (tracing.quiet or not tracing.current()) and cell.ready:"
