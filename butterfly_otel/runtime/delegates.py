@@ -21,8 +21,8 @@ from opentelemetry.metrics import (
     ObservableUpDownCounter,
     UpDownCounter,
 )
-from opentelemetry.metrics import _Gauge as Gauge
 
+from butterfly_otel.engine.sdk_internals import ApiGauge
 from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class DelegatingHistogram(Delegate, Histogram):
         """Do nothing: there is no provider now."""
 
 
-class DelegatingGauge(Delegate, Gauge):
+class DelegatingGauge(Delegate, ApiGauge):
     """A gauge of whichever provider is current."""
 
     method = "set"
