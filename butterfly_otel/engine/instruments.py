@@ -5,25 +5,28 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from opentelemetry.context import Context, get_current
 
 from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.cells import Cell
 from butterfly_otel.engine.fanout import FanOut
-from butterfly_otel.engine.shapes import plain
+from butterfly_otel.engine.narrowed import Narrowed
+from butterfly_otel.engine.shapes import clean
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
 from butterfly_otel.process import timing
+from butterfly_otel.process.remembered import Remembering
 from butterfly_otel.process.values import HIGHEST, accepted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from opentelemetry.util.types import Attributes
 
-    from butterfly_otel.engine.cells import Cell
     from butterfly_otel.engine.table import Kind
 
     Target: TypeAlias = "Cell | FanOut"
@@ -34,13 +37,24 @@ _NO_CONTEXT = Context()
 #: Remembered attribute combinations an instrument may have more than its streams have series.
 _SPARE_TARGETS = 1024
 
-#: How many attributes make a look-up in the one stream's table, the values of which, and in what.
-_Lookup: TypeAlias = "tuple[int, Callable[[Any], Any], dict[Any, Any]]"
-#: No measurement has -1 attributes.
-_NO_LOOKUP: Final[_Lookup] = (-1, len, {})
+
+class Streams(NamedTuple):
+    """What there is to measure into, until readers change.
+
+    Attributes:
+        generation: The instrument's, of which this is.
+        tables: The tables of cells.
+        others: The streams that the stock SDK aggregates.
+        single: Whether there is exactly one table and nothing else to do.
+    """
+
+    generation: object
+    tables: tuple[Table, ...]
+    others: tuple[sdk.ViewInstrumentMatch, ...]
+    single: bool
 
 
-class CellInstrument:
+class CellInstrument(Remembering["Target"]):
     """What the four synchronous instruments share. Thread-safe.
 
     Mixed into the SDK's own instrument classes; made by :func:`adopt`. What a measurement
@@ -60,10 +74,9 @@ class CellInstrument:
     __slots__ = (
         "_direct",
         "_logged",
-        "_lookup",
+        "_streams",
         "_switch",
         "_tables",
-        "_targets",
         "generation",
         "lowest",
         "on_invalid",
@@ -84,13 +97,11 @@ class CellInstrument:
         self._switch = Lock()
         # The one table whose cells may be measured without asking the instrument.
         self._direct: Table | None = None
-        # How to look up in it. Replaced as a whole: whoever measures takes no lock.
-        self._lookup: _Lookup = _NO_LOOKUP
-        # What is not looked up there: attribute keys and values, flat, to the target; only
-        # combinations of exact strings, and no attributes at all.
-        self._targets: dict[tuple[Any, ...], Target] = {}
+        # What there is to measure into, of which generation.
+        self._streams: Streams | None = None
         # Tables that may still be shared.
         self._tables: list[Table] = []
+        self._forget(_SPARE_TARGETS)
 
     def _is_enabled(self) -> bool:
         # The SDK's own answer comes before this one, from 1.41 on, where it has one.
@@ -99,9 +110,9 @@ class CellInstrument:
     def refresh(self) -> None:
         """Look everything up again: readers were added or removed, or the meter switched."""
         with self._switch:
-            self._lookup = _NO_LOOKUP
             self.generation = object()
-            self._targets = {}
+            self._streams = None
+            self._forget(_SPARE_TARGETS)
             # Those of readers that have gone would stay with all their series.
             self._tables = [each for each in self._tables if each.shareable]
             direct, self._direct = self._direct, None
@@ -113,58 +124,60 @@ class CellInstrument:
         """Forget who held the lock, in a forked child."""
         self._switch = Lock()
 
-    def target(self, attributes: Attributes, *, remembered: bool = False) -> Target:
-        """Return where measurements with these attributes go.
+    def target(self, attributes: Attributes) -> Target:
+        """Return where measurements with these attributes go, for who keeps it."""
+        return self._look(clean(attributes), attributes)[0]
+
+    def _look(
+        self,
+        cleaned: Any,  # noqa: ANN401
+        attributes: Any = None,  # noqa: ANN401
+        *,
+        passing: bool = False,
+    ) -> tuple[Target, bool]:
+        """Return where measurements go, and whether that lasts.
 
         Args:
-            attributes: Of the measurements.
-            remembered: Whether :meth:`find` is to find it again without looking.
+            cleaned: Their attributes; None where the SDK has to clean them.
+            attributes: Likewise, as they were given.
+            passing: Whether it is for one measurement: then it may be the overflow point.
         """
+        if cleaned is None:
+            measurement = sdk.Measurement(0, 0, self, _NO_CONTEXT, attributes)  # type: ignore[arg-type]
+            cleaned = measurement.attributes or {}
+        streams = self._streams or self._look_for_streams()
+        cells = [table.cell(cleaned, passing=passing) for table in streams.tables]
+        lasts = not passing or not any(cell.key is sdk.OVERFLOW_KEY for cell in cells)
+        if not streams.single:
+            return FanOut(self, streams.generation, cleaned, cells, streams.others), lasts
+        if lasts and streams.tables[0].keeps(cleaned):
+            return cells[0], lasts
+        # What the series does not have is exemplars' to tell.
+        return Narrowed(self, streams.generation, cleaned, cells, ()), lasts
+
+    def _look_for_streams(self) -> Streams:
         generation = self.generation
-        cleaned: Any = sdk.Measurement(0, 0, self, _NO_CONTEXT, attributes).attributes or {}  # type: ignore[arg-type]
         matches = self._matches(create=True)
         tables = dict.fromkeys(each.table for each in matches if isinstance(each, CellStream))
-        cells = [table.cell(cleaned) for table in tables]
-        others = [
+        others = tuple(
             each
             for each in matches
             if not isinstance(each, CellStream)
             and not isinstance(each._aggregation, sdk.DropAggregationState)  # noqa: SLF001
-        ]
-        target: Target
-        direct: Table | None = None
-        if len(cells) == 1 and not others and self.unsampled and cells[0].labels() == cleaned:
-            [direct], [target] = tables, cells
-        else:
-            target = FanOut(self, generation, cleaned, cells, others)
+        )
+        limits = [each._cardinality_limit for each in matches]  # noqa: SLF001
+        most = 2 * max(limits, default=0) + _SPARE_TARGETS
+        single = len(tables) == 1 and not others and self.unsampled
+        found = Streams(generation, tuple(tables), others, single)
         with self._switch:
             # Else readers have changed meanwhile: what was found is stale, and finds out.
-            if generation is self.generation:
-                if direct is not None and self._direct is None:
-                    self._direct = direct
-                    direct.make_direct(direct=True)
-                if remembered:
-                    self._remember(attributes, target)
-        return target
-
-    def _remember(self, attributes: Any, target: Target) -> None:  # noqa: ANN401 - of the caller's
-        if not attributes:
-            self._targets[()] = target
-            return
-        if type(attributes) is not dict or not plain(cast("dict[str, Any]", attributes)):
-            # The SDK has decided what to make of it; nothing to remember it by.
-            return
-        direct = self._direct
-        if direct is not None and direct.open and direct.shape is not None:
-            shape = direct.shape
-            self._lookup = (shape.width, shape.values, direct.cells)
-            if not direct.full and shape.key(attributes) is not None:
-                return
-        if len(self._targets) >= self._most_targets():
-            # A flood of combinations that all end in few series: start over.
-            self._targets = {}
-        flat: tuple[Any, ...] = (*attributes, *attributes.values())
-        self._targets[flat] = target
+            if generation is self.generation and self._streams is None:
+                self._streams = found
+                self._forget(most)
+                if single:
+                    [self._direct] = tables
+                    self._direct.make_direct(direct=True)
+        return found
 
     def table_for(self, stream: CellStream, kind: Kind) -> Table:
         """Return the table of a reader's new stream: a shared one, if that may be."""
@@ -230,7 +243,7 @@ class CellInstrument:
                 cell.table.offer(cell, measurement)
 
     def find(self, attributes: Attributes) -> Target:
-        """Return where measurements with these attributes go, remembered or looked up.
+        """Return where one measurement with these attributes goes, remembered or looked up.
 
         Never raises because of what it is passed.
         """
@@ -238,17 +251,15 @@ class CellInstrument:
         try:
             width, values, table = self._lookup
             if type(given) is dict and len(cast("dict[str, object]", given)) == width:
-                cell: Cell | None = table.get(values(given))
-                if cell is not None:
-                    return cell
-            flat: tuple[Any, ...] = (*given, *given.values()) if given else ()
-            return self._targets[flat]
-        except Exception:  # noqa: BLE001 - not remembered, or a mapping that does anything
-            return self._find_anew(attributes)
+                cell: Cell = table[values(given)]
+                return cell
+        except Exception:  # noqa: BLE001 - not in the table, or values that do anything
+            return self.recall(attributes)
+        return self.recall(attributes)
 
-    def _find_anew(self, attributes: Attributes) -> Target:
+    def _find_anew(self, attributes: Any) -> Target:  # noqa: ANN401 - of the caller's
         try:
-            return self.target(attributes, remembered=True)
+            return self._found(attributes)
         except Exception as error:  # noqa: BLE001 - a mapping of the caller's own may do anything
             if "attributes" not in self._logged:
                 self._logged.add("attributes")
@@ -259,11 +270,40 @@ class CellInstrument:
                     shown(error),
                 )
             # As the SDK takes what is no mapping at all.
-            return self._targets.get(()) or self.target(None, remembered=True)
+            return self.recall(None)
 
-    def _most_targets(self) -> int:
-        limits = [each._cardinality_limit for each in self._matches(create=False)]  # noqa: SLF001
-        return 2 * max(limits, default=0) + _SPARE_TARGETS
+    def _found(self, given: Any) -> Target:  # noqa: ANN401 - of the caller's
+        """Look up what is not remembered, or can't be without a closer look."""
+        # First: what is found of a generation that is over must not be remembered in the next.
+        generation, attributes = self.generation, given
+        cleaned = clean(given)
+        if cleaned is None and given and isinstance(given, Mapping):
+            attributes = dict(cast("Mapping[str, Any]", given).items())
+            if type(given) is not dict:
+                # Now a dict, like any other.
+                return self.find(attributes)
+        target, lasts = self._look(cleaned, attributes, passing=True)
+        # The overflow point costs no memory for what it takes.
+        if lasts:
+            with self._switch:
+                if generation is self.generation:
+                    self._remember(attributes, target)
+        return target
+
+    def _look_up(self, attributes: dict[str, Any], found: Target) -> bool:
+        """Let the cells themselves be looked up, where they are what is measured into."""
+        direct = self._direct
+        if (
+            direct is None
+            or not direct.open
+            or direct.shape is None
+            or not isinstance(found, Cell)
+            or self._shape not in (None, direct.shape)
+        ):
+            return super()._look_up(attributes, found)
+        shape = self._shape = direct.shape
+        self._lookup = (shape.width, shape.values, direct.cells)
+        return shape.key(attributes) is not None
 
     def _matches(self, *, create: bool) -> Iterable[sdk.ViewInstrumentMatch]:
         consumer = self._measurement_consumer

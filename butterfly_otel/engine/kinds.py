@@ -44,9 +44,9 @@ class CellCounter(sdk.Counter, CellInstrument):
             if type(attributes) is dict and len(attributes) == width:
                 target: Any = table[values(attributes)]
             else:
-                target = self.find(attributes)
+                target = self.recall(attributes) if attributes else self._bare
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
-            target = self.find(attributes)
+            target = self.recall(attributes)
         # rendered from quick.py: counter small cell=target also="context is None"
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
@@ -77,7 +77,14 @@ class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
         context: Context | None = None,
     ) -> None:
         """Add ``amount``. Never raises because of what it is passed."""
-        target = self.find(attributes)
+        try:
+            width, values, table = self._lookup
+            if type(attributes) is dict and len(attributes) == width:
+                target: Any = table[values(attributes)]
+            else:
+                target = self.recall(attributes) if attributes else self._bare
+        except Exception:  # noqa: BLE001 - what the caller passes may do anything
+            target = self.recall(attributes)
         if context is None:
             target.record(amount)
         else:
@@ -98,7 +105,14 @@ class CellGauge(sdk.Gauge, CellInstrument):
         context: Context | None = None,
     ) -> None:
         """Set the value. Never raises because of what it is passed."""
-        target = self.find(attributes)
+        try:
+            width, values, table = self._lookup
+            if type(attributes) is dict and len(attributes) == width:
+                target: Any = table[values(attributes)]
+            else:
+                target = self.recall(attributes) if attributes else self._bare
+        except Exception:  # noqa: BLE001 - what the caller passes may do anything
+            target = self.recall(attributes)
         if context is None:
             target.record(amount)
         else:
@@ -125,9 +139,9 @@ class CellHistogram(sdk.Histogram, CellInstrument):
             if type(attributes) is dict and len(attributes) == width:
                 target: Any = table[values(attributes)]
             else:
-                target = self.find(attributes)
+                target = self.recall(attributes) if attributes else self._bare
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
-            target = self.find(attributes)
+            target = self.recall(attributes)
         # rendered from quick.py: histogram float cell=target also="context is None"
         if (
             type(amount) is float
