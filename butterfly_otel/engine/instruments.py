@@ -128,6 +128,15 @@ class CellInstrument(Remembering["Target"]):
         """Return where measurements with these attributes go, for who keeps it."""
         return self._look(clean(attributes), attributes)[0]
 
+    def lead(self, attributes: dict[str, Any], *, passing: bool = False) -> Target:
+        """Return where measurements go whose attributes need no cleaning and won't change.
+
+        Args:
+            attributes: Non-empty strings for keys, and strings for values.
+            passing: Whether it is for one measurement, and not to be kept.
+        """
+        return self._look(attributes, passing=passing)[0]
+
     def _look(
         self,
         cleaned: Any,  # noqa: ANN401
@@ -146,6 +155,11 @@ class CellInstrument(Remembering["Target"]):
             measurement = sdk.Measurement(0, 0, self, _NO_CONTEXT, attributes)  # type: ignore[arg-type]
             cleaned = measurement.attributes or {}
         streams = self._streams or self._look_for_streams()
+        if streams.single and not passing:
+            [table] = streams.tables
+            cell = table.cell(cleaned)
+            if table.keeps(cleaned):
+                return cell, True
         cells = [table.cell(cleaned, passing=passing) for table in streams.tables]
         lasts = not passing or not any(cell.key is sdk.OVERFLOW_KEY for cell in cells)
         if not streams.single:
@@ -200,6 +214,14 @@ class CellInstrument(Remembering["Target"]):
                 match.table.remove(doomed)
             else:
                 sdk.remove_from(match, doomed)
+
+    def end(self, attributes: Mapping[str, Any]) -> None:
+        """End the series of these attributes, however many others there are."""
+        streams = self._streams or self._look_for_streams()
+        for table in streams.tables:
+            table.end(attributes)
+        for match in streams.others:
+            sdk.remove_from(match, attributes.__eq__)
 
     def series(self) -> list[Mapping[str, Any]]:
         """Return the attributes of the series there are, for any reader."""
@@ -284,7 +306,7 @@ class CellInstrument(Remembering["Target"]):
                 return self.find(attributes)
         target, lasts = self._look(cleaned, attributes, passing=True)
         # The overflow point costs no memory for what it takes.
-        if lasts:
+        if lasts and (attributes is None or type(attributes) is dict):
             with self._switch:
                 if generation is self.generation:
                     self._remember(attributes, target)

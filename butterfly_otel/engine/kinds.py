@@ -44,7 +44,7 @@ class CellCounter(sdk.Counter, CellInstrument):
             if type(attributes) is dict and len(attributes) == width:
                 target: Any = table[values(attributes)]
             else:
-                target = self.recall(attributes) if attributes else self._bare
+                target = self._bare if attributes is None else self.recall(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
             target = self.recall(attributes)
         # rendered from quick.py: counter small cell=target also="context is None"
@@ -82,7 +82,7 @@ class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
             if type(attributes) is dict and len(attributes) == width:
                 target: Any = table[values(attributes)]
             else:
-                target = self.recall(attributes) if attributes else self._bare
+                target = self._bare if attributes is None else self.recall(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
             target = self.recall(attributes)
         if context is None:
@@ -110,7 +110,7 @@ class CellGauge(sdk.Gauge, CellInstrument):
             if type(attributes) is dict and len(attributes) == width:
                 target: Any = table[values(attributes)]
             else:
-                target = self.recall(attributes) if attributes else self._bare
+                target = self._bare if attributes is None else self.recall(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
             target = self.recall(attributes)
         if context is None:
@@ -139,7 +139,7 @@ class CellHistogram(sdk.Histogram, CellInstrument):
             if type(attributes) is dict and len(attributes) == width:
                 target: Any = table[values(attributes)]
             else:
-                target = self.recall(attributes) if attributes else self._bare
+                target = self._bare if attributes is None else self.recall(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
             target = self.recall(attributes)
         # rendered from quick.py: histogram float cell=target also="context is None"

@@ -256,6 +256,15 @@ class Table(Keyed):
                 for cell in [each for each in self.cells.values() if doomed(each.labels())]:
                     self._end(cell)
 
+    def end(self, attributes: Mapping[str, Any]) -> None:
+        """End the series of cleaned attributes, likewise."""
+        if self._kind.cumulative:
+            key, _ = self.identify(sdk.kept_attributes(self._kind.view, attributes))
+            with self._lock:
+                cell = self.cells.get(key)
+                if cell is not None:
+                    self._end(cell)
+
     def _end(self, cell: Cell) -> None:
         """Take a live cell out; needs the lock."""
         self._removed = True

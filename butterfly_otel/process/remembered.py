@@ -109,7 +109,7 @@ class Remembering(Generic[_Found]):
         Never raises because of what it is passed.
         """
         try:
-            if not attributes:
+            if attributes is None or (type(attributes) is dict and not attributes):
                 return self._bare
             if type(attributes) is dict:
                 found = self._memory.recall(attributes)
@@ -123,11 +123,11 @@ class Remembering(Generic[_Found]):
         """Return where attributes lead that are not remembered."""
         raise NotImplementedError
 
-    def _remember(self, attributes: Mapping[str, Any], found: _Found) -> None:
-        """Remember where attributes lead, if they can be."""
+    def _remember(self, attributes: dict[str, Any] | None, found: _Found) -> None:
+        """Remember where a plain dict leads, or no attributes at all, if that can be."""
         if not attributes:
             self._bare = found
-        elif type(attributes) is dict and not self._look_up(attributes, found):
+        elif not self._look_up(attributes, found):
             self._memory.remember(attributes, found)
 
     def _look_up(self, attributes: dict[str, Any], found: _Found) -> bool:
@@ -201,21 +201,31 @@ class Memory(Generic[_Found]):
 
     def remember(self, attributes: dict[Any, Any], found: _Found) -> None:
         """Remember what was found for a plain dict, if it can be."""
-        # Of keys, 1 and True are one to Python, and become two.
-        if not all(type(key) is str for key in attributes):
-            return
-        parts, types = _parts(attributes.values())
-        if _can_be_kept(parts, types):
-            flat = (*attributes, *parts)
-            strings = all(each is str for each in types)
+        types: list[type] = []
+        for key, value in attributes.items():
+            # Of keys, 1 and True are one to Python, and become two.
+            if type(key) is not str:
+                return
+            types.append(type(value))
+        values: Iterable[Any] = attributes.values()
+        if list in types or tuple in types:
+            values, types = _parts(values)
+            self._sequences = True
+        if _can_be_kept(values, types):
+            flat = (*attributes, *values)
+            strings = types.count(str) == len(types)
             self._put(flat if strings else (flat, *types), found)
-            self._sequences = self._sequences or _Sequence in types
 
     def remember_values(self, values: tuple[object, ...], found: _Found) -> None:
         """Remember what was found for label values, if it can be."""
-        types = tuple(map(type, values))
-        if _can_be_kept(values, types):
-            self._put((values, *types), found)
+        left = _LARGEST
+        for value in values:
+            kind = type(value)
+            if kind not in _PLAIN:
+                return
+            left -= len(value) if kind is str else _size(value)  # type: ignore[arg-type]
+        if left >= 0:
+            self._put((values, *map(type, values)), found)
 
     def _put(self, key: Any, found: _Found) -> None:  # noqa: ANN401
         if len(self._found) >= self._most:
@@ -241,8 +251,10 @@ def _parts(values: Iterable[Any]) -> tuple[list[Any], list[type]]:
 def _can_be_kept(parts: Iterable[Any], types: Iterable[type]) -> bool:
     """Tell whether parts of a key are plain and small."""
     left = _LARGEST
-    for part, kind in zip(parts, types, strict=True):
-        if kind is _Sequence:
+    for part, kind in zip(parts, types):  # noqa: B905 - it costs
+        if kind is str:
+            left -= len(part)
+        elif kind is _Sequence:
             half = len(part) // 2
             if half > _LONGEST or not _can_be_kept(part[:half], part[half:]):
                 return False

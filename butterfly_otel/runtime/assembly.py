@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,13 @@ class SelfTelemetry:
         if counter is not None:
             counter.add(amount, dict(labels))
 
+    def bind(self, name: str, labels: Mapping[str, str]) -> Callable[[], None]:
+        """Return what adds one to the counter ``name`` again and again."""
+        counter = self._counters.get(name)
+        if isinstance(counter, CellInstrument):
+            return partial(counter.bind(dict(labels)).record, 1)
+        return partial(self.count, name, labels)
+
 
 def assemble(config: Config) -> Pipeline:
     """Build everything ``config`` asks for, and attach the handles to it.
@@ -116,7 +124,7 @@ def assemble(config: Config) -> Pipeline:
         for reader in ours:
             reader.shutdown(timeout_millis=0)
         raise
-    violations = Violations(strict=config.strict, count=own.count)
+    violations = Violations(strict=config.strict, count=own.count, bind=own.bind)
 
     def guard_meter(inner: Meter) -> GuardedMeter:
         own.attach(inner)
@@ -226,7 +234,10 @@ def _guarded_meter(
 ) -> GuardedMeter:
     identity = Identity(config.node_id, config.node_role)
 
-    def remove(instrument: object, attributes: Mapping[str, str]) -> None:
+    def remove(instrument: object, attributes: Mapping[str, str], *, exactly: bool) -> None:
+        if exactly and isinstance(instrument, CellInstrument):
+            instrument.end(attributes)
+            return
         items = attributes.items()
 
         def doomed(series: Mapping[str, object]) -> bool:
@@ -258,9 +269,6 @@ def _evict(stream: Stream, provider: GatedMeterProvider) -> Callable[[str, str],
         meter = provider.get_meter(catalog.METER_NAME)
         if isinstance(meter, GuardedMeter):
             meter.guarded(name).remove_matching({key: value})
-        handle = getattr(metrics, stream.metric.handle_name, None)
-        if isinstance(handle, SynchronousHandle):
-            handle.invalidate()
 
     return evict
 
@@ -278,6 +286,7 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
             if isinstance(handle, ObservableHandle):
                 guarded.listen(handle.source())
         elif isinstance(guarded, Synchronous) and isinstance(handle, SynchronousHandle):
+            guarded.follow(handle)
             handle.attach(guarded)
 
 
