@@ -190,7 +190,7 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
         if held and (attributes is None or type(attributes) is dict):
             with self._lock:
                 if version is self._version:
-                    self._remember(attributes, target)
+                    self._remember(cast("dict[str, Any] | None", attributes), target)
         return target
 
     def _look_up(self, attributes: dict[str, Any], found: ApiTarget) -> bool:

@@ -100,9 +100,13 @@ class Violations:
 
         if self._strict:
             return Breach(lambda: None, refuse)
-        labels = dict(zip(("metric", "label", "reason"), key, strict=True))
-        bind = self._bind or partial(partial, self._count)
-        count = bind("butterfly_otel_label_violations_total", labels)
+        metric, label, reason = key
+        labels = {"metric": metric, "label": label, "reason": reason}
+        name = "butterfly_otel_label_violations_total"
+        if self._bind is None:
+            count: Callable[[], None] = partial(self._count, name, labels)
+        else:
+            count = self._bind(name, labels)
         return Breach(count, lambda what: self._log_once(key, say(what)))
 
     def value(self, metric: Metric, reason: str, value: object) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+__all__ = ["Keyed", "Shape", "clean"]
+
 #: Types of values that the SDK exports as they are.
 _LEFT_ALONE: Final = frozenset({str, int, float, bool, bytes, type(None)})
 

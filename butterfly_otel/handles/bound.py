@@ -100,8 +100,8 @@ class Bound:
         if type(target) is Reporting:
             # Told here, for all that is measured by it.
             target.tell()
-            return target.target  # type: ignore[no-any-return]
-        return target  # type: ignore[no-any-return]
+            target = target.target
+        return target
 
     def settle(self) -> Target:
         """Look the series up, and keep it where it may be kept."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from butterfly_otel import catalog
 from butterfly_otel.handles.dependents import Dependents
+from butterfly_otel.handles.paths import cut, grow, nesting
 from butterfly_otel.handles.registration import Registration
 from butterfly_otel.handles.targets import NOWHERE, Reporting
 from butterfly_otel.process import forks, tracing
@@ -85,21 +86,6 @@ class Handle:
         )
 
 
-def nesting(metric: Metric) -> tuple[int, ...]:
-    """Return the order in which a handle looks labels up, as indices of the contract's order.
-
-    Looking up one value after the other in dictionaries within dictionaries is cheaper than
-    making a tuple of them. The labels of many values come last, so that there are few
-    dictionaries.
-    """
-    labels = metric.labels
-    return tuple(
-        sorted(
-            range(len(labels)), key=lambda at: (labels[at].default is None, labels[at].seats, at)
-        )
-    )
-
-
 class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
@@ -151,7 +137,7 @@ class SynchronousHandle(Handle):
             self._odd = Memory(_MOST_ODD)
             for values in spellings:
                 path = [values[at] for at in self._nesting] or [()]
-                self._known -= self._cells is not None and _cut(self._cells, path)
+                self._known -= self._cells is not None and cut(self._cells, path)
         self._dependents.unsettle(spellings)
 
     def record_values(self, values: LabelValues, amount: float) -> None:
@@ -208,7 +194,7 @@ class SynchronousHandle(Handle):
             # Beyond the stream's limit everything is the overflow point: nothing to gain.
             if self._known < self.metric.stream_limit:
                 try:
-                    self._known += _grow(self._cells, path, target)
+                    self._known += grow(self._cells, path, target)
                 except Exception:  # noqa: BLE001 - a str subclass' own __hash__ or __eq__ may raise
                     return False
         return True
@@ -224,26 +210,6 @@ class SynchronousHandle(Handle):
         if self._sink is not None:
             # What is known leads to a series that is no more, of which the sink tells.
             self._sink.remove(values)
-
-
-def _grow(cells: dict[Any, Any], path: Sequence[object], target: object) -> bool:
-    """Put a target at the end of a path; tell whether there was none."""
-    for value in path[:-1]:
-        cells = cells.setdefault(value, {})
-    new = path[-1] not in cells
-    cells[path[-1]] = target
-    return new
-
-
-def _cut(cells: dict[Any, Any], path: Sequence[object]) -> bool:
-    """Take away what is at the end of a path, and what is empty then; tell if there was any."""
-    first, *rest = path
-    if first not in cells:
-        return False
-    found = not rest or _cut(cells[first], rest)
-    if not rest or not cells[first]:
-        del cells[first]
-    return found
 
 
 def int_text(value: object) -> object:
