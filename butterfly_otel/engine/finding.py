@@ -234,7 +234,7 @@ class Finding(Remembering["Target"]):
                     shown(error),
                 )
             # As the SDK takes what is no mapping at all.
-            return self.recall(None)
+            return self._bare if hasattr(self, "_bare") else self._found(None)
 
     def _found(self, given: Any) -> Target:  # noqa: ANN401 - of the caller's
         """Look up what is not remembered, or can't be without a closer look."""
