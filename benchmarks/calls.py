@@ -55,7 +55,7 @@ def _prometheus_labels(key: str) -> Subject:
 
 def handles(settings: Settings) -> dict[str, list[float]]:
     """Time typed handles and bound instruments, and prometheus_client's counterparts."""
-    reader = _configure()
+    reader = configured()
     bound = metrics.requests_total.bind(
         node_role="coordinator", method="checkpoint", status="success"
     )
@@ -99,7 +99,8 @@ def handles(settings: Settings) -> dict[str, list[float]]:
         butterfly_otel.shutdown()
 
 
-def _configure() -> InMemoryMetricReader:
+def configured() -> InMemoryMetricReader:
+    """Configure the SDK without anything in the background, and return its reader."""
     reader = InMemoryMetricReader()
     butterfly_otel.configure(
         node_id="coordinator-1",
@@ -124,7 +125,7 @@ def noop(settings: Settings) -> dict[str, list[float]]:
     counter, _ = make.instruments(stock)
 
     def nothing_by_handle() -> list[float]:
-        reader = _configure()
+        reader = configured()
         try:
             return _sum(reader, "inference")
         finally:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from opentelemetry.context import Context
@@ -93,7 +93,7 @@ class Finding(Remembering["Target"]):
         self.generation = object()
         self.on_invalid: Callable[[str, object], None] | None = None
         self._logged: set[str] = set()
-        self._switch = Lock()
+        self._switch = RLock()
         # The one table whose cells may be measured without asking the instrument.
         self._direct: Table | None = None
         # What there is to measure into, of which generation.
@@ -121,7 +121,7 @@ class Finding(Remembering["Target"]):
 
     def renew_lock(self) -> None:
         """Forget who held the lock, in a forked child."""
-        self._switch = Lock()
+        self._switch = RLock()
 
     def target(self, attributes: Attributes) -> Target:
         """Return where measurements with these attributes go, for who keeps it."""

@@ -153,19 +153,16 @@ class SynchronousHandle(Handle):
 
     def find(self, values: LabelValues) -> Any:  # noqa: ANN401 - a target; a cell where it is ready
         """Return where measurements of label values go that are not looked up in line."""
-        try:
-            target = self._odd.recall_values(values)
-        except Exception:  # noqa: BLE001 - values that do anything
-            target = None
-        return self._settle_anew(values)[0] if target is None else target
+        return self.settle(values)[0]
 
     def settle(self, values: LabelValues) -> tuple[Target, bool]:
         """Return where measurements of label values go, and whether that may be kept.
 
         It may until this handle says that it is stale.
         """
+        odd = self._odd
         try:
-            target = self._odd.recall_values(values)
+            target = odd.recall_values(values) if len(odd) else None
         except Exception:  # noqa: BLE001 - values that do anything
             target = None
         return self._settle_anew(values) if target is None else (target, False)
