@@ -101,8 +101,7 @@ class SynchronousHandle(Handle):
         self._known = 0
         # What is not looked up there: values that are not strings, or break the contract.
         self._odd: Memory[Target] = Memory(_MOST_ODD)
-        # Replaced whenever something is forgotten.
-        self._version = object()
+        self._version = object()  # replaced whenever something is forgotten
 
     def attach(self, sink: Sink | None) -> None:
         """Send measurements to ``sink`` from now on, or nowhere. Called by the runtime."""
@@ -152,7 +151,7 @@ class SynchronousHandle(Handle):
         target.record(amount)
 
     def find(self, values: LabelValues) -> Any:  # noqa: ANN401 - a target; a cell where it is ready
-        """Return where measurements of label values go that are not looked up in line."""
+        """Return where label values lead that are not looked up in line."""
         return self.settle(values)[0]
 
     def settle(self, values: LabelValues) -> tuple[Target, bool]:

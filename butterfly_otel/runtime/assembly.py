@@ -20,9 +20,9 @@ from butterfly_otel.enforcement.observable import GuardedObservable
 from butterfly_otel.enforcement.violations import Violations
 from butterfly_otel.engine import GatedMeterProvider, MeterProvider
 from butterfly_otel.engine.instruments import CellInstrument
-from butterfly_otel.engine.sdk_internals import remove_series
 from butterfly_otel.exporters.push import PushMetricReader
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
+from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
 from butterfly_otel.views.overlays import apply_overlays
@@ -233,44 +233,17 @@ def _guarded_meter(
     provider: GatedMeterProvider,
 ) -> GuardedMeter:
     identity = Identity(config.node_id, config.node_role)
-
-    def remove(instrument: object, attributes: Mapping[str, str], *, exactly: bool) -> None:
-        if exactly and isinstance(instrument, CellInstrument):
-            instrument.end(attributes)
-            return
-        items = attributes.items()
-
-        def doomed(series: Mapping[str, object]) -> bool:
-            return items <= series.items()
-
-        if isinstance(instrument, CellInstrument):
-            instrument.remove(doomed)
-        else:
-            remove_series(provider, instrument, doomed)
-
     gates = {
         stream.metric.name: Gate(
             stream=stream,
-            guard=LabelGuard(stream, identity, violations, _evict(stream, provider)),
+            guard=LabelGuard(stream, identity, violations, evicting(stream, provider)),
             violations=violations,
-            remove_series=remove,
+            remove_series=partial(end_series, provider),
         )
         for stream in streams
         if stream.metric.name in _ENFORCED
     }
     return GuardedMeter(inner, gates)
-
-
-def _evict(stream: Stream, provider: GatedMeterProvider) -> Callable[[str, str], None]:
-    """Return what ends the series of a label value that has lost its place."""
-    name = stream.metric.name
-
-    def evict(key: str, value: str) -> None:
-        meter = provider.get_meter(catalog.METER_NAME)
-        if isinstance(meter, GuardedMeter):
-            meter.guarded(name).remove_matching({key: value})
-
-    return evict
 
 
 def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> None:

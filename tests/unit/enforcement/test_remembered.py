@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,35 @@ def test_a_violation_is_counted_once_for_what_is_measured_by_one_target(start: S
     measured = start()
     metrics.requests_in_flight.bind(method="wrong").target().record(1)  # type: ignore[arg-type]
     assert sum(measured.values(VIOLATIONS).values()) == 1
+
+
+def test_series_may_begin_and_end_in_many_threads(start: Start) -> None:
+    """Whoever is in between: at the end nothing is left, and every place is free."""
+    measured = start()
+    handle: Any = metrics.tokens_processed_total
+    counter = _api(measured)
+    kept = [handle.bind(model=f"m{number}") for number in range(4)]
+
+    def churn() -> None:
+        for turn in range(150):
+            model = f"m{turn % 4}"
+            handle.add(1, model=model)
+            counter.add(1, {"model": model})
+            kept[turn % 4].add(1)
+            handle.add(1, model=turn)
+            handle.remove(model=model)
+            handle.remove(model=str(turn))
+
+    threads = [threading.Thread(target=churn) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    for number in range(150):
+        handle.remove(model=f"m{number % 4}")
+        handle.remove(model=str(number))
+    assert measured.values(TOKENS) == {}
+    assert _sizes(measured) | {"dependents": 0, "breaches": 0} == dict.fromkeys(_sizes(measured), 0)
+    for number in range(20):
+        handle.add(1, model=f"new-{number}")
+    assert measured.value(TOKENS, model="new-19", node_id="coordinator-1") == 1

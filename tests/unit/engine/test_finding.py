@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from butterfly_otel.engine import MeterProvider
 from tests.collected import points
 from tests.unit.engine.conftest import facts, silence, standing_clock
+from tests.unit.engine.test_fork import in_child
 
 DELTA: Any = {Counter: AggregationTemporality.DELTA}
 OVERFLOW = {"otel.metric.overflow": True}
@@ -299,4 +301,23 @@ def test_a_series_is_ended_by_its_attributes_alone(monkeypatch: pytest.MonkeyPat
     assert found["'7'"] == 5
     assert "8" not in found
     assert (found["'9'"], found["9"]) == (2, 2)
+    provider.shutdown()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("attributes", [{"k": 1}, {"k": ["x"]}, {}, {"k": "x", "id": "y"}])
+def test_what_is_remembered_leads_a_child_to_series_of_its_own(attributes: Any) -> None:
+    """A forked child remembers where attributes lead, and finds it empty."""
+    reader = InMemoryMetricReader()
+    provider, counter = start(reader, views=limited(10, "k"))
+    for _ in range(3):
+        counter.add(1, attributes)
+
+    def child() -> list[float]:
+        counter.add(5, attributes)
+        counter.add(5, attributes)
+        return [each.value for each in points(reader, "c")]
+
+    assert in_child(child) == [10]
+    assert [each.value for each in points(reader, "c")] == [3]
     provider.shutdown()
