@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics import MeterProvider as StockProvider
@@ -222,26 +223,35 @@ def test_beyond_the_limit_nothing_is_left_behind_and_room_is_found_again() -> No
     """The overflow point is measured as long as there is no room, and not a moment longer."""
     reader = InMemoryMetricReader()
     provider, counter = start(reader, views=limited(3))
-    for number in range(200):
+    for number in range(100):
         counter.add(1, {"k": f"{number}"})
-    assert len(counter._memory) + len(counter._lookup[2]) <= 5
+        counter.add(1, {"k": number, "j": "x"})
+    assert len(counter._memory) + len(counter._lookup[2]) <= 8
     counter.remove(lambda attributes: attributes.get("k") == "0")
     counter.add(10, {"k": "7"})
     counter.add(10, {"k": "8"})
     found = {each.attributes.get("k"): each.value for each in points(reader, "c")}
-    assert found == {"1": 1, "2": 1, "7": 10, None: 197 + 10}
+    assert found == {"1": 1, 0: 1, "7": 10, None: 197 + 10}
     provider.shutdown()
 
 
+@pytest.mark.parametrize("current", [False, True], ids=["given", "current"])
 @pytest.mark.parametrize("provider_class", [StockProvider, MeterProvider])
-def test_an_exemplar_tells_what_the_series_does_not(provider_class: type[StockProvider]) -> None:
+def test_an_exemplar_tells_what_the_series_does_not(
+    provider_class: type[StockProvider], monkeypatch: pytest.MonkeyPatch, *, current: bool
+) -> None:
     """The attributes that a View drops, and all of them at the overflow point."""
     reader = InMemoryMetricReader()
     provider = provider_class([reader], shutdown_on_exit=False, views=limited(1, "k"))
     counter = provider.get_meter("m").create_counter("c")
     for key in ("x", "x", "y", "z"):
         counter.add(1, {"k": key, "id": f"{key}-1"})
-        counter.add(1, {"k": key, "id": f"{key}-1"}, SAMPLED)
+        if current:
+            with monkeypatch.context() as patch, trace.use_span(trace.get_current_span(SAMPLED)):
+                patch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
+                counter.add(1, {"k": key, "id": f"{key}-1"})
+        else:
+            counter.add(1, {"k": key, "id": f"{key}-1"}, SAMPLED)
     found = {
         repr(dict(each.attributes)): [dict(one.filtered_attributes) for one in each.exemplars]
         for each in points(reader, "c")
