@@ -51,7 +51,7 @@ class CellInstrument(Finding):
         for table in streams.tables:
             table.end(attributes)
         for match in streams.others:
-            sdk.remove_from(match, attributes.__eq__)
+            sdk.remove_from(match, lambda its: dict(its) == attributes)
 
     def clear(self) -> None:
         """End every series."""
