@@ -1,7 +1,7 @@
 """The contract at run time: what a measurement may carry, and what happens when it doesn't.
 
 ``text`` turns label values into strings, ``rule`` says what one label may hold and ``guard`` what
-a metric's labels, ``violations`` counts and logs what was refused. ``guarded`` and ``observable``
+a metric's labels, ``places`` knows for which series, ``violations`` counts and logs what was refused. ``guarded`` and ``observable``
 put them before OpenTelemetry's instruments, ``meter`` before a meter.
 
 How a wrong label or value is mended, counted and told is changed here and nowhere else. May

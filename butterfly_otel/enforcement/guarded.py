@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from opentelemetry.metrics import Counter, Histogram, UpDownCounter
 
@@ -36,6 +36,10 @@ class RemoveSeries(Protocol):
     def __call__(self, instrument: object, attributes: Mapping[str, str], *, exactly: bool) -> None:
         """End the series that has exactly these attributes, or those that have these and others."""
         ...
+
+
+#: How many attributes that break the contract, say, an instrument remembers.
+_MOST_ODD: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
         self._version = object()
         # The targets of series that have a place, by their texts.
         self._targets: dict[Texts, ApiTarget] = {}
-        self._forget(self._guard.most)
+        self._forget(self._guard.most, _MOST_ODD)
         self._guard.follow(self._ended)
 
     def follow(self, follower: Follower) -> None:
@@ -151,7 +155,7 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
         with self._lock:
             self._version = object()
             self._targets = {}
-            self._forget(self._most)
+            self._forget(self._most, _MOST_ODD)
         if self._follower is not None:
             self._follower.invalidate()
         super().remove_matching(attributes)
@@ -176,9 +180,9 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
         shape = self._shape
         if shape is not None and not attributes.keys() >= set(shape.keys):
             # A label that is dropped may have been given anything.
-            self._forget(self._most)
+            self._forget(self._most, _MOST_ODD)
             return
-        self._memory = Memory(self._most)
+        self._memory = Memory(_MOST_ODD)
         if hasattr(self, "_bare"):
             del self._bare
         if shape is not None:

@@ -90,15 +90,19 @@ class Remembering(Generic[_Found]):
 
     _bare: _Found
 
-    def _forget(self, most: int) -> None:
-        """Start with nothing remembered, of which there may be so many in either place.
+    def _forget(self, most: int, odd: int | None = None) -> None:
+        """Start with nothing remembered.
 
         Who has just found something must find out that it is stale before it is remembered.
+
+        Args:
+            most: How many may be found by the one look-up.
+            odd: How many others are remembered, by default as many.
         """
         self._most = most
         self._lookup: Lookup = NO_LOOKUP
         self._shape: Shape | None = None
-        self._memory: Memory[_Found] = Memory(most)
+        self._memory: Memory[_Found] = Memory(most if odd is None else odd)
         # Where no attributes at all lead; not there while that is not known.
         if hasattr(self, "_bare"):
             del self._bare
