@@ -11,6 +11,9 @@ from benchmarks.measure import Settings, pin
 _MODULES = {
     "api": "calls",
     "handles": "calls",
+    "attributes": "finding",
+    "labels": "finding",
+    "churn": "finding",
     "decorators": "decorators",
     "noop": "calls",
     "tracing": "conditions",

@@ -7,8 +7,8 @@ from typing import Literal
 
 #: Runs in a process of its own, in this order.
 GROUPS = (
-    *("api", "handles", "tracing", "deltas", "numbers", "decorators", "noop"),
-    *("scrape", "first", "observed", "exemplars", "start"),
+    *("api", "handles", "attributes", "labels", "tracing", "deltas", "numbers"),
+    *("churn", "decorators", "noop", "scrape", "first", "observed", "exemplars", "start"),
     *("otlp", "memory", "anatomy", "scale"),
 )
 
@@ -104,6 +104,56 @@ def _number(what: str, ours: str, peer: str, against: str) -> Row:
     return Row(what, "numbers", f"number_{ours}", f"number_{peer}", against, None)
 
 
+def _attributes(what: str, key: str, target: float) -> Row:
+    work = f"`counter.add(1, …)` on a meter of one's own: {what}"
+    return Row(work, "attributes", f"ours_{key}", f"sdk_{key}", SDK, target)
+
+
+def _over_budget(what: str, key: str, target: float) -> Row:
+    work = f"typed handle `.add(1, …)`, a label over its budget, {what}"
+    against = f"{PROMETHEUS} `.labels(**kw).inc()`"
+    return Row(
+        work, "labels", f"ours_over_budget_{key}", f"prometheus_labels_{key}", against, target
+    )
+
+
+_FINDING = (
+    _attributes("an int among strings", "int", 6),
+    _attributes("bool, float and int", "mixed", 6),
+    _attributes("a sequence of strings", "strings", 6),
+    _attributes("no attributes", "bare", 12),
+    _attributes("one that a View drops", "dropped", 15),
+    _attributes("new ones beyond the limit", "overflow", 1),
+    Row(
+        "`counter.add(1, {3 attributes})` on the contract's meter",
+        "labels",
+        "ours_contract",
+        "sdk_contract",
+        SDK,
+        6,
+    ),
+    _over_budget("the same value again", "same", 1),
+    _over_budget("a new value each time", "new", 0.3),
+    Row(
+        "a new series by a typed handle",
+        "churn",
+        "ours_new",
+        "prometheus_new",
+        f"{PROMETHEUS} `.labels(**kw).set()`",
+        2,
+        "at most",
+    ),
+    Row(
+        "`.remove(…)` of one of 3,000 series",
+        "churn",
+        "ours_removal",
+        "prometheus_removal",
+        f"{PROMETHEUS} `.remove(…)`",
+        5,
+        "at most",
+    ),
+)
+
 ROWS = (
     Row(_COUNTER_API, "api", "ours_counter", "sdk_counter", SDK, 30),
     Row(
@@ -161,6 +211,7 @@ ROWS = (
     _number("bound `.add(True)`", "bool", "one", "bound `.add(1)`"),
     _number("bound `.add(2**31)`", "large", "one", "bound `.add(1)`"),
     _number("bound `.record(3)`", "int", "float", "bound `.record(3.0)`"),
+    *_FINDING,
     *_decorated("async", "in `with` blocks"),
     *_decorated("sync", "decorators"),
     Row(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from butterfly_otel.enforcement.rule import LabelRule
+from butterfly_otel.enforcement.places import Places
+from butterfly_otel.enforcement.rule import LabelRule, Note, Texts
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
 from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from butterfly_otel.catalog.model import Label
     from butterfly_otel.enforcement.violations import Violations
@@ -27,6 +29,13 @@ class Identity:
 
     node_id: str
     node_role: str
+
+
+#: What may be exported of the labels of a measurement: the label values, in the contract's order
+#: of the labels that are kept; what had to be changed and is told at each measurement; whether the
+#: caller gave these very strings, defaults aside; whether the series keeps the places of its
+#: values until it is released: what leads to one that does not must not be remembered.
+Verdict: TypeAlias = "tuple[Texts, tuple[Note, ...], bool, bool]"
 
 
 class LabelGuard:
@@ -50,25 +59,92 @@ class LabelGuard:
         violations: Violations,
         on_evict: Callable[[str, str], None] = lambda _key, _value: None,
     ) -> None:
-        self._metric = stream.metric
-        self._keys = stream.metric.label_keys
-        self._most = stream.metric.stream_limit
+        metric = self._metric = stream.metric
+        self._keys = metric.label_keys
         self._known = frozenset(self._keys)
         self._violations = violations
         self._on_evict = on_evict
+        self._on_end: Callable[[Texts], None] | None = None
         kept = set(stream.labels)
         self._rules = tuple(
-            LabelRule(label, stream.metric, _default(label, identity), violations, self._evicted)
+            LabelRule(label, metric, _default(label, identity), violations)
             if label in kept
             else None
-            for label in stream.metric.labels
+            for label in metric.labels
         )
-        # Mappings that were admitted unchanged; replaced whenever a value loses its place, so
-        # that who is just admitting one cannot put it into what counts from then on.
+        self._kept = tuple(rule for rule in self._rules if rule is not None)
+        #: The keys of the labels that are kept.
+        self.keys = tuple(rule.key for rule in self._kept)
+        self._places = Places(self._kept, metric.stream_limit)
+        #: How much there may be of whatever is remembered.
+        self.most = self._places.most
+        # Mappings that were admitted unchanged, for observations; replaced whenever a value loses
+        # its place, so that who is just admitting one cannot put it into what counts from then on.
         self._admitted: _Admitted = {}
 
+    def follow(self, on_end: Callable[[Texts], None]) -> None:
+        """Call ``on_end`` with the texts of each held series that is evicted or released."""
+        self._on_end = on_end
+
+    def judge(
+        self, values: Iterable[object], notes: tuple[Note, ...] = (), *, hold: bool = True
+    ) -> Verdict:
+        """Return what may be exported of label values, given in the contract's order.
+
+        ``None`` means that the caller gave no value. Nothing is told: that is for who measures.
+
+        Args:
+            values: The label values.
+            notes: What is wrong already.
+            hold: Whether the series is to hold the places of its values from now on.
+        """
+        given: list[str] = []
+        said: dict[int, tuple[Note, ...]] = {}
+        unchanged = not notes
+        for rule, value in zip(self._rules, values):  # noqa: B905 - it costs
+            if rule is None:
+                continue
+            if type(value) is str and value in rule.known:
+                given.append(value)
+                continue
+            text, wrong, same = rule.read(value)
+            unchanged = unchanged and same
+            if wrong:
+                said[len(given)] = wrong
+            given.append(text)
+        read = tuple(given)
+        texts, held, evicted, ended = self._places.take(read, hold=hold)
+        if said or texts != read:
+            unchanged = False
+            notes = (*notes, *self._notes(read, said, texts))
+        if evicted:
+            for key, gone in evicted:
+                self._evicted(key, gone)
+            self._end(ended)
+        return texts, notes, unchanged, held
+
+    def _notes(
+        self, read: Texts, said: Mapping[int, tuple[Note, ...]], texts: Texts
+    ) -> Iterator[Note]:
+        """Yield what is wrong, label by label."""
+        for at, rule in enumerate(self._kept):
+            yield from said.get(at, ())
+            if texts[at] != read[at]:
+                yield rule.over_budget(read[at])
+
+    def _evicted(self, key: str, value: str) -> None:
+        self._admitted = {}
+        # Else whoever follows is told of each series.
+        if self._on_end is None or self._places.full:
+            self._on_evict(key, value)
+
+    def _end(self, ended: Sequence[Texts]) -> None:
+        if self._on_end is not None:
+            for texts in ended:
+                self._on_end(texts)
+
     def admit(self, values: Sequence[object]) -> tuple[dict[str, str], bool]:
-        """Return the attributes for label values in the contract's order.
+        """Return the attributes for label values in the contract's order, and tell what is wrong.
 
         ``None`` means that the caller gave no value. The flag tells whether the values
         were admitted unchanged, defaults aside; only then may the result be cached.
@@ -76,37 +152,46 @@ class LabelGuard:
         Raises:
             LabelError: In strict mode, when a value breaks the contract.
         """
-        attributes: dict[str, str] = {}
-        clean = True
-        for rule, value in zip(self._rules, values, strict=True):
-            if rule is not None:
-                text, unchanged = rule.admit(value)
-                attributes[rule.key] = text
-                clean = clean and unchanged
-        return attributes, clean
+        return self._told(self.judge(values, hold=False))
 
-    def resolve(self, values: Sequence[object]) -> dict[str, str]:
-        """Return the attributes of the series these values name, without any effect."""
-        return {
-            rule.key: rule.resolve(value)
-            for rule, value in zip(self._rules, values, strict=True)
-            if rule is not None
-        }
+    def _told(self, verdict: Verdict) -> tuple[dict[str, str], bool]:
+        texts, notes, unchanged, _ = verdict
+        for breach, text in notes:
+            breach.tell(text)
+        return self.attributes(texts), unchanged
 
-    def release(self, attributes: Mapping[str, str], series: Iterable[Mapping[str, str]]) -> None:
-        """Give back the places of values that no series has any more.
+    def attributes(self, texts: Texts) -> dict[str, str]:
+        """Return the attributes of a series."""
+        return dict(zip(self.keys, texts))  # noqa: B905 - it costs
 
-        Args:
-            attributes: Those of the series that were removed.
-            series: The attributes of all that are left.
-        """
-        left = list(series)
-        for rule in self._rules:
-            if rule is not None and not any(
-                each.get(rule.key) == attributes.get(rule.key) for each in left
-            ):
-                rule.release(attributes[rule.key])
+    def resolve(self, values: Sequence[object]) -> Texts:
+        """Return the texts of the series these values name, without any effect."""
+        return tuple(
+            [
+                value if type(value) is str and value in rule.known else rule.read(value)[0]
+                for rule, value in zip(self._rules, values, strict=True)
+                if rule is not None
+            ]
+        )
+
+    def release(self, texts: Texts) -> None:
+        """End a series: the values that no other holds give their places back."""
+        self._places.leave(texts)
         self._admitted = {}
+        self._end((texts,))
+
+    def spellings(self, texts: Texts) -> list[tuple[str | None, ...]] | None:
+        """Return the label values, in the contract's order, that lead to a series unchanged.
+
+        None where there is no end of them, because a label that is dropped may be given anything.
+        """
+        if len(self._kept) < len(self._rules):
+            return None
+        choices = [
+            (text, None) if text == rule.default else (text,)
+            for rule, text in zip(self._kept, texts, strict=True)
+        ]
+        return list(product(*choices))
 
     def keep(self, series: Sequence[Mapping[str, str]]) -> None:
         """Give back the places of values that none of these series has.
@@ -114,22 +199,14 @@ class LabelGuard:
         Args:
             series: The attributes of all that are left, as they were admitted.
         """
-        gone = False
-        for rule in self._rules:
-            if rule is not None and rule.keep({each[rule.key] for each in series}):
-                gone = True
-        if gone:
+        if self._places.keep(series):
             self._admitted = {}
 
-    def _evicted(self, key: str, value: str) -> None:
-        self._admitted = {}
-        self._on_evict(key, value)
-
     def admit_mapping(self, attributes: Mapping[str, object] | None) -> Mapping[str, str]:
-        """Return the attributes for a mapping, as OpenTelemetry's own API passes it.
+        """Return the attributes for a mapping, as a callback passes it, and tell what is wrong.
 
-        The same ones for the same mapping, where nothing had to be changed: callers and
-        callbacks give the same series again and again.
+        The same ones for the same mapping, where nothing had to be changed: callbacks give the
+        same series again and again.
 
         Raises:
             LabelError: In strict mode, when a key or value breaks the contract.
@@ -141,52 +218,57 @@ class LabelGuard:
                 key = tuple(attributes.items())
             admitted = known.get(key)
         except Exception:  # noqa: BLE001 - a mapping that does anything, an unhashable value
-            return self._admit_mapping(attributes)[0]
+            return self._told(self.judge_mapping(attributes, hold=False))[0]
         if admitted is None:
-            admitted, clean = self._admit_mapping(attributes)
-            if clean and len(known) < self._most and all(map(_small, key)):
+            admitted, clean = self._told(self.judge_mapping(attributes, hold=False))
+            if clean and len(known) < self._metric.stream_limit and all(map(_small, key)):
                 known[key] = admitted
         return admitted
 
-    def _admit_mapping(
-        self, attributes: Mapping[str, object] | None
-    ) -> tuple[dict[str, str], bool]:
-        """Check a mapping; tell whether nothing had to be changed, as :meth:`admit`."""
-        given, known = self._readable(attributes)
+    def judge_mapping(
+        self, attributes: Mapping[str, object] | None, *, hold: bool = True
+    ) -> Verdict:
+        """Return the same as :meth:`judge`, for a mapping of whatever OpenTelemetry's API is given.
+
+        Never raises because of what it is passed.
+        """
+        given, notes = self._readable(attributes)
         for key in given:
             if key not in self._known:
-                known = False
-                self._violations.label(
-                    self._metric,
-                    label_text(key)[0],
-                    "unknown_label",
-                    f"{self._metric.name} has no label {shown(key)}; it has"
-                    f" {', '.join(self._keys) or 'none'}.",
+                text = label_text(key)[0]
+                breach = self._violations.breach(
+                    self._metric, text, "unknown_label", self._say_unknown
                 )
-        admitted, clean = self.admit([given.get(key) for key in self._keys])
-        return admitted, clean and known
+                notes = (*notes, (breach, text))
+        return self.judge([given.get(key) for key in self._keys], notes, hold=hold)
+
+    def _say_unknown(self, key: str) -> str:
+        return (
+            f"{self._metric.name} has no label {shown(key)}; it has"
+            f" {', '.join(self._keys) or 'none'}."
+        )
 
     def _readable(
         self, attributes: Mapping[str, object] | None
-    ) -> tuple[Mapping[str, object], bool]:
-        """Return attributes as a dict, and whether they are any: callers may pass anything."""
+    ) -> tuple[Mapping[str, object], tuple[Note, ...]]:
+        """Return attributes as a dict, and what is wrong with them: callers may pass anything."""
         if attributes is None:
-            return {}, True
+            return {}, ()
         # What is in a plain dict can always be read.
         plain: object = type(attributes)
         if plain is dict:
-            return attributes, True
+            return attributes, ()
         try:
-            return dict(attributes.items()), True
+            return dict(attributes.items()), ()
         except Exception:  # noqa: BLE001 - a mapping of the caller's own, or none
             kind = type(attributes).__name__
-            self._violations.label(
-                self._metric,
-                kind,
-                "unknown_label",
-                f"{self._metric.name}: {shown(attributes)} is no mapping of labels to values.",
+            breach = self._violations.breach(
+                self._metric, kind, "unknown_label", self._say_unreadable
             )
-            return {}, False
+            return {}, ((breach, shown(attributes)),)
+
+    def _say_unreadable(self, what: str) -> str:
+        return f"{self._metric.name}: {what} is not a mapping of labels to values."
 
 
 def _small(item: tuple[str, object]) -> bool:

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from opentelemetry.metrics import Counter, Histogram, UpDownCounter
 
+from butterfly_otel.enforcement.stock import Stock
 from butterfly_otel.engine.sdk_internals import ApiGauge
-from butterfly_otel.handles.targets import Target
+from butterfly_otel.handles.targets import Reporting
+from butterfly_otel.process import forks
+from butterfly_otel.process.remembered import Memory, Remembering
 from butterfly_otel.process.values import accepted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.metrics import Meter
     from opentelemetry.util.types import Attributes
 
-    from butterfly_otel.enforcement.guard import LabelGuard
+    from butterfly_otel.enforcement.guard import LabelGuard, Verdict
+    from butterfly_otel.enforcement.rule import Texts
+    from butterfly_otel.enforcement.stock import ApiTarget, Series
     from butterfly_otel.enforcement.violations import Violations
+    from butterfly_otel.handles.targets import LabelValues, Target
     from butterfly_otel.views.streams import Stream
 
-    #: Removes an instrument's series whose attributes contain these.
-    RemoveSeries = Callable[[object, Mapping[str, str]], None]
+
+class RemoveSeries(Protocol):
+    """Ends series of an SDK instrument."""
+
+    def __call__(self, instrument: object, attributes: Mapping[str, str], *, exactly: bool) -> None:
+        """End the series that has exactly these attributes, or those that have these and others."""
+        ...
+
+
+#: How many attributes that break the contract, say, an instrument remembers.
+_MOST_ODD: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,94 +71,33 @@ class Guarded:
         self._refuse = partial(gate.violations.value, metric)
         self._negative_allowed = not (metric.monotonic or metric.type == "histogram")
 
-    def remove(self, values: Sequence[object]) -> None:
-        """End the series with these label values, given in the contract's order.
-
-        Label values that no series has any more give their places in the budgets back.
-        """
-        attributes = self._guard.resolve(values)
-        self._gate.remove_series(self._inner, attributes)
-        series: Callable[[], Iterable[Mapping[str, str]]] | None
-        series = getattr(self._inner, "series", None)
-        if series is not None:
-            self._guard.release(attributes, series())
-
     def remove_matching(self, attributes: Mapping[str, str]) -> None:
         """End every series that has these attributes."""
-        self._gate.remove_series(self._inner, attributes)
+        self._gate.remove_series(self._inner, attributes, exactly=False)
 
     def accepted(self, value: object) -> float | None:
         """Return a value the metric can hold; ``None`` after reporting any other."""
         return accepted(value, negative_allowed=self._negative_allowed, refuse=self._refuse)
 
 
-class ApiTarget(Target, Protocol):
-    """A target of OpenTelemetry's API, whose callers may have a context of their own."""
+class Follower(Protocol):
+    """Remembers where label values lead: a handle."""
 
-    def record_within(self, amount: float, context: Context) -> None:
-        """Check a value and measure it with a context of the caller's."""
+    def forget(self, spellings: Sequence[LabelValues]) -> None:
+        """Forget one series, by the label values that lead to it."""
+        ...
+
+    def invalidate(self) -> None:
+        """Forget every series."""
         ...
 
 
-class Series(Protocol):
-    """What finds the target of a series: an instrument of our engine, or :class:`_Stock`."""
-
-    def bind(self, attributes: Mapping[str, str]) -> ApiTarget:
-        """Return the target for who keeps it."""
-        ...
-
-    def find(self, attributes: Mapping[str, str]) -> ApiTarget:
-        """Return the target for one measurement."""
-        ...
-
-
-class _Stock:
-    """The series of an instrument of the stock SDK, which finds and checks nothing itself."""
-
-    def __init__(
-        self, measure: Callable[..., None], check: Callable[[object], float | None]
-    ) -> None:
-        self._measure = measure
-        self._check = check
-
-    def bind(self, attributes: Mapping[str, str]) -> ApiTarget:
-        """Return what measures with these attributes."""
-        return _StockTarget(self._measure, self._check, attributes)
-
-    find = bind
-
-
-class _StockTarget:
-    """One series of an instrument of the stock SDK."""
-
-    __slots__ = ("_attributes", "_check", "_measure")
-
-    ready = False
-
-    def __init__(
-        self,
-        measure: Callable[..., None],
-        check: Callable[[object], float | None],
-        attributes: Mapping[str, str],
-    ) -> None:
-        self._measure = measure
-        self._check = check
-        self._attributes = attributes
-
-    def record(self, amount: float, context: Context | None = None) -> None:
-        """Check a value and measure it."""
-        checked = self._check(amount)
-        if checked is not None:
-            self._measure(checked, self._attributes, context)
-
-    record_within = record
-
-
-class Synchronous(Guarded):
+class Synchronous(Guarded, Remembering["ApiTarget"]):
     """A guarded instrument that is measured by calls.
 
     Whether by a handle or by OpenTelemetry's API: labels are checked here, by the guard; the
-    target that they lead to checks the value.
+    target that they lead to checks the value. What is remembered of a series, here and by the
+    handle, is forgotten when it ends, and nothing else is.
 
     Args:
         gate: What is enforced.
@@ -153,18 +107,108 @@ class Synchronous(Guarded):
 
     def __init__(self, gate: Gate, inner: Any, measure: Callable[..., None]) -> None:  # noqa: ANN401
         super().__init__(gate, inner)
-        self._series: Series = _Stock(measure, self.accepted)
+        self._series: Series = Stock(measure, self.accepted)
         if hasattr(inner, "on_invalid"):
             inner.on_invalid = self._refuse
             self._series = inner
+        self._follower: Follower | None = None
+        self._lock = forks.rlock()
+        # Replaced whenever a series ends.
+        self._version = object()
+        # The targets of series that have a place, by their texts.
+        self._targets: dict[Texts, ApiTarget] = {}
+        self._forget(self._guard.most, _MOST_ODD)
+        self._guard.follow(self._ended)
+
+    def follow(self, follower: Follower) -> None:
+        """Tell a handle which series end."""
+        self._follower = follower
 
     def target(self, values: Sequence[object]) -> tuple[Target, bool]:
         """Return where measurements of label values go, and whether that may be kept."""
-        attributes, clean = self._guard.admit(values)
-        return self._series.bind(attributes), clean
+        version = self._version
+        return self._target(version, self._guard.judge(values))
 
-    def _measure(self, amount: float, attributes: Attributes, context: Context | None) -> None:
-        target = self._series.find(self._guard.admit_mapping(attributes))
+    def _target(self, version: object, verdict: Verdict) -> tuple[ApiTarget, bool]:
+        texts, notes, _, held = verdict
+        target = self._targets.get(texts)
+        if target is None:
+            attributes = self._guard.attributes(texts)
+            if held:
+                target = self._series.lead(attributes)
+                with self._lock:
+                    if version is self._version:
+                        self._targets[texts] = target
+            else:
+                target = self._series.lead(attributes, passing=True)
+        return (Reporting(target, notes) if notes else target), held
+
+    def remove(self, values: Sequence[object]) -> None:
+        """End the series with these label values, given in the contract's order.
+
+        Label values that no series has any more give their places in the budgets back.
+        """
+        self._guard.release(self._guard.resolve(values))
+
+    def remove_matching(self, attributes: Mapping[str, str]) -> None:
+        """End every series that has these attributes, and forget all there is."""
+        with self._lock:
+            self._version = object()
+            self._targets = {}
+            self._forget(self._most, _MOST_ODD)
+        if self._follower is not None:
+            self._follower.invalidate()
+        super().remove_matching(attributes)
+
+    def _ended(self, texts: Texts) -> None:
+        """End a series that has no place any more, and forget it wherever it is known."""
+        with self._lock:
+            self._version = object()
+            self._targets.pop(texts, None)
+            self._forget_one(texts)
+        spellings = self._guard.spellings(texts)
+        if self._follower is not None:
+            if spellings is None:
+                self._follower.invalidate()
+            else:
+                self._follower.forget(spellings)
+        self._gate.remove_series(self._inner, self._guard.attributes(texts), exactly=True)
+
+    def _forget_one(self, texts: Texts) -> None:
+        """Forget where attributes lead to one series, and what may find a place now."""
+        attributes = self._guard.attributes(texts)
+        shape = self._shape
+        if shape is not None and not attributes.keys() >= set(shape.keys):
+            # A label that is dropped may have been given anything.
+            self._forget(self._most, _MOST_ODD)
+            return
+        self._memory = Memory(_MOST_ODD)
+        if hasattr(self, "_bare"):
+            del self._bare
+        if shape is not None:
+            self._lookup[2].pop(shape.values(attributes), None)
+
+    def _find_anew(self, attributes: Any) -> ApiTarget:  # noqa: ANN401 - of the caller's
+        version = self._version
+        target, held = self._target(version, self._guard.judge_mapping(attributes))
+        if held and (attributes is None or type(attributes) is dict):
+            with self._lock:
+                if version is self._version:
+                    self._remember(cast("dict[str, Any] | None", attributes), target)
+        return target
+
+    def _look_up(self, attributes: dict[str, Any], found: ApiTarget) -> bool:
+        return type(found) is not Reporting and super()._look_up(attributes, found)
+
+    def _measure(self, amount: float, attributes: Any, context: Context | None) -> None:  # noqa: ANN401
+        try:
+            width, values, table = self._lookup
+            if type(attributes) is dict and len(cast("dict[str, Any]", attributes)) == width:
+                target: ApiTarget = table[values(attributes)]
+            else:
+                target = self.recall(attributes)
+        except Exception:  # noqa: BLE001 - what the caller passes may do anything
+            target = self.recall(attributes)
         if context is None:
             target.record(amount)
         else:

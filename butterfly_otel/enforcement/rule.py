@@ -3,143 +3,176 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
-from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Container
     from collections.abc import Set as AbstractSet
 
     from butterfly_otel.catalog.model import Label, Metric
-    from butterfly_otel.enforcement.violations import Violations
+    from butterfly_otel.enforcement.violations import Breach, Violations
+
+#: What is wrong with a label, and the text that is told of it.
+Note: TypeAlias = "tuple[Breach, str]"
+#: A value's text, what is wrong with it, and whether it is the caller's own.
+Read: TypeAlias = "tuple[str, tuple[Note, ...], bool]"
+#: The exported texts of a series, in the contract's order.
+Texts: TypeAlias = "tuple[str, ...]"
 
 
 class LabelRule:
     """Turns what a caller passes for one label of one metric into what may be exported.
 
-    Thread-safe. Remembers at most as many values as the label's budget has.
+    Its places are taken and given back under the guard's lock; all else is thread-safe.
+    Remembers at most as many values as the label's budget has.
 
     Args:
         label: The label.
         metric: The metric.
         default: The value where the caller gives none; None where one has to be given.
         violations: Told of everything that had to be changed; raises in strict mode.
-        on_evict: Called with the label's key and a value whose place was taken by a newer one.
     """
 
     __slots__ = (
-        "_default",
-        "_evict",
+        "_breaches",
+        "_counts",
         "_label",
-        "_lock",
+        "_left_out",
         "_metric",
-        "_seen",
+        "_seated",
+        "_series",
         "_violations",
         "_vocabulary",
+        "default",
         "key",
+        "known",
     )
 
     def __init__(
-        self,
-        label: Label,
-        metric: Metric,
-        default: str | None,
-        violations: Violations,
-        on_evict: Callable[[str, str], None],
+        self, label: Label, metric: Metric, default: str | None, violations: Violations
     ) -> None:
         self.key = label.key
+        self.default = default
         self._label = label
         self._metric = metric
         self._violations = violations
-        self._evict = on_evict
-        self._default = default
+        self._breaches: dict[str, Breach] = {}
+        # What is read where the caller gives no value.
+        self._left_out: Read | None = None
         self._vocabulary = frozenset(label.values) if label.kind == "closed" else None
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._lock = forks.lock()
+        # The values that have a place, the oldest first.
+        self._seated: OrderedDict[str, None] = OrderedDict()
+        #: The values that may be exported as they are.
+        self.known: Container[str] = self._seated if self._vocabulary is None else self._vocabulary
+        # How many series have a value, and where the latest are kept, which.
+        self._counts: dict[str, int] = {}
+        self._series: dict[str, dict[Texts, None]] = {}
 
-    def admit(self, value: object) -> tuple[str, bool]:
-        """Return the value to export, and whether it is the caller's own."""
+    def read(self, value: object) -> Read:
+        """Return a value's text, what is wrong with it, and whether it is the caller's own.
+
+        The text of a label with a vocabulary may be exported; any other needs a place.
+        """
         if value is None:
-            if self._default is None:
-                self._report("missing", "was left out and has no default")
-                return "", False
-            value = self._default
-            if not value:
-                return "", True
+            if self._left_out is None:
+                self._left_out = self._read_default()
+            return self._left_out
+        return self._read(value)
+
+    def _read_default(self) -> Read:
+        if self.default is None:
+            return "", ((self._breach("missing"), ""),), False
+        return self._read(self.default) if self.default else ("", (), True)
+
+    def _read(self, value: object) -> Read:
         text, problem = label_text(value)
-        if problem is not None:
-            self._report(problem, _PROBLEMS[problem].format(value=_show(text)))
-        admitted = self._in_vocabulary(text) if self._vocabulary is not None else self._seat(text)
-        # Only strings are cached: 1, True and 1.0 are one dictionary key.
-        return admitted, problem is None and admitted == text and isinstance(value, str)
-
-    def resolve(self, value: object) -> str:
-        """Return what a series has for a value."""
-        if value is None:
-            return self._default or ""
-        text, _ = label_text(value)
+        notes = () if problem is None else ((self._breach(problem), text),)
         if self._vocabulary is not None and text not in self._vocabulary:
-            return OTHER
-        return text
+            return OTHER, (*notes, (self._breach("unknown_value"), text)), False
+        # Only strings are the caller's own: 1, True and 1.0 are one dictionary key.
+        return text, notes, not notes and isinstance(value, str)
 
-    def release(self, text: str) -> None:
-        """Give a value's place back."""
-        with self._lock:
-            self._seen.pop(text, None)
+    def over_budget(self, text: str) -> Note:
+        """Return what is wrong with a text that has found no place."""
+        return self._breach("over_budget"), text
+
+    def seat(self, text: str) -> tuple[str, str | None]:
+        """Return what is exported for a text, and whose place it took; needs the guard's lock."""
+        if text in self.known or (
+            not text and (self._label.default == "empty" or self.default is None)
+        ):
+            return text, None
+        if self._vocabulary is not None:
+            # `other`, or nothing where something has to be given.
+            return text, None
+        evicted: str | None = None
+        if len(self._seated) >= self._label.budget:
+            if self._label.keep == "first":
+                return OTHER, None
+            evicted = self._seated.popitem(last=False)[0]
+        self._seated[text] = None
+        return text, evicted
+
+    @property
+    def counted(self) -> bool:
+        """Whether values have to find a place."""
+        return self._vocabulary is None
+
+    def enter(self, text: str, series: Texts) -> None:
+        """Note that a series has a value; needs the guard's lock."""
+        self._counts[text] = self._counts.get(text, 0) + 1
+        if self._label.keep == "latest":
+            self._series.setdefault(text, {})[series] = None
+
+    def leave(self, text: str, series: Texts) -> None:
+        """Note that a series has ended: the last one gives the value's place back."""
+        left = self._counts[text] - 1
+        if left:
+            self._counts[text] = left
+        else:
+            del self._counts[text]
+            self._seated.pop(text, None)
+        if self._label.keep == "latest":
+            self._series[text].pop(series)
+            if not left:
+                del self._series[text]
+
+    def series(self, text: str) -> tuple[Texts, ...]:
+        """Return the series that have a value of which the latest are kept; needs the lock."""
+        return tuple(self._series.get(text, ()))
 
     def keep(self, texts: AbstractSet[str]) -> bool:
         """Give back the places of all other values; return whether there were any."""
-        with self._lock:
-            gone = self._seen.keys() - texts
-            for text in gone:
-                del self._seen[text]
+        gone = self._seated.keys() - texts
+        for text in gone:
+            del self._seated[text]
         return bool(gone)
 
-    def _in_vocabulary(self, text: str) -> str:
-        assert self._vocabulary is not None  # noqa: S101 - for the type checker
-        if text in self._vocabulary:
-            return text
-        allowed = ", ".join(self._label.values)
-        self._report("unknown_value", f"has the value {_show(text)}, which is none of {allowed}")
-        return OTHER
+    def _breach(self, reason: str) -> Breach:
+        breach = self._breaches.get(reason)
+        if breach is None:
+            breach = self._violations.breach(
+                self._metric, self.key, reason, lambda text: self._message(reason, text)
+            )
+            self._breaches[reason] = breach
+        return breach
 
-    def _seat(self, text: str) -> str:
-        """Return ``text`` if the label's budget has or finds a place for it."""
-        if text in self._seen or (not text and self._label.default == "empty"):
-            return text
-        with self._lock:
-            seated, evicted = self._take_seat(text)
-        if evicted is not None:
-            self._evict(self.key, evicted)
-        if not seated:
-            budget = self._label.budget
-            self._report("over_budget", f"has {_show(text)} beyond its budget of {budget} values")
-            return OTHER
-        return text
-
-    def _take_seat(self, text: str) -> tuple[bool, str | None]:
-        """Return whether ``text`` has a seat, and whose seat it took. Needs the lock."""
-        if text in self._seen:
-            return True, None
-        evicted: str | None = None
-        if len(self._seen) >= self._label.budget:
-            if self._label.keep == "first":
-                return False, None
-            evicted = self._seen.popitem(last=False)[0]
-        self._seen[text] = None
-        return True, evicted
-
-    def _report(self, reason: str, what: str) -> None:
-        message = f"{self._metric.name}: the label {self.key} {what}."
-        self._violations.label(self._metric, self.key, reason, message)
+    def _message(self, reason: str, text: str) -> str:
+        what = _MESSAGES[reason].format(
+            value=_show(text), allowed=", ".join(self._label.values), budget=self._label.budget
+        )
+        return f"{self._metric.name}: the label {self.key} {what}."
 
 
-_PROBLEMS = {
+_MESSAGES = {
+    "missing": "was left out and has no default",
     "too_long": f"is longer than {MAX_LENGTH} characters and was cut to {{value}}",
     "invalid_text": "is not valid text and was changed to {value}",
+    "unknown_value": "has the value {value}, which is none of {allowed}",
+    "over_budget": "has {value} beyond its budget of {budget} values",
 }
 
 

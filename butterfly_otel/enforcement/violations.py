@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import LabelError, MeasurementError
@@ -20,6 +21,28 @@ _logger = logging.getLogger("butterfly_otel")
 _NAMED_LABELS = 100
 
 
+class Breach:
+    """One reason why a label of one metric breaks the contract. Thread-safe."""
+
+    __slots__ = ("_count", "_log", "_logged")
+
+    def __init__(self, count: Callable[[], None], log: Callable[[str], None]) -> None:
+        self._count = count
+        self._log = log
+        self._logged = False
+
+    def tell(self, what: str) -> None:
+        """Count one measurement, and log the first.
+
+        Raises:
+            LabelError: In strict mode.
+        """
+        if not self._logged:
+            self._log(what)
+            self._logged = True
+        self._count()
+
+
 class Violations:
     """The one place where broken measurements end up.
 
@@ -29,13 +52,22 @@ class Violations:
     Args:
         strict: Raise instead of counting.
         count: Adds one to the SDK's own counter of that name.
+        bind: Returns what does so again and again; None where there is nothing quicker.
     """
 
-    def __init__(self, *, strict: bool, count: Callable[[str, Mapping[str, str]], None]) -> None:
+    def __init__(
+        self,
+        *,
+        strict: bool,
+        count: Callable[[str, Mapping[str, str]], None],
+        bind: Callable[[str, Mapping[str, str]], Callable[[], None]] | None = None,
+    ) -> None:
         self._strict = strict
         self._count = count
+        self._bind = bind
         self._seen: set[tuple[str, str, str]] = set()
         self._labels: set[str] = set()
+        self._breaches: dict[tuple[object, ...], Breach] = {}
         self._lock = forks.lock()
 
     @property
@@ -43,22 +75,39 @@ class Violations:
         """Whether violations raise."""
         return self._strict
 
-    def label(self, metric: Metric, label: str, reason: str, message: str) -> None:
-        """Report a label that breaks the contract.
+    def breach(self, metric: Metric, label: str, reason: str, say: Callable[[str], str]) -> Breach:
+        """Return what reports one reason why a label breaks the contract; it may be kept.
 
-        Raises:
-            LabelError: In strict mode, with ``message``.
+        Args:
+            metric: The metric.
+            label: The label's key, also one that the metric does not have.
+            reason: As counted.
+            say: Makes the message out of what is wrong with this measurement. Called where that
+                is logged or raised, which is once for all measurements in production.
         """
+        breach = self._breaches.get((metric.name, label, reason, say))
+        if breach is None:
+            known = any(label == key for key in metric.label_keys)
+            label = label if known else self._bounded(label)
+            breach = self._breaches.setdefault(
+                (metric.name, label, reason, say), self._made((metric.name, label, reason), say)
+            )
+        return breach
+
+    def _made(self, key: tuple[str, str, str], say: Callable[[str], str]) -> Breach:
+        def refuse(what: str) -> None:
+            raise LabelError(say(what)) from None
+
         if self._strict:
-            raise LabelError(message) from None
-        known = any(label == key for key in metric.label_keys)
-        attributes = {
-            "metric": metric.name,
-            "label": label if known else self._bounded(label),
-            "reason": reason,
-        }
-        self._count("butterfly_otel_label_violations_total", attributes)
-        self._log_once((metric.name, attributes["label"], reason), message)
+            return Breach(lambda: None, refuse)
+        metric, label, reason = key
+        labels = {"metric": metric, "label": label, "reason": reason}
+        name = "butterfly_otel_label_violations_total"
+        if self._bind is None:
+            count: Callable[[], None] = partial(self._count, name, labels)
+        else:
+            count = self._bind(name, labels)
+        return Breach(count, lambda what: self._log_once(key, say(what)))
 
     def value(self, metric: Metric, reason: str, value: object) -> None:
         """Report a value that no metric can hold.

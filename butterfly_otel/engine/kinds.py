@@ -43,9 +43,9 @@ class CellCounter(sdk.Counter, CellInstrument):
             if type(attributes) is dict and len(attributes) == width:
                 target: Any = table[values(attributes)]
             else:
-                target = self.find(attributes)
+                target = self._bare if attributes is None else self.recall(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
-            target = self.find(attributes)
+            target = self.recall(attributes)
         # rendered from quick.py: counter small cell=target also="context is None"
         if (
             (amount is ONE or (type(amount) is int and 0 <= amount <= SMALL))
@@ -76,7 +76,14 @@ class CellUpDownCounter(sdk.UpDownCounter, CellInstrument):
         context: Context | None = None,
     ) -> None:
         """Add ``amount``. Never raises because of what it is passed."""
-        target = self.find(attributes)
+        try:
+            width, values, table = self._lookup
+            if type(attributes) is dict and len(attributes) == width:
+                target: Any = table[values(attributes)]
+            else:
+                target = self._bare if attributes is None else self.recall(attributes)
+        except Exception:  # noqa: BLE001 - what the caller passes may do anything
+            target = self.recall(attributes)
         if context is None:
             target.record(amount)
         else:
@@ -97,7 +104,14 @@ class CellGauge(sdk.Gauge, CellInstrument):
         context: Context | None = None,
     ) -> None:
         """Set the value. Never raises because of what it is passed."""
-        target = self.find(attributes)
+        try:
+            width, values, table = self._lookup
+            if type(attributes) is dict and len(attributes) == width:
+                target: Any = table[values(attributes)]
+            else:
+                target = self._bare if attributes is None else self.recall(attributes)
+        except Exception:  # noqa: BLE001 - what the caller passes may do anything
+            target = self.recall(attributes)
         if context is None:
             target.record(amount)
         else:
@@ -124,9 +138,9 @@ class CellHistogram(sdk.Histogram, CellInstrument):
             if type(attributes) is dict and len(attributes) == width:
                 target: Any = table[values(attributes)]
             else:
-                target = self.find(attributes)
+                target = self._bare if attributes is None else self.recall(attributes)
         except Exception:  # noqa: BLE001 - what the caller passes may do anything
-            target = self.find(attributes)
+            target = self.recall(attributes)
         # rendered from quick.py: histogram plain cell=target also="context is None"
         if (
             (type(amount) is float or type(amount) is int)

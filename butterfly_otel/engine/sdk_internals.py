@@ -260,8 +260,8 @@ def identity(match: Any, attributes: Mapping[str, Any]) -> Any:  # noqa: ANN401
 
 def kept_attributes(view: View, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the attributes that a View keeps."""
-    keys = view._attribute_keys
-    if keys is None:
+    keys: Any = view._attribute_keys
+    if keys is None or (isinstance(keys, (set, frozenset)) and keys.issuperset(attributes)):
         return attributes
     return {key: value for key, value in attributes.items() if key in keys}
 

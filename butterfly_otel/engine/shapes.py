@@ -7,57 +7,30 @@ SDK's, and one call finds them in a measurement's attributes.
 
 from __future__ import annotations
 
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from butterfly_otel.engine.sdk_internals import hash_attributes
+from butterfly_otel.process.remembered import Shape, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 
-class Shape:
-    """Attribute keys in one order. Immutable.
+__all__ = ["Keyed", "Shape", "clean"]
 
-    Attributes:
-        keys: The attribute keys, one or more.
-        width: How many they are.
-        values: Returns the values of a mapping in the order of the keys: a tuple, or the
-            value itself where there is one key.
-    """
+#: Types of values that the SDK exports as they are.
+_LEFT_ALONE: Final = frozenset({str, int, float, bool, bytes, type(None)})
 
-    __slots__ = ("keys", "values", "width")
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
-        self.keys = keys
-        self.width = len(keys)
-        self.values: Callable[[Mapping[str, Any]], Any] = itemgetter(*keys)
-
-    def key(self, attributes: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        """Return the key of attributes that have this shape; None for any others.
-
-        Only exact strings will do: 1, 1.0 and True are one dictionary key and three
-        attribute values.
-        """
-        if len(attributes) != self.width or not plain(attributes):
+def clean(attributes: object) -> dict[str, Any] | None:
+    """Return a copy of attributes that the SDK would leave as they are; None of any others."""
+    if type(attributes) is not dict:
+        return None
+    known = cast("dict[object, object]", attributes)
+    for key, value in known.items():
+        if type(key) is not str or not key or type(value) not in _LEFT_ALONE:
             return None
-        try:
-            return self.values(attributes)
-        except KeyError:
-            return None
-
-    def owns(self, key: Any) -> bool:  # noqa: ANN401
-        """Tell whether a key in a stream's table is of this shape; else it is the SDK's."""
-        return type(key if self.width == 1 else key[1]) is str
-
-    def attributes(self, key: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return the attributes that a key stands for."""
-        return dict(zip(self.keys, (key,) if self.width == 1 else key, strict=True))
-
-
-def plain(attributes: Mapping[str, Any]) -> bool:
-    """Tell whether all values are exact strings."""
-    return all(type(value) is str for value in attributes.values())
+    return cast("dict[str, Any]", known.copy())
 
 
 class Keyed:

@@ -82,11 +82,29 @@ class Table(Keyed, Exemplified):
         """Tell whether a stream is the first of those that share the table."""
         return self._streams[0] is stream
 
-    def cell(self, attributes: Mapping[str, Any]) -> Cell:
-        """Return the cell for cleaned measurement attributes; a dormant one where it is new."""
+    def cell(self, attributes: Mapping[str, Any], *, passing: bool = False) -> Cell:
+        """Return the cell for cleaned measurement attributes; a dormant one where it is new.
+
+        Args:
+            attributes: Of the measurement.
+            passing: Whether to return the overflow point, where a new series would end in it:
+                for one measurement, since room may be made.
+        """
         kept = sdk.kept_attributes(self._kind.view, attributes)
         key, own = self.identify(kept)
-        return self.cells.get(key) or self._asleep(key, own)
+        return self.cells.get(key) or (passing and self._crowded()) or self._asleep(key, own)
+
+    def keeps(self, attributes: Mapping[str, Any]) -> bool:
+        """Tell whether the series of cleaned measurement attributes has all of them."""
+        return len(sdk.kept_attributes(self._kind.view, attributes)) == len(attributes)
+
+    def _crowded(self) -> Cell | None:
+        """Return the overflow point while a series that is not there would end in it."""
+        cells = self.cells
+        # As in `_awake`.
+        if len(cells) - self._removed < self._kind.limit:
+            return None
+        return cells.get(sdk.OVERFLOW_KEY)
 
     def _asleep(self, key: Any, own: Mapping[str, Any] | None) -> Cell:  # noqa: ANN401
         """Return the dormant cell of a key, the same one for all who hold on to it.
@@ -117,11 +135,6 @@ class Table(Keyed, Exemplified):
     def shareable(self) -> bool:
         """Whether another reader may join: nothing has been measured yet."""
         return not self._closed
-
-    @property
-    def full(self) -> bool:
-        """Whether new series end in the overflow point."""
-        return len(self.cells) >= self._kind.limit
 
     def update(self, cell: Cell, amount: float) -> Cell:
         """Take a checked value; return the cell that has it.
@@ -261,6 +274,15 @@ class Table(Keyed, Exemplified):
         if self._kind.cumulative:
             with self._changes():
                 for cell in [each for each in list(self.cells.values()) if doomed(each.labels())]:
+                    self._end(cell)
+
+    def end(self, attributes: Mapping[str, Any]) -> None:
+        """End the series of cleaned attributes, likewise."""
+        if self._kind.cumulative:
+            key, _ = self.identify(sdk.kept_attributes(self._kind.view, attributes))
+            with self._changes():
+                cell = self.cells.get(key)
+                if cell is not None:
                     self._end(cell)
 
     def _end(self, cell: Cell) -> None:

@@ -9,7 +9,8 @@ from bisect import bisect_left
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from butterfly_otel.handles.targets import NOWHERE
+from butterfly_otel.handles.dependents import Dependent
+from butterfly_otel.handles.targets import NOWHERE, Reporting
 from butterfly_otel.handles.timer import Timer
 from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 
     from butterfly_otel.handles.targets import LabelValues, Target
 
-__all__ = ["Bound", "BoundCounter", "BoundGauge", "BoundHistogram", "BoundUpDownCounter", "Timer"]
-
-
-class Dependent(Protocol):
-    """Keeps something that it has looked up in a handle."""
-
-    def unsettle(self) -> None:
-        """Look it up again at the next occasion. Called by the handle."""
-        ...
+__all__ = [
+    "Bound",
+    "BoundCounter",
+    "BoundGauge",
+    "BoundHistogram",
+    "BoundUpDownCounter",
+    "Dependent",
+    "Timer",
+]
 
 
 class Binder(Protocol):
@@ -88,6 +89,11 @@ class Bound:
         """Be pickled as a handle and label values, which stand for the same series anywhere."""
         return type(self), (self._handle, self._values)
 
+    @property
+    def values(self) -> LabelValues:
+        """The label values, in the contract's order, whose series this stands for."""
+        return self._values
+
     def unsettle(self) -> None:
         """Look the series up again at the next measurement. Called by the handle."""
         self._cell = NOWHERE
@@ -98,7 +104,12 @@ class Bound:
     def target(self) -> Target:
         """Return where measurements go now, whatever is configured later."""
         cell = self._cell
-        return self.settle() if type(cell) is _Unsettled else cell
+        target = self.settle() if type(cell) is _Unsettled else cell
+        if type(target) is Reporting:
+            # Told here, for all that is measured by it.
+            target.tell()
+            target = target.target
+        return target
 
     def settle(self) -> Target:
         """Look the series up, and keep it where it may be kept."""

@@ -13,27 +13,31 @@ passed; in strict mode :class:`~butterfly_otel.LabelError` and
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, cast
-from weakref import ref
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from butterfly_otel import catalog
+from butterfly_otel.handles.dependents import Dependents
+from butterfly_otel.handles.paths import cut, grow, nesting
 from butterfly_otel.handles.registration import Registration
-from butterfly_otel.handles.targets import NOWHERE
+from butterfly_otel.handles.targets import NOWHERE, Reporting
 from butterfly_otel.process import forks, tracing
+from butterfly_otel.process.remembered import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.metrics import Observation
     from typing_extensions import Self
 
     from butterfly_otel.catalog.model import Metric
-    from butterfly_otel.handles.bound import Dependent
+    from butterfly_otel.handles.dependents import Dependent
     from butterfly_otel.handles.registration import ObserveCallback
     from butterfly_otel.handles.targets import LabelValues, Sink, Target
 
 _registering = forks.lock()
 _keeping = forks.lock()
+#: How many label values that are not looked up in line a handle remembers.
+_MOST_ODD: Final = 512
 
 
 def node_pair(first: str, second: str) -> str:
@@ -82,34 +86,22 @@ class Handle:
         )
 
 
-def nesting(metric: Metric) -> tuple[int, ...]:
-    """Return the order in which a handle looks labels up, as indices of the contract's order.
-
-    Looking up one value after the other in dictionaries within dictionaries is cheaper than
-    making a tuple of them. The labels of many values come last, so that there are few
-    dictionaries.
-    """
-    labels = metric.labels
-    return tuple(
-        sorted(
-            range(len(labels)), key=lambda at: (labels[at].default is None, labels[at].seats, at)
-        )
-    )
-
-
 class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
-    __slots__ = ("_cells", "_dependents", "_known", "_nesting", "_sink")
+    __slots__ = ("_cells", "_dependents", "_known", "_nesting", "_odd", "_sink", "_version")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._sink: Sink | None = None
-        self._dependents: set[ref[Dependent]] = set()
+        self._dependents = Dependents()
         self._nesting = nesting(self.metric)
         # Dictionaries within dictionaries, to the target; None while nothing is measured.
         self._cells: Any = None
         self._known = 0
+        # What is not looked up there: values that are not strings, or break the contract.
+        self._odd: Memory[Target] = Memory(_MOST_ODD)
+        self._version = object()  # replaced whenever something is forgotten
 
     def attach(self, sink: Sink | None) -> None:
         """Send measurements to ``sink`` from now on, or nowhere. Called by the runtime."""
@@ -126,64 +118,94 @@ class SynchronousHandle(Handle):
     def invalidate(self) -> None:
         """Forget every series looked up so far. Called by the runtime."""
         with _keeping:
+            self._version = object()
+            self._odd = Memory(_MOST_ODD)
             self._known = 0
             self._cells = None if self._sink is None else {}
-        # A copy is made in one step, so others may be adopted or die meanwhile.
-        for reference in self._dependents.copy():
-            dependent = reference()
-            if dependent is not None:
-                dependent.unsettle()
+        self._dependents.unsettle()
+
+    def forget(self, spellings: Sequence[LabelValues]) -> None:
+        """Forget a series that has ended, and nothing else. Called by the sink.
+
+        Args:
+            spellings: The label values, in the contract's order, that lead to it.
+        """
+        with _keeping:
+            self._version = object()
+            # What breaks the contract may find a place now.
+            self._odd = Memory(_MOST_ODD)
+            for values in spellings:
+                path = [values[at] for at in self._nesting] or [()]
+                self._known -= self._cells is not None and cut(self._cells, path)
+        self._dependents.unsettle(spellings)
 
     def record_values(self, values: LabelValues, amount: float) -> None:
         """Record for label values in the contract's order. Called by the runtime."""
-        self.find(values).record(amount)
-
-    def find(self, values: LabelValues) -> Any:  # noqa: ANN401 - a target; a cell where it is ready
-        """Return where measurements of label values go; they are known from then on."""
         cells = self._cells
         try:
             for at in self._nesting:
                 cells = cells[values[at]]
-            return cells if values else cells[()]
+            target = cells if values else cells[()]
         except Exception:  # noqa: BLE001 - unknown, or no label value at all
-            return self.settle(values)[0]
+            target = self.find(values)
+        target.record(amount)
+
+    def find(self, values: LabelValues) -> Any:  # noqa: ANN401 - a target; a cell where it is ready
+        """Return where label values lead that are not looked up in line."""
+        return self.settle(values)[0]
 
     def settle(self, values: LabelValues) -> tuple[Target, bool]:
         """Return where measurements of label values go, and whether that may be kept.
 
-        What may not be kept reports its violation at every measurement.
+        It may until this handle says that it is stale.
         """
+        odd = self._odd
+        try:
+            target = odd.recall_values(values) if len(odd) else None
+        except Exception:  # noqa: BLE001 - values that do anything
+            target = None
+        return self._settle_anew(values) if target is None else (target, False)
+
+    def _settle_anew(self, values: LabelValues) -> tuple[Target, bool]:
         # In this order: what a former sink has found must not be kept for the next one.
-        cells, sink = self._cells, self._sink
+        version, cells, sink = self._version, self._cells, self._sink
         if sink is None or cells is None:
             return NOWHERE, False
         target, keep = sink.target(values)
-        return target, keep and self._keep(cells, values, target)
+        return target, keep and self._keep(version, values, target)
 
-    def _keep(self, cells: Any, values: LabelValues, target: Target) -> bool:  # noqa: ANN401
+    def _keep(self, version: object, values: LabelValues, target: Target) -> bool:
         """Remember where label values lead; False where they can't be kept."""
-        path = [values[at] for at in self._nesting] or [()]
+        odd = type(target) is Reporting
+        for value in values:
+            if value is not None and not isinstance(value, str):
+                odd = True
         with _keeping:
+            if version is not self._version:
+                return False
+            if odd:
+                self._odd.remember_values(values, target)
+                return False
+            path = [values[at] for at in self._nesting] or [()]
             # Beyond the stream's limit everything is the overflow point: nothing to gain.
             if self._known < self.metric.stream_limit:
                 try:
-                    for value in path[:-1]:
-                        cells = cells.setdefault(value, {})
-                    cells[path[-1]] = target
+                    self._known += grow(self._cells, path, target)
                 except Exception:  # noqa: BLE001 - a str subclass' own __hash__ or __eq__ may raise
                     return False
-                self._known += 1
         return True
 
     def adopt(self, dependent: Dependent) -> None:
-        """Tell ``dependent`` whenever what it has looked up is stale."""
-        self._dependents.add(ref(dependent, self._dependents.discard))
+        """Tell ``dependent`` whenever what it has looked up is stale.
+
+        One that has ``values``, those of a series, is told when that ends; any other, always.
+        """
+        self._dependents.add(dependent, getattr(dependent, "values", None))
 
     def _remove(self, values: LabelValues) -> None:
         if self._sink is not None:
+            # What is known leads to a series that is no more, of which the sink tells.
             self._sink.remove(values)
-            # What is known leads to a series that is no more; it has to be admitted again.
-            self.invalidate()
 
 
 def int_text(value: object) -> object:

@@ -87,6 +87,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
             "engine/histograms",
             "engine/fanout",
             "engine/kinds",
+            "engine/narrowed",
             "handles/bound",
         )
     ),

@@ -6,7 +6,7 @@ from textwrap import indent, wrap
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
-from butterfly_otel.handles.handles import nesting
+from butterfly_otel.handles.paths import nesting
 from butterfly_otel.render.quick import quick
 
 if TYPE_CHECKING:

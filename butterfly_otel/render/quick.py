@@ -105,6 +105,8 @@ and 0.0 <= amount <= HIGHEST""",
 and 0.0 <= amount <= HIGHEST""",
         },
     ),
+    # One cell, which is not told of all attributes: they are an exemplar's.
+    "narrowed": Quick("cell.record(amount)", {"any": ""}),
     # Several cells, each of which takes its lock.
     "fan_out": Quick(
         """\

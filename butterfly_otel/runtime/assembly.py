@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,9 @@ from butterfly_otel.enforcement.observable import GuardedObservable
 from butterfly_otel.enforcement.violations import Violations
 from butterfly_otel.engine import GatedMeterProvider, MeterProvider
 from butterfly_otel.engine.instruments import CellInstrument
-from butterfly_otel.engine.sdk_internals import remove_series
 from butterfly_otel.handles.first_item import first_item_seconds
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
+from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
 from butterfly_otel.views.streams import default_streams
@@ -92,6 +93,13 @@ class SelfTelemetry:
         if counter is not None:
             counter.add(amount, dict(labels))
 
+    def bind(self, name: str, labels: Mapping[str, str]) -> Callable[[], None]:
+        """Return what adds one to the counter ``name`` again and again."""
+        counter = self._counters.get(name)
+        if isinstance(counter, CellInstrument):
+            return partial(counter.bind(dict(labels)).record, 1)
+        return partial(self.count, name, labels)
+
 
 def assemble(config: Config) -> Pipeline:
     """Build everything ``config`` asks for, and attach the handles to it.
@@ -119,7 +127,7 @@ def assemble(config: Config) -> Pipeline:
         for reader in ours:
             reader.shutdown(timeout_millis=0)
         raise
-    violations = Violations(strict=config.strict, count=own.count)
+    violations = Violations(strict=config.strict, count=own.count, bind=own.bind)
 
     def guard_meter(inner: Meter) -> GuardedMeter:
         own.attach(inner)
@@ -230,44 +238,17 @@ def _guarded_meter(
     provider: GatedMeterProvider,
 ) -> GuardedMeter:
     identity = Identity(config.node_id, config.node_role)
-
-    def remove(instrument: object, attributes: Mapping[str, str]) -> None:
-        items = attributes.items()
-
-        def doomed(series: Mapping[str, object]) -> bool:
-            return items <= series.items()
-
-        if isinstance(instrument, CellInstrument):
-            instrument.remove(doomed)
-        else:
-            remove_series(provider, instrument, doomed)
-
     gates = {
         stream.metric.name: Gate(
             stream=stream,
-            guard=LabelGuard(stream, identity, violations, _evict(stream, provider)),
+            guard=LabelGuard(stream, identity, violations, evicting(stream, provider)),
             violations=violations,
-            remove_series=remove,
+            remove_series=partial(end_series, provider),
         )
         for stream in streams
         if stream.metric.name in _ENFORCED
     }
     return GuardedMeter(inner, gates)
-
-
-def _evict(stream: Stream, provider: GatedMeterProvider) -> Callable[[str, str], None]:
-    """Return what ends the series of a label value that has lost its place."""
-    name = stream.metric.name
-
-    def evict(key: str, value: str) -> None:
-        meter = provider.get_meter(catalog.METER_NAME)
-        if isinstance(meter, GuardedMeter):
-            meter.guarded(name).remove_matching({key: value})
-        handle = getattr(metrics, stream.metric.handle_name, None)
-        if isinstance(handle, SynchronousHandle):
-            handle.invalidate()
-
-    return evict
 
 
 def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> None:
@@ -283,6 +264,7 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
             if isinstance(handle, ObservableHandle):
                 guarded.listen(handle.source())
         elif isinstance(guarded, Synchronous) and isinstance(handle, SynchronousHandle):
+            guarded.follow(handle)
             handle.attach(guarded)
 
 

@@ -85,7 +85,7 @@ def test_what_was_admitted_is_not_checked_again() -> None:
     first = tokens.admit_mapping({"model": "m"})
     assert first == {"model": "m", "node_id": "n"}
     assert tokens.admit_mapping({"model": "m"}) is first
-    tokens.release(first, [])
+    tokens.release(tuple(first.values()))
     assert tokens.admit_mapping({"model": "m"}) is not first
 
 
