@@ -21,6 +21,7 @@ from butterfly_otel.engine import GatedMeterProvider, MeterProvider
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.handles.first_item import first_item_seconds
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
+from butterfly_otel.runtime.pushing import push_reader
 from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.metrics import Counter, Meter
-    from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
+    from opentelemetry.sdk.metrics.export import MetricReader
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
-    from butterfly_otel.exporters.push import PushMetricReader
     from butterfly_otel.settings.config import Config, ExporterName
     from butterfly_otel.views.streams import Stream
 
@@ -117,7 +117,7 @@ def assemble(config: Config) -> Pipeline:
     try:
         # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
         pushing: list[ExporterName] = [each for each in config.exporters if each != "prometheus"]
-        ours.extend(_push_reader(name, config, own) for name in pushing)
+        ours.extend(push_reader(name, config, own.count) for name in pushing)
         prometheus = None
         if "prometheus" in config.exporters:
             prometheus = _prometheus_reader(config, own)
@@ -196,38 +196,6 @@ def _prometheus_reader(config: Config, own: SelfTelemetry) -> PrometheusMetricRe
 def is_ours(scope: str, name: str) -> bool:
     """Tell whether a metric is the catalogue's and keeps its exact name."""
     return scope == catalog.METER_NAME and name in catalog.BY_NAME
-
-
-def _push_reader(name: ExporterName, config: Config, own: SelfTelemetry) -> PushMetricReader:
-    def count(succeeded: bool) -> None:  # noqa: FBT001 - a callback's only argument
-        status = "success" if succeeded else "error"
-        own.count("butterfly_otel_exports_total", {"exporter": name, "status": status})
-
-    def count_lost(points: int, reason: str) -> None:
-        labels = {"exporter": name, "reason": reason}
-        own.count("butterfly_otel_rejected_points_total", labels, points)
-
-    from butterfly_otel.exporters.push import PushMetricReader  # noqa: PLC0415 - only where it pushes
-
-    return PushMetricReader(
-        _push_exporter(name, config),
-        name=name,
-        address=config.otlp.address if name == "otlp" else "",
-        interval=config.export_interval,
-        timeout=config.export_timeout,
-        on_export=count,
-        on_loss=count_lost,
-    )
-
-
-def _push_exporter(name: ExporterName, config: Config) -> MetricExporter:
-    if name == "otlp":
-        from butterfly_otel.exporters.otlp import build_otlp_exporter  # noqa: PLC0415
-
-        return build_otlp_exporter(config.otlp)
-    from butterfly_otel.exporters.console import build_console_exporter  # noqa: PLC0415
-
-    return build_console_exporter()
 
 
 def _guarded_meter(

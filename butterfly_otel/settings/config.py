@@ -97,7 +97,7 @@ class Config(Declared):
         Kind(_exporters, "ExporterName | Sequence[ExporterName]", "comma-separated"),
         "OTEL_METRICS_EXPORTER",
         default=("prometheus",),
-        tells="``prometheus``, ``otlp``, ``console``, ``none``, or several.",
+        tells=f"``{'``, ``'.join(get_args(ExporterName))}``, or several.",
     )
     service_name: str = setting(
         "service_name",

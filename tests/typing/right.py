@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
-from typing import Literal, overload
+from typing import overload
 
 from typing_extensions import assert_type
 
@@ -23,6 +23,7 @@ from butterfly_otel.handles.bound import BoundCounter, BoundHistogram, Timer
 from butterfly_otel.decorators import RequestCall
 from butterfly_otel.handles.registration import Registration
 from butterfly_otel.integrations.starlette import butterfly_lifespan
+from butterfly_otel.settings.config import ExporterName
 from butterfly_otel.runtime.configure import Arguments
 from butterfly_otel.settings.config import GpuId
 from butterfly_otel.testing import capture_metrics
@@ -160,7 +161,7 @@ async def blocks() -> None:
 settings: Arguments = {"node_id": "n", "node_role": "compute", "views": ["a", Path("b")]}
 runtime = configure(**settings)
 configure(node_id="n", node_role="compute", collectors=["auto"], otlp_insecure=None)
-assert_type(runtime.config.exporters[0], Literal["prometheus", "otlp", "console", "none"])
+assert_type(runtime.config.exporters[0], ExporterName)
 assert_type(runtime.config.gpu_id, GpuId)
 assert_type(runtime.config.otlp.timeout, float)
 assert_type(runtime.config.otlp.certificate, Path | None)

@@ -290,7 +290,7 @@ def test_every_setting_has_a_wrong_value() -> None:
     shown = {name for arguments, _, _ in WRONG if arguments is not NODE for name in arguments}
     shown.update(name for _, environ, _ in WRONG for name in environ)
     without = [each.key for each in SETTINGS if not shown & {each.name, *each.variables}]
-    assert without == []
+    assert without == [], f"WRONG has no row for {', '.join(without)}"
 
 
 def test_all_wrong_settings_are_told_at_once() -> None:

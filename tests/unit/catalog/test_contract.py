@@ -166,7 +166,7 @@ def test_label_defaults(name: str, fact: dict[str, Any]) -> None:
     assert label_of(name, fact["name"]).default == expected.get(fact["name"])
 
 
-@pytest.mark.parametrize("metric", CONTRACT, ids=NAMES)
+@pytest.mark.parametrize("metric", CONTRACT, ids=lambda metric: metric.name)
 def test_unit(metric: Metric) -> None:
     """The unit is the one that the name ends with, or an annotation."""
     base = metric.name.removesuffix("_total")
@@ -180,7 +180,7 @@ def test_unit(metric: Metric) -> None:
         assert metric.unit.endswith("}")
 
 
-@pytest.mark.parametrize("metric", CONTRACT, ids=NAMES)
+@pytest.mark.parametrize("metric", CONTRACT, ids=lambda metric: metric.name)
 def test_instrument(metric: Metric) -> None:
     """Each metric is measured by the instrument that was decided for it."""
     assert metric.instrument == INSTRUMENTS.get(metric.name, metric.type)

@@ -27,7 +27,10 @@ def collections(drive: Drive) -> list[Any]:
 def test_every_metric_has_data_within_a_minute(collections: list[Any]) -> None:
     """All metrics of the contract are there soon, and beside them each node's memory."""
     memory = {"butterfly_otel_memory_limit_bytes", "butterfly_otel_memory_used_bytes"}
-    assert set(collections[0].metrics) == {metric.name for metric in catalog.CONTRACT} | memory
+    expected = {metric.name for metric in catalog.CONTRACT} | memory
+    absent = sorted(expected - set(collections[0].metrics))
+    assert absent == [], f"butterfly_otel/demo/drive/ does not measure {', '.join(absent)}"
+    assert set(collections[0].metrics) == expected
     assert len(collections[0].metrics) == 64 + 2
 
 
