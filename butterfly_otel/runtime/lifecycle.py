@@ -148,6 +148,8 @@ class Runtime:
         if self._ended and _current is self:
             # The thread that was ending it is not here.
             _current = None
+        if not self._ended and self._pipeline is not None:
+            self._signals.watch()
         if self._ended or self._pipeline is None or self._server is None:
             return
         self._server = None

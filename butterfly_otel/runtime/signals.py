@@ -20,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.runtime.endings import ASKING, LastWords
+from butterfly_otel.runtime.nudge import in_child_process, nudge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class SignalFlush:
         self._flush = flush
         self._shutdown = shutdown
         self._previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+        self._handled: set[int] = set()
         self._last_words = LastWords(shutdown)
         # As it is now: what was built until now waits as this one's threads do, also where
         # gevent replaces it later.
@@ -63,6 +65,18 @@ class SignalFlush:
                 continue
             self._previous[number] = previous
             signal.signal(number, self._handle)
+        if in_child_process():
+            self.watch()
+
+    def watch(self) -> None:
+        """See to it that the handlers are called, in a child that may be ended by a signal."""
+        self._handled.clear()
+        if self._previous:
+            nudge(self._start_thread, self._is_handled)
+
+    def _is_handled(self, number: int) -> bool:
+        # Another's handler is none of our business, and the default ends the process.
+        return number in self._handled or signal.getsignal(number) != self._handle
 
     def uninstall(self) -> None:
         """Put back what was there, unless somebody has replaced our handler since."""
@@ -75,6 +89,7 @@ class SignalFlush:
         self._previous.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._handled.add(number)
         previous = self._previous.get(number, signal.SIG_DFL)
         if callable(previous):
             try:

@@ -182,3 +182,53 @@ def test_a_module_that_has_lost_what_we_register_with_is_passed_over(tmp_path: P
     """The process is configured, measures and exports all the same."""
     early = "import types; sys.modules['billiard.util'] = types.ModuleType('billiard.util')"
     assert exported(tmp_path, "start_and_measure()", early=early) == [7]
+
+
+def test_a_signal_that_the_main_thread_has_not_looked_at_is_sent_again(tmp_path: Path) -> None:
+    """A worker that waits for a lock for ever ends when it is terminated, and exports before."""
+    body = """
+    import signal, threading, time
+    context = multiprocessing.get_context("fork")
+    def wait():
+        measure()
+        def take():
+            time.sleep(0.2)
+            # It interrupts this thread, and not the main thread, as if it had come before.
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+            time.sleep(30)
+        threading.Thread(target=take, daemon=True).start()
+        lock = context.Lock()
+        lock.acquire()
+        lock.acquire()
+    start()
+    child = context.Process(target=wait)
+    child.start()
+    child.join(20)
+    print(child.exitcode)
+    child.kill()
+    """
+    assert exported(tmp_path, body) == [7]
+
+
+def test_nothing_is_written_to_the_pipe_of_a_parent(tmp_path: Path) -> None:
+    """A child's child that is terminated leaves its parent alone."""
+    body = """
+    import time
+    context = multiprocessing.get_context("fork")
+    def leave():
+        measure(1)
+        time.sleep(30)
+    def have_a_child():
+        other = context.Process(target=leave)
+        other.start()
+        time.sleep(0.3)
+        other.terminate()
+        other.join()
+        time.sleep(0.5)  # longer than a signal waits to be sent again
+        measure(7)
+    start()
+    child = context.Process(target=have_a_child)
+    child.start()
+    child.join()
+    """
+    assert exported(tmp_path, body) == [1, 7]
