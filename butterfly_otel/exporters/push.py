@@ -18,6 +18,7 @@ from opentelemetry.context import attach, detach, set_value
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
 
 from butterfly_otel.engine.sdk_internals import SUPPRESS_KEY, exporter_preferences
+from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.carrying import Backlog
 from butterfly_otel.exporters.delivery import Delivery, deliver
 from butterfly_otel.exporters.outage import Outage
@@ -55,6 +56,9 @@ class PushMetricReader(MetricReader):
         timeout: Seconds one collection may take.
         on_export: Called after each export with whether all of it arrived.
         on_loss: Called with a number of points that will not be sent again, and why.
+
+    Raises:
+        ConfigurationError: When ``interval`` or ``timeout`` is not a number above zero.
     """
 
     def __init__(
@@ -68,6 +72,10 @@ class PushMetricReader(MetricReader):
         on_export: Callable[[bool], None] = lambda _succeeded: None,
         on_loss: Callable[[int, Loss], None] = lambda _points, _reason: None,
     ) -> None:
+        for setting, seconds in (("interval", interval), ("timeout", timeout)):
+            if not seconds > 0:
+                msg = f"PushMetricReader({setting}={seconds}): it must be more than 0 seconds"
+                raise ConfigurationError(msg)
         temporality, aggregation = exporter_preferences(exporter)
         super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
         self._exporter = exporter
