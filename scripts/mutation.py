@@ -139,14 +139,17 @@ class Checkout:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self._said = place / "said.txt"
         self._limits: dict[tuple[str, ...], float] = {}
 
     def notices(self, mutant: Mutant, changed: str, tests: tuple[str, ...]) -> bool:
         """Tell whether a changed module makes some of the tests fail."""
         if tests not in self._limits:
             began = time.monotonic()
-            if not self._pass(tests, 900):
-                sys.exit(f"{' '.join(tests)} fail without any change")
+            # Once more: on a machine at work, what has a deadline may fail.
+            if not (self._pass(tests, 900) or self._pass(tests, 900)):
+                said = self._said.read_text(encoding="utf-8")
+                sys.exit(f"{said}\n{' '.join(tests)} fail without any change")
             self._limits[tests] = 20 + 4 * (time.monotonic() - began)
         path = self.place / PACKAGE / mutant.module
         source = path.read_text(encoding="utf-8")
@@ -159,13 +162,12 @@ class Checkout:
     def _pass(self, tests: Sequence[str], limit: float) -> bool:
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
         environ = {**os.environ, "PYTHONPATH": str(self.place), "PYTHONDONTWRITEBYTECODE": "1"}
-        with subprocess.Popen(
-            command,
-            cwd=self.place,
-            env=environ,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
+        with (
+            self._said.open("w", encoding="utf-8") as said,
+            subprocess.Popen(
+                command, cwd=self.place, env=environ, stdout=said, stderr=said
+            ) as process,
+        ):
             try:
                 return process.wait(limit) == 0
             except subprocess.TimeoutExpired:
@@ -202,9 +204,10 @@ def try_all(
 ) -> int:
     """Try each change in the copy and say how it ended; return 1 if one survived."""
     killed, survived = 0, 0
-    for mutant in chosen:
+    for number, mutant in enumerate(chosen, 1):
         if time.monotonic() > until:
             break
+        print(f"{number}/{len(chosen)}", mutant.module, file=sys.stderr, flush=True)
         source = (checkout.place / PACKAGE / mutant.module).read_text(encoding="utf-8")
         changed = mutant.apply(source)
         if changed is None:
