@@ -176,11 +176,20 @@ class PushMetricReader(MetricReader):
             else:
                 self._thread.join(max(0.0, deadline - monotonic()))
             # Also wakes an exporter that sleeps between retries.
-            left = max(0.0, deadline - monotonic())
-            self._exporter.shutdown(timeout_millis=left * 1000)
-            return succeeded
+            return self._close(max(0.0, deadline - monotonic())) and succeeded
 
         return wait
+
+    def _close(self, seconds: float) -> bool:
+        """Shut the exporter down; return whether it let itself be."""
+        try:
+            self._exporter.shutdown(timeout_millis=seconds * 1000)
+        except KeyboardInterrupt:  # of who shuts down, not of the exporter
+            raise
+        except BaseException as error:  # noqa: BLE001 - nobody's end may fail by an exporter's
+            _logger.warning("the exporter of %s could not be shut down: %r", self._shown, error)
+            self._succeeded = False
+        return self._succeeded
 
     def _wait_for_the_end(self, seconds: float) -> bool:
         """Return whether the last export succeeded within so many seconds."""
