@@ -320,7 +320,7 @@ def test_an_exporter_that_cannot_be_shut_down_is_told(
 ) -> None:
     """What it raises is logged and makes the end False; it doesn't reach who shuts down."""
 
-    def refuse(timeout_millis: float = 0, **_kwargs: Any) -> None:
+    def refuse(**_kwargs: Any) -> None:
         raise error("its queue is gone")
 
     monkeypatch.setattr(pushing.exporter, "shutdown", refuse)
