@@ -72,10 +72,10 @@ class PushMetricReader(MetricReader):
         on_export: Callable[[bool], None] = lambda _succeeded: None,
         on_loss: Callable[[int, Loss], None] = lambda _points, _reason: None,
     ) -> None:
-        for setting, seconds in (("interval", interval), ("timeout", timeout)):
-            if not seconds > 0:
-                msg = f"PushMetricReader({setting}={seconds}): it must be more than 0 seconds"
-                raise ConfigurationError(msg)
+        if not (interval > 0 and timeout > 0):
+            raise ConfigurationError(
+                f"{interval=} and {timeout=} of a push reader must be above 0 s"
+            )
         temporality, aggregation = exporter_preferences(exporter)
         super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
         self._exporter = exporter
@@ -122,10 +122,7 @@ class PushMetricReader(MetricReader):
         self.begin_shutdown()(timeout_millis / 1000)
 
     def collect(self, timeout_millis: float = 10_000) -> None:  # type: ignore[misc]
-        """Export now, as :meth:`force_flush` does: the exporter is not called by two threads.
-
-        After :meth:`shutdown` nothing is exported.
-        """
+        """Export as :meth:`force_flush` does, on its thread; nothing after :meth:`shutdown`."""
         if _exporting.get() is not self:
             self.force_flush(timeout_millis)
         elif not self._collecting:  # a callback that collects would do so without end
@@ -175,18 +172,17 @@ class PushMetricReader(MetricReader):
                 )
             else:
                 self._thread.join(max(0.0, deadline - monotonic()))
-            # Also wakes an exporter that sleeps between retries.
             return self._close(max(0.0, deadline - monotonic())) and succeeded
 
         return wait
 
     def _close(self, seconds: float) -> bool:
-        """Shut the exporter down; return whether it let itself be."""
+        """Shut the exporter down, also one that sleeps; return whether all has gone well."""
         try:
             self._exporter.shutdown(timeout_millis=seconds * 1000)
-        except KeyboardInterrupt:  # of who shuts down, not of the exporter
-            raise
-        except BaseException as error:  # noqa: BLE001 - nobody's end may fail by an exporter's
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):  # of who shuts down, not of the exporter
+                raise
             _logger.warning("the exporter of %s could not be shut down: %r", self._shown, error)
             self._succeeded = False
         return self._succeeded
