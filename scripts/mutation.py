@@ -80,6 +80,8 @@ def modules(chosen: Sequence[str], rooms: Iterable[str]) -> Iterator[str]:
 
 def is_read(node: Any) -> bool:  # noqa: ANN401 - a node of parso's, which has no types
     """Tell whether a node is run: annotations and imports for type checkers aren't."""
+    if node.type == "if_stmt" and _is_for_type_checkers(node):
+        return False
     while node.parent is not None:
         parent = node.parent
         if parent.type == "annassign" and node is parent.children[1]:
@@ -88,10 +90,14 @@ def is_read(node: Any) -> bool:  # noqa: ANN401 - a node of parso's, which has n
             return parent.type == "param" and node is getattr(parent, "default", None)
         if parent.type == "funcdef" and node is parent.annotation:
             return False
-        if parent.type == "if_stmt" and parent.children[1].get_code().strip() == "TYPE_CHECKING":
+        if parent.type == "if_stmt" and _is_for_type_checkers(parent):
             return False
         node = parent
     return True
+
+
+def _is_for_type_checkers(node: Any) -> bool:  # noqa: ANN401
+    return bool(node.children[1].get_code().strip() == "TYPE_CHECKING")
 
 
 def mutants_of(module: str) -> Iterator[Mutant]:

@@ -43,7 +43,7 @@ class ShownReader(PrometheusMetricReader):
 
     @property
     def _collector(self) -> Any:  # noqa: ANN401 - the official collector or ours
-        return vars(self).get("_families", self._official)
+        return vars(self).get("_families") or self._official
 
     @_collector.setter
     def _collector(self, official: object) -> None:
