@@ -7,7 +7,7 @@ USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench format render servers interpreters matrix matrix-ci prereleases clean
+.PHONY: help demo test lint docs bench format render servers interpreters matrix matrix-ci prereleases peers mutation clean
 
 help: ## Say what the targets do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,15 @@ matrix-ci: $(DEV_READY) ## The same on the oldest, the newest and the one withou
 
 prereleases: $(DEV_READY) ## Run every test with pre-releases of OpenTelemetry and prometheus_client.
 	$(BIN)/python scripts/matrix.py --prereleases $(ARGS)
+
+# FOLDERS: of the stock packages, in a checkout or unpacked source distributions of their release.
+peers: $(DEV_READY) ## Run the stock SDK's own tests, in FOLDERS, with our provider and readers.
+	$(BIN)/python -m pip install --quiet --group peers
+	$(BIN)/python scripts/peers_suites.py $(FOLDERS) $(ARGS)
+
+mutation: $(DEV_READY) ## Tell which changes to the code no test notices: ARGS="--sample 40 --seed 1".
+	$(BIN)/python -m pip install --quiet --group mutation
+	$(BIN)/python scripts/mutation.py $(ARGS)
 
 clean: ## Remove what the other targets made inside the repository.
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

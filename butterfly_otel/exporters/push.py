@@ -18,6 +18,7 @@ from opentelemetry.context import attach, detach, set_value
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
 
 from butterfly_otel.engine.sdk_internals import SUPPRESS_KEY, exporter_preferences
+from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.carrying import Backlog
 from butterfly_otel.exporters.delivery import Delivery, deliver
 from butterfly_otel.exporters.outage import Outage
@@ -55,6 +56,9 @@ class PushMetricReader(MetricReader):
         timeout: Seconds one collection may take.
         on_export: Called after each export with whether all of it arrived.
         on_loss: Called with a number of points that will not be sent again, and why.
+
+    Raises:
+        ConfigurationError: When ``interval`` or ``timeout`` is not a number above zero.
     """
 
     def __init__(
@@ -68,6 +72,10 @@ class PushMetricReader(MetricReader):
         on_export: Callable[[bool], None] = lambda _succeeded: None,
         on_loss: Callable[[int, Loss], None] = lambda _points, _reason: None,
     ) -> None:
+        if not (interval > 0 and timeout > 0):
+            raise ConfigurationError(
+                f"{interval=} and {timeout=} of a push reader must be above 0 s"
+            )
         temporality, aggregation = exporter_preferences(exporter)
         super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
         self._exporter = exporter
@@ -114,10 +122,7 @@ class PushMetricReader(MetricReader):
         self.begin_shutdown()(timeout_millis / 1000)
 
     def collect(self, timeout_millis: float = 10_000) -> None:  # type: ignore[misc]
-        """Export now, as :meth:`force_flush` does: the exporter is not called by two threads.
-
-        After :meth:`shutdown` nothing is exported.
-        """
+        """Export as :meth:`force_flush` does, on its thread; nothing after :meth:`shutdown`."""
         if _exporting.get() is not self:
             self.force_flush(timeout_millis)
         elif not self._collecting:  # a callback that collects would do so without end
@@ -167,12 +172,20 @@ class PushMetricReader(MetricReader):
                 )
             else:
                 self._thread.join(max(0.0, deadline - monotonic()))
-            # Also wakes an exporter that sleeps between retries.
-            left = max(0.0, deadline - monotonic())
-            self._exporter.shutdown(timeout_millis=left * 1000)
-            return succeeded
+            return self._close(max(0.0, deadline - monotonic())) and succeeded
 
         return wait
+
+    def _close(self, seconds: float) -> bool:
+        """Shut the exporter down, also one that sleeps; return whether all has gone well."""
+        try:
+            self._exporter.shutdown(timeout_millis=seconds * 1000)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):  # of who shuts down, not of the exporter
+                raise
+            _logger.warning("the exporter of %s could not be shut down: %r", self._shown, error)
+            self._succeeded = False
+        return self._succeeded
 
     def _wait_for_the_end(self, seconds: float) -> bool:
         """Return whether the last export succeeded within so many seconds."""

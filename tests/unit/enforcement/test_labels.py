@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,14 @@ def test_strict_mode_raises_and_says_what_is_allowed(start: Start, measure: Any)
     with pytest.raises(LabelError, match=r"butterfly_requests_total.*status.*success, error"):
         measure(method="inference", status="sucess")
     assert measured.points(REQUESTS) == []
+
+
+@pytest.mark.parametrize(("length", "shown"), [(40, "x" * 40), (41, "x" * 37 + "...")])
+def test_an_error_shows_a_value_up_to_a_lines_width(start: Start, length: int, shown: str) -> None:
+    """A value of 40 characters is shown whole; of a longer one that many, three dots among them."""
+    start(strict=True)
+    with pytest.raises(LabelError, match=f"has the value '{re.escape(shown)}', which"):
+        by_handle(method="inference", status="x" * length)
 
 
 @both

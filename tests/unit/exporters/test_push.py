@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import (
 
 from butterfly_otel.engine import GatedMeterProvider
 from butterfly_otel.engine import MeterProvider as OurMeterProvider
+from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.push import PushMetricReader
 from tests.unit.engine.test_fork import in_child
 
@@ -91,6 +92,15 @@ def test_it_exports_by_itself() -> None:
         time.sleep(0.01)
     subject.reader.shutdown()
     assert len(subject.exporter.exported) >= 3
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan")])
+@pytest.mark.parametrize("setting", ["interval", "timeout"])
+def test_seconds_that_are_none_are_refused(setting: str, wrong: float) -> None:
+    """A reader that would export without pause, or never in time, is refused, by its setting."""
+    seconds = {"interval": 1.0, "timeout": 1.0, setting: wrong}
+    with pytest.raises(ConfigurationError, match=f"{setting}={wrong}"):
+        PushMetricReader(Recorder(), name="test", **seconds)
 
 
 def test_flush_exports_now_and_says_so(pushed: Pushed) -> None:

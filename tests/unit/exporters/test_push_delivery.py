@@ -311,6 +311,25 @@ def test_a_second_shutdown_waits_for_the_first(pushing: Pushing) -> None:
     assert not first(5)
 
 
+@pytest.mark.parametrize("error", [ValueError, SystemExit, asyncio.CancelledError])
+def test_an_exporter_that_cannot_be_shut_down_is_told(
+    pushing: Pushing,
+    error: type[BaseException],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it raises is logged and makes the end False; it doesn't reach who shuts down."""
+
+    def refuse(**_kwargs: Any) -> None:
+        raise error("its queue is gone")
+
+    monkeypatch.setattr(pushing.exporter, "shutdown", refuse)
+    pushing.meter.create_counter("c").add(1)
+    assert pushing.reader.begin_shutdown()(5) is False
+    assert "could not be shut down" in caplog.text
+    assert pushing.exporter.exported
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_child_does_not_export_what_its_parent_could_not() -> None:
     """What did not arrive is the parent's, which will send it; the child would double it."""

@@ -268,3 +268,18 @@ def test_an_outage_of_any_length_gives_nothing_up() -> None:
     """What is not refused for what is in it is kept however often it fails."""
     rounds = [collected(delta()) for _ in range(100)]
     assert metrics_of(after_failure(*rounds))["c"][0].value == 100
+
+
+def test_what_other_resources_measured_is_not_added() -> None:
+    """A resource that has changed meanwhile, as after a fork, has points of its own."""
+    before = collected(delta(number({}, 1)), resource=RESOURCE)
+    other = collected(delta(number({}, 2)), resource=Resource({"service.name": "other"}))
+    same = collected(delta(number({}, 4)), resource=Resource({"service.name": "node"}))
+    found = after_failure(before, other, same)
+    values = {
+        each.resource.attributes["service.name"]: [
+            point.value for point in each.scope_metrics[0].metrics[0].data.data_points
+        ]
+        for each in found.resource_metrics
+    }
+    assert values == {"node": [5], "other": [2]}

@@ -313,6 +313,14 @@ def test_two_readers_have_one_target_info(
     assert generate(first.registry).count(b"target_info{") == 1
 
 
+def test_the_first_readers_target_info_is_on_each_page(setup: Callable[..., Setup]) -> None:
+    """Not on the first page alone, after which the other reader has one as well."""
+    first = setup(resource={"service.name": "first"})
+    setup(registry=first.registry, resource={"service.name": "second"})
+    for _ in range(3):
+        assert b'target_info{service_name="first"} 1.0' in client_text(first.registry)
+
+
 def test_two_readers_in_one_registry(setup: Callable[..., Setup]) -> None:
     """Two providers may share an endpoint; target_info is that of the first."""
     first = setup(resource={"service.name": "first"})
