@@ -10,9 +10,9 @@ from opentelemetry.sdk.metrics import MetricsTimeoutError
 
 from butterfly_otel.engine import fitness
 from butterfly_otel.engine import sdk_internals as sdk
+from butterfly_otel.engine.consumer import CellMeasurementConsumer
 from butterfly_otel.engine.meter import CellMeter, adopt_meter
 from butterfly_otel.engine.sdk_readers import attach_reader
-from butterfly_otel.engine.storage import CellMeasurementConsumer
 from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.engine.storage import CellMeasurementConsumer
+from butterfly_otel.engine.consumer import CellMeasurementConsumer
 from butterfly_otel.errors import ButterflyOtelError
 from butterfly_otel.exporters.prometheus.translating.directory import TARGET_INFO
 from butterfly_otel.exporters.prometheus.writing.interop import FamilyMetric
