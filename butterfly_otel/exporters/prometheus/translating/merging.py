@@ -132,8 +132,9 @@ class Merger:
                 " the boundaries that all of them have are exposed",
                 group[0].series.block,
             )
-            shared = set(layout_of(tuple(bounds)).bounds)
-            shared.intersection_update(*(each.explicit_bounds for each in points))
+            # Those that are exposed: boundaries that do not grow are left out of each.
+            exposed = [layout_of(tuple(each.explicit_bounds)).bounds for each in points]
+            shared = set(exposed[0]).intersection(*exposed[1:])
             bounds = tuple(sorted(shared))
             points = [_narrowed(each, bounds) for each in points]
             return _with_exemplars(group, bounds), _added(points, bounds)

@@ -210,6 +210,17 @@ def test_histograms_of_different_boundaries_are_told_apart(pull: Callable[..., P
     }
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_boundaries_that_do_not_grow_are_shared_by_nobody(*, turned: bool) -> None:
+    """One that is left out of one histogram's page is left out of what both become."""
+    points = [distribution({}, [1, 2], (0.0,)), distribution({}, [1, 2, 3], (1.0, 0.0))]
+    data = collected(histogram("h", *(reversed(points) if turned else points)))
+    [family] = Translator(scope_labels=False).translate(data)
+    [point] = family.points
+    assert (point.explicit_bounds, point.bucket_counts, point.count) == ((), [9], 9)
+    parse_text(encode_text([family]))
+
+
 def test_one_scopes_histograms_keep_the_boundaries_they_share() -> None:
     """Where no label tells them apart, counts and sums are whole and shared boundaries exact."""
     data = collected(
