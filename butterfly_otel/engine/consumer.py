@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -33,9 +34,28 @@ if TYPE_CHECKING:
     #: What a reader may have: takes observable instruments and seconds, and returns what
     #: the callbacks of each observed in that time. Called by one thread at a time.
     AskCallbacks = Callable[[Sequence[Any], float], Iterable[tuple[Any, Sequence[Observed]]]]
+    #: Likewise: hears of an instrument whose callbacks ended in what is no `Exception`, and
+    #: whose observations are then left out.
+    CallbackFailed = Callable[[str, BaseException], None]
 
 #: Seconds a callback is told it has, where a collection has no less; the SDK's own.
 _CALLBACK_TIMEOUT = 10
+
+
+def _observations(
+    instrument: Any,  # noqa: ANN401
+    options: CallbackOptions,
+    failed: CallbackFailed | None,
+) -> Sequence[Observed]:
+    """Ask an instrument's callbacks; one that raises SystemExit, say, ends a reader's pass."""
+    try:
+        observed: Sequence[Observed] = instrument.callback(options)
+    except BaseException as error:
+        if failed is None:
+            raise
+        failed(instrument.name, error)
+        return ()
+    return observed
 
 
 class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
@@ -82,21 +102,23 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
             RuntimeError: When the same thread is collecting already, as in a callback.
         """
         storage = cast("CellReaderStorage", self._reader_storages[metric_reader])
-        ask: AskCallbacks = getattr(metric_reader, "ask_callbacks", self._ask)
+        failed: CallbackFailed | None = getattr(metric_reader, "callback_failed", None)
+        ask: AskCallbacks = getattr(metric_reader, "ask_callbacks", partial(self._ask, failed))
         with storage.round():
             for instrument, observed in ask(tuple(self._async_instruments), timeout_millis / 1000):
                 storage.observe(instrument, observed, self._sampler(instrument))
             return storage.collect()
 
     def _ask(
-        self, instruments: Sequence[Any], timeout: float
+        self, failed: CallbackFailed | None, instruments: Sequence[Any], timeout: float
     ) -> Iterable[tuple[Any, Sequence[Observed]]]:
         deadline = monotonic() + timeout
         for instrument in instruments:
             left = min(deadline - monotonic(), _CALLBACK_TIMEOUT)
             # As in the SDK, readers ask one after the other.
             with self._asking:
-                observed = instrument.callback(CallbackOptions(timeout_millis=left * 1000))
+                options = CallbackOptions(timeout_millis=left * 1000)
+                observed = _observations(instrument, options, failed)
             if monotonic() >= deadline:
                 msg = "Timed out while executing callback"
                 raise MetricsTimeoutError(msg)

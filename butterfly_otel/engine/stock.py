@@ -60,8 +60,11 @@ class StockStream(sdk.ViewInstrumentMatch):
                 self._inside = False
                 self._catch_up()
 
-    def _get_or_create_aggregation(self, *given: Any) -> Any:  # noqa: ANN401 - the SDK's own
-        make: Any = super()._get_or_create_aggregation
+    def _get_or_create_aggregation(  # pyright: ignore[reportIncompatibleMethodOverride] - releases differ
+        self,
+        *given: Any,  # noqa: ANN401 - the SDK's own
+    ) -> Any:  # noqa: ANN401
+        make: Any = super()._get_or_create_aggregation  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return mend(make(*given))
 
     def restart(self) -> None:

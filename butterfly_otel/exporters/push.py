@@ -22,6 +22,7 @@ from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.carrying import Backlog
 from butterfly_otel.exporters.delivery import Delivery, deliver
 from butterfly_otel.exporters.outage import Outage
+from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
@@ -131,6 +132,10 @@ class PushMetricReader(MetricReader):
                 super().collect(timeout_millis)
             finally:
                 self._collecting = False
+
+    def callback_failed(self, name: str, error: BaseException) -> None:
+        """Leave out what an instrument's callbacks would have observed: it costs no other."""
+        log_once(f"a callback of {name} raised {error!r}; its observations are left out")
 
     def begin_force_flush(self) -> Wait:
         """Begin to export; return what waits for that, as :meth:`force_flush` does.

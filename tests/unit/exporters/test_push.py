@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
     InMemoryMetricReader,
@@ -278,3 +279,25 @@ def test_the_provider_flushes_every_reader_although_one_raises() -> None:
     with pytest.raises(Exception, match="PushMetricReader: MetricsTimeoutError"):
         provider.force_flush(0)
     provider.shutdown()
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1), GeneratorExit()])
+def test_a_callback_of_another_meter_costs_a_push_only_its_own_observations(
+    error: BaseException,
+) -> None:
+    """Whatever it raises, the other instruments are exported, pass after pass."""
+    exporter = Recorder()
+    exporter.behave = lambda: MetricExportResult.SUCCESS
+    reader = PushMetricReader(exporter, name="test", interval=3600, timeout=5)
+    provider = OurMeterProvider([reader], shutdown_on_exit=False)
+    meter = provider.get_meter("m")
+
+    def fail(_options: object) -> list[Observation]:
+        raise error
+
+    meter.create_observable_gauge("failing", [fail])
+    meter.create_observable_gauge("working", [lambda _options: [Observation(3)]])
+    for _ in range(2):
+        assert provider.force_flush() is True
+    assert provider.shutdown() is True
+    assert "working" in str(exporter.exported[-1])
