@@ -120,7 +120,7 @@ def _messages() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 def _template(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return re.split(r"%(?:\.\d)?[srdf]", node.value)
+        return re.split(r"%(?:\.\d)?[srdf]|\{\w+\}", node.value)
     if isinstance(node, ast.JoinedStr):
         parts, literal = [""], True
         for value in node.values:

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsPartialSuccess,
+    ExportMetricsServiceResponse,
+)
 from prometheus_client import CollectorRegistry, Metric
 
 import butterfly_otel
@@ -49,6 +55,29 @@ class Raising:
         raise RuntimeError("it never works")
 
 
+def rejecting(endpoint: str) -> str:
+    """Start a receiver that hands on what it gets, and says that it took all but one point."""
+    rejected = ExportMetricsPartialSuccess(rejected_data_points=1, error_message="too old")
+    answer = ExportMetricsServiceResponse(partial_success=rejected).SerializeToString()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            kept = {name: self.headers[name] for name in ("Content-Type", "Content-Encoding")}
+            headers = {name: value for name, value in kept.items() if value}
+            request = urllib.request.Request(endpoint, body, headers)
+            urllib.request.urlopen(request, timeout=5).close()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-protobuf")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/v1/metrics"
+
+
 def main(endpoint: str) -> None:
     """Measure what is wrong, and go on until somebody ends the process."""
     registry = CollectorRegistry()
@@ -60,7 +89,7 @@ def main(endpoint: str) -> None:
         exporter="otlp,prometheus",
         prometheus_port=0,
         registry=registry,
-        otlp_endpoint=endpoint,
+        otlp_endpoint=rejecting(endpoint),
         export_interval=1,
         collectors=["cpu", Broken()],
     )

@@ -46,7 +46,13 @@ class Program:
     ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-W", warnings, EXAMPLES / example],
-            env={**os.environ, "OTEL_EXPORTER_PROMETHEUS_PORT": "0", **(environ or {})},
+            env={
+                **os.environ,
+                "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+                # Else a line and its end are written apart, and children's lines may meet.
+                "PYTHONUNBUFFERED": "",
+                **(environ or {}),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
