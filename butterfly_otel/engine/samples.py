@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics import (
 )
 
 from butterfly_otel.engine.histograms import HistogramCell
+from butterfly_otel.engine.sdk_names import OLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +101,7 @@ def samples_for(cell: Cell, made: object) -> Samples | None:
     if isinstance(cell, HistogramCell):
         if made is AlignedHistogramBucketExemplarReservoir:
             return BucketSamples(cell.bounds)
-    elif made is SimpleFixedSizeExemplarReservoir:
+    elif made is SimpleFixedSizeExemplarReservoir and not OLDER:
+        # Older releases draw otherwise: theirs is asked, for the exemplars that it would have.
         return OneSample()
     return None

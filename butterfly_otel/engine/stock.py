@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.exponential import mend
@@ -52,6 +52,8 @@ class StockStream(sdk.ViewInstrumentMatch):
         with self._turn:
             self._inside = True
             try:
+                for series in tuple(cast("dict[Any, Any]", self._attributes_aggregation).values()):
+                    mend(series)
                 return super().collect(collection_aggregation_temporality, collection_start_nanos)
             except Exception as error:  # noqa: BLE001 - whatever is wrong inside the SDK
                 self._failed(self._name, error)
@@ -59,13 +61,6 @@ class StockStream(sdk.ViewInstrumentMatch):
             finally:
                 self._inside = False
                 self._catch_up()
-
-    def _get_or_create_aggregation(  # pyright: ignore[reportIncompatibleMethodOverride] - releases differ
-        self,
-        *given: Any,  # noqa: ANN401 - the SDK's own
-    ) -> Any:  # noqa: ANN401
-        make: Any = super()._get_or_create_aggregation  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return mend(make(*given))
 
     def restart(self) -> None:
         """Forget everything, in a forked child, where the locks may be held by no one."""
