@@ -192,7 +192,10 @@ class Finding(Remembering["Target"]):
         found = Streams(generation, tuple(tables), others, single)
         with self._switch:
             # Else readers have changed meanwhile: what was found is stale, and finds out.
-            if generation is self.generation and self._streams is None:
+            if generation is self.generation and self._streams is not None:
+                # Somebody was first, and what is remembered is of that.
+                return self._streams
+            if generation is self.generation:
                 if single:
                     [direct] = tables
                     # In this order: a cell that is found but not direct asks here again.
@@ -270,7 +273,9 @@ class Finding(Remembering["Target"]):
             or not isinstance(found, Cell)
             or self._shape not in (None, direct.shape)
         ):
-            return super()._look_up(attributes, found)
+            # What is no cell has no place among cells: readers may just be changing.
+            among_cells = direct is not None and self._lookup[2] is direct.cells
+            return not among_cells and super()._look_up(attributes, found)
         shape = self._shape = direct.shape
         self._lookup = (shape.width, shape.values, direct.cells)
         return shape.key(attributes) is not None

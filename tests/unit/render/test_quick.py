@@ -98,7 +98,7 @@ def test_no_copy_is_written_by_hand(room: str) -> None:
     }
     # What is observed is added up in a round of callbacks; whether it may be sampled is asked
     # of what has gone the slow way already.
-    assert written <= {"instruments", "observed", "storage"}
+    assert written <= {"instruments", "observed", "consumer"}
 
 
 def test_a_mark_that_names_no_template_is_an_error() -> None:

@@ -36,8 +36,9 @@ def test_an_exception_of_any_kind_fails_one_scrape(
     server = done.reader.start_server(port=0)
     with pytest.raises(CollectionError, match=type(error).__name__):
         done.reader.render()
-    with pytest.raises(HTTPError, match="500"):
+    with pytest.raises(HTTPError, match="500") as refused:
         urlopen(server.url, timeout=5)
+    refused.value.close()
     failing = False
     with urlopen(server.url, timeout=5) as response:
         assert b"g 1.0" in response.read()
