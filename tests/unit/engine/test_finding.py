@@ -22,6 +22,8 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from butterfly_otel.engine import MeterProvider
+from butterfly_otel.engine.cells import Cell
+from butterfly_otel.engine.fanout import FanOut
 from tests.collected import points
 from tests.unit.engine.conftest import facts, silence, standing_clock
 from tests.unit.engine.test_fork import in_child
@@ -330,4 +332,17 @@ def test_what_is_remembered_leads_a_child_to_series_of_its_own(attributes: Any) 
 
     assert in_child(child) == [10]
     assert [each.value for each in points(reader, "c")] == [3]
+    provider.shutdown()
+
+
+def test_what_is_no_cell_is_never_put_among_the_cells() -> None:
+    """Nor what a thread has found that saw a new reader before the instrument was told of it."""
+    provider, counter = start(InMemoryMetricReader())
+    counter.add(1, {"k": "x"})
+    direct = counter._direct
+    assert counter._lookup[2] is direct.cells
+    late = FanOut(counter, counter.generation, {"k": "y"}, [direct.cells["x"]], ())
+    counter._remember({"k": "y"}, late)
+    assert all(isinstance(each, Cell) for each in direct.cells.values())
+    assert counter.find({"k": "y"}) is late
     provider.shutdown()
