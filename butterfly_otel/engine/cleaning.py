@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from butterfly_otel.process.values import shown
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _logger = logging.getLogger("butterfly_otel")
+
+#: Types of values that the SDK exports as they are.
+_LEFT_ALONE: Final = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 class Reports:
@@ -36,15 +39,25 @@ class Reports:
             _logger.warning(f"%s: {message} (logged once)", self._name, *shorter)  # noqa: G004
 
 
+def clean(attributes: object) -> dict[str, Any] | None:
+    """Return a copy of attributes that the SDK would leave as they are; None of any others."""
+    if type(attributes) is not dict:
+        return None
+    known = cast("dict[object, object]", attributes)
+    for key, value in known.items():
+        if type(key) is not str or not key or type(value) not in _LEFT_ALONE:
+            return None
+    return cast("dict[str, Any]", known.copy())
+
+
 def exportable(attributes: object, report: Callable[..., None]) -> Mapping[str, Any]:
     """Return attributes that can be exported, as the SDK makes them of what it is given.
 
     Always a copy: a callback may use one dict for all it observes.
     """
-    if type(attributes) is dict:
-        given: dict[Any, Any] = attributes
-        if all(type(key) is str and key and type(each) is str for key, each in given.items()):
-            return given.copy()
+    left = clean(attributes)
+    if left is not None:
+        return left
     if attributes is None:
         return {}
     if not isinstance(attributes, Mapping):

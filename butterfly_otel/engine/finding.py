@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell
-from butterfly_otel.engine.cleaning import Reports, exportable
+from butterfly_otel.engine.cleaning import Reports, clean, exportable
 from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.narrowed import Narrowed
-from butterfly_otel.engine.shapes import clean
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
 from butterfly_otel.process.remembered import Remembering

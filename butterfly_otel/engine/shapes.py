@@ -7,7 +7,7 @@ SDK's, and one call finds them in a measurement's attributes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.engine.sdk_internals import hash_attributes
 from butterfly_otel.process.remembered import Shape, plain
@@ -16,21 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-__all__ = ["Keyed", "Shape", "clean"]
-
-#: Types of values that the SDK exports as they are.
-_LEFT_ALONE: Final = frozenset({str, int, float, bool, bytes, type(None)})
-
-
-def clean(attributes: object) -> dict[str, Any] | None:
-    """Return a copy of attributes that the SDK would leave as they are; None of any others."""
-    if type(attributes) is not dict:
-        return None
-    known = cast("dict[object, object]", attributes)
-    for key, value in known.items():
-        if type(key) is not str or not key or type(value) not in _LEFT_ALONE:
-            return None
-    return cast("dict[str, Any]", known.copy())
+__all__ = ["Keyed", "Shape"]
 
 
 class Keyed:
