@@ -26,7 +26,7 @@ demo: $(USER_READY) ## Run a simulated cluster that serves all 64 metrics on loc
 	$(BIN)/butterfly-otel demo $(ARGS)
 
 test: $(DEV_READY) ## Run every test this machine can run.
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python scripts/suite.py $(ARGS)
 
 lint: $(DEV_READY) ## Check style, types, layers and rendered files.
 	$(BIN)/ruff check .

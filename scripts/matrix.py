@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import interpreters
+import suite
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ROOT / ".cache" / "environments"
@@ -203,8 +204,7 @@ def test_prereleases(arguments: list[str]) -> int:
     install(ours, "--upgrade", "--group", "test", "--editable", ".[cli,views]")
     install(ours, "--upgrade", "--pre", *COMING)
     subprocess.run([ours, "-m", "pip", "list"], check=True)
-    command = [ours, "-m", "pytest", "-n", "2", *arguments]
-    return 1 if subprocess.run(command, cwd=ROOT, check=False).returncode else 0
+    return 1 if suite.run(ours, [], arguments) else 0
 
 
 def main() -> int:
@@ -220,8 +220,7 @@ def main() -> int:
         sdk = "the newest SDK" if interpreter.sdk is None else f"SDK 1.{interpreter.sdk}"
         print(f"== CPython {interpreter.name} ({interpreter.python}), {sdk}", flush=True)
         ours = environment(interpreter)
-        command = [ours, "-m", "pytest", *interpreter.tests, "-q", "-n", "2", *arguments]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        if suite.run(ours, interpreter.tests, ["-q", *arguments]):
             failed.append(interpreter.name)
     if failed:
         print(f"failed on CPython {', '.join(failed)}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import threading
 import time
 import warnings
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 DELTA = {Counter: AggregationTemporality.DELTA}
 
 
-def in_child(work: Callable[[], Any], seconds: float = 10) -> Any:
+def in_child(work: Callable[[], Any], seconds: float = 60) -> Any:
     """Return what ``work`` returns in a forked child, which must not take longer."""
     read, write = os.pipe()
     with warnings.catch_warnings():
@@ -43,7 +44,8 @@ def in_child(work: Callable[[], Any], seconds: float = 10) -> Any:
     deadline = time.monotonic() + seconds
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         if time.monotonic() > deadline:
-            os.kill(child, 9)
+            # By this signal, since pytest has Python say then where each thread was.
+            os.kill(child, signal.SIGABRT)
             os.waitpid(child, 0)
             os.close(read)
             pytest.fail("the child hangs")
