@@ -10,7 +10,7 @@ import re
 from textwrap import fill
 from typing import TYPE_CHECKING, Final, cast
 
-from butterfly_otel.settings import config, exporters
+from butterfly_otel.settings import config, exporters, processes
 from butterfly_otel.settings.config import SETTINGS
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _imports(types: Iterable[str]) -> str:
     homes: dict[str, set[str]] = {}
     for name in {"Runtime", *re.findall(r"\w+", " ".join(types))} - _BUILT_IN:
         home = _HOMES.get(name) or next(
-            each.__name__ for each in (exporters, config) if hasattr(each, name)
+            each.__name__ for each in (exporters, processes, config) if hasattr(each, name)
         )
         homes.setdefault(home, set()).add(name)
     groups: dict[int, list[str]] = {}

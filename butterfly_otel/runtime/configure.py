@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Temporality,
         TranslationStrategy,
     )
+    from butterfly_otel.settings.processes import Processes, PushedBy
 
 
 class Arguments(TypedDict, total=False):
@@ -53,6 +54,10 @@ class Arguments(TypedDict, total=False):
     otlp_client_certificate: str | PathLike[str] | None
     otlp_temporality: Temporality | None
     otlp_batch_size: int | None
+    processes: Processes | None
+    process_group: str | None
+    processes_directory: str | None
+    otlp_processes: PushedBy | None
     export_interval: float | None
     export_timeout: float | None
     views: str | PathLike[str] | Sequence[str | PathLike[str]] | None
@@ -98,6 +103,10 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     otlp_client_certificate: str | PathLike[str] | None = None,
     otlp_temporality: Temporality | None = None,
     otlp_batch_size: int | None = None,
+    processes: Processes | None = None,
+    process_group: str | None = None,
+    processes_directory: str | None = None,
+    otlp_processes: PushedBy | None = None,
     export_interval: float | None = None,
     export_timeout: float | None = None,
     views: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
@@ -170,6 +179,19 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             (OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE)
         otlp_batch_size: Points of one request; an export of more goes in several. Default 5000.
             (BUTTERFLY_OTEL_OTLP_BATCH_SIZE)
+        processes: ``shared`` where several processes are one node, such as the workers of a web
+            server: whichever is scraped gives the totals of all of them. ``separate``: each process
+            is a node of its own. Default ``separate``. (BUTTERFLY_OTEL_PROCESSES)
+        process_group: A name for the processes that go together, where they are started by hand or
+            by a supervisor. By default they are those that one parent has forked, or started by
+            ``multiprocessing``. (BUTTERFLY_OTEL_PROCESS_GROUP)
+        processes_directory: Where those processes meet and keep the totals of the ones that have
+            ended: a local directory, in memory if possible. By default the first that can be
+            written to of XDG_RUNTIME_DIR, TMPDIR, /tmp, /var/tmp and /dev/shm.
+            (BUTTERFLY_OTEL_PROCESSES_DIRECTORY)
+        otlp_processes: Who pushes where processes are shared: the ``node``, one push with the
+            totals of all, or each ``process`` its own, under a ``service.instance.id`` of its own.
+            Default ``node``. (BUTTERFLY_OTEL_OTLP_PROCESSES)
         export_interval: Seconds between pushes. Default 60. (OTEL_METRIC_EXPORT_INTERVAL; in
             milliseconds)
         export_timeout: Seconds a collection may take. Default 30. (OTEL_METRIC_EXPORT_TIMEOUT; in

@@ -40,6 +40,7 @@ from butterfly_otel.settings.kinds import (
     pairs,
     unquoted,
 )
+from butterfly_otel.settings.processes import ProcessSettings
 from butterfly_otel.settings.reading import Reading
 from butterfly_otel.settings.spelling import tell_of_misspelt
 
@@ -126,6 +127,7 @@ class Config(Declared):
         " global one.",
     )
     otlp: OtlpSettings = group(OtlpSettings)
+    processes: ProcessSettings = group(ProcessSettings)
     export_interval: float = setting(
         "export_interval",
         SECONDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 from butterfly_otel.errors import ConfigurationError
@@ -62,5 +63,28 @@ def _ends_of_series_need_our_engine(other: Others) -> None:
         )
 
 
+def _processes_go_together_by_sockets(other: Others) -> None:
+    if other("processes") == "shared" and sys.platform == "win32":
+        raise ConfigurationError(
+            "processes is 'shared', which needs sockets and locks that Windows does not have;"
+            " leave it out, and give each process a node_id and a prometheus_port of its own"
+        )
+
+
+def _one_push_has_no_deltas(other: Others) -> None:
+    pushes = other("processes") == "shared" and "otlp" in other("exporter")
+    if pushes and other("otlp_processes") == "node" and other("otlp_temporality") != "cumulative":
+        raise ConfigurationError(
+            f"otlp_temporality is {other('otlp_temporality')!r}, and processes is 'shared', where"
+            " one push has the totals of all processes; set otlp_temporality to 'cumulative', or"
+            " otlp_processes to 'process'"
+        )
+
+
 #: Each raises ConfigurationError where it does not hold.
-RULES: Final = (_disk_needs_a_directory, _ends_of_series_need_our_engine)
+RULES: Final = (
+    _disk_needs_a_directory,
+    _ends_of_series_need_our_engine,
+    _processes_go_together_by_sockets,
+    _one_push_has_no_deltas,
+)
