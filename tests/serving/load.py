@@ -53,7 +53,7 @@ class Service:
     ) -> None:
         self.log = folder / "log"
         self._port = port
-        self._answered = 0
+        self._answered: list[float] = []  # when each was, on the monotonic clock
         self._lock = threading.Lock()
         self._over = threading.Event()
         with self.log.open("w") as log:
@@ -78,7 +78,7 @@ class Service:
                 response = connection.getresponse()
                 if response.read() == b"ok":
                     with self._lock:
-                        self._answered += 1
+                        self._answered.append(time.monotonic())
             except (OSError, http.client.HTTPException):
                 time.sleep(0.02)  # not there yet, or not any more
             finally:
@@ -87,19 +87,33 @@ class Service:
     def wait_for(self, answers: int) -> None:
         """Wait until so many requests were answered."""
         deadline = time.monotonic() + SECONDS
-        while self._answered < answers:
+        while len(self._answered) < answers:
             assert time.monotonic() < deadline, self.log.read_text()
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.02)
+
+    @property
+    def answered(self) -> int:
+        """How many requests it has answered in all."""
+        return len(self._answered)
+
+    def answered_between(self, begin: float, end: float) -> int:
+        """Return how many requests it has answered between two times of the monotonic clock."""
+        with self._lock:
+            return sum(begin <= each <= end for each in self._answered)
+
+    def rest(self) -> int:
+        """Ask it no more; return how many requests it has answered in all."""
+        self._over.set()
+        for client in self._clients:
+            client.join(SECONDS)
+        return self.answered
 
     def stop(self) -> int:
         """End it by SIGTERM under load; return how many requests it has answered in all."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(SECONDS)
-        self._over.set()
-        for client in self._clients:
-            client.join(SECONDS)
-        return self._answered
+        return self.rest()
 
     def __enter__(self) -> Self:
         return self
