@@ -108,11 +108,15 @@ class Directory:
 
     def has(self, name: str) -> bool:
         """Tell whether there is such a file."""
+        return self.identity(name) is not None
+
+    def identity(self, name: str) -> tuple[int, int] | None:
+        """Return what no other file has while it is there; None where it isn't."""
         try:
-            os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+            found = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
         except OSError:
-            return False
-        return True
+            return None
+        return found.st_dev, found.st_ino
 
     def age(self, name: str) -> float | None:
         """Return the seconds since a file was written; None where it isn't there."""

@@ -91,7 +91,7 @@ def fold_into(directory: Directory, content: Content, dead: Mapping[int, Record 
     new = {
         slot: record
         for slot, record in dead.items()
-        if record is not None and not ended.has(slot, record.member)
+        if record is not None and record.body and not ended.has(slot, record.member)
     }
     if new:
         more = added(ended, new, content)

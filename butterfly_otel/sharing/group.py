@@ -6,6 +6,7 @@ import _thread
 import logging
 import sys
 import threading
+import time
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,10 @@ _TOUCHING: Final = int(TOUCH_INTERVAL / INTERVAL)
 _JOINING: Final = 10.0
 _JOINING_IN_CHILD: Final = 1.0
 _FETCHING: Final = 0.5
+#: Seconds that giving the slot back gets, whatever came before it.
+_LEAVING: Final = 0.1
+#: Seconds between two attempts to join.
+_PAUSE: Final = 1.0
 #: Seconds for which a scrape waits for the others after somebody has removed the directory.
 _RETURNING: Final = 2.0
 
@@ -154,7 +159,12 @@ class Group:
         Args:
             timeout: Seconds that it may wait for others.
         """
-        with self._changing:
+        deadline = monotonic() + timeout
+        # Whoever has it may himself wait for who calls this, such as in `on_lead`.
+        if not self._changing.acquire(timeout=timeout):
+            self.store_now()
+            return
+        try:
             if self._left:
                 return
             self._left = True
@@ -162,9 +172,11 @@ class Group:
             if life is not None:
                 life.stop.set()
                 life.leader.give_up()
-                life.membership.leave(timeout)
+                life.membership.leave(max(_LEAVING, deadline - monotonic()))
                 life.leader.close()
             self._port.close()
+        finally:
+            self._changing.release()
 
     def _begin(self, patience: float, *, strict: bool = False) -> _Life | None:
         """Become a member, unless it is one."""
@@ -182,7 +194,9 @@ class Group:
                     self._on_yield,
                 )
                 life = self._life = _Life(membership, leader)
-                leader.stand(strict=strict)
+                if strict:
+                    # In a forked child the application waits, and this may take a while.
+                    leader.stand(strict=True)
             except BaseException:
                 self._left = strict
                 self._life = None
@@ -244,7 +258,8 @@ class Group:
             self._life = None
             life.membership.withdraw()
             life.leader.close()
-            made = self._begin(_JOINING_IN_CHILD)
+            self._join_again()
+            made = self._life
             if made is not None:
                 made.membership.take_over(life.membership)
             return made
@@ -277,15 +292,25 @@ class Group:
             self._port.close()
         elif _is_gevents():
             # Which forks to start a program, and lets nobody wait meanwhile.
-            _thread.start_new_thread(self._join_in_child, ())
+            _thread.start_new_thread(self._join_again, ())
         else:
-            self._join_in_child()
+            self._join_again()
 
-    def _join_in_child(self) -> None:
+    def _join_again(self) -> None:
+        if not self._try_again():
+            _thread.start_new_thread(self._try_on, ())
+
+    def _try_on(self) -> None:
+        while not self._try_again():
+            time.sleep(_PAUSE)
+
+    def _try_again(self) -> bool:
         try:
             self._begin(_JOINING_IN_CHILD)
-        except Exception as error:  # noqa: BLE001 - the child has its own work to do
-            log_once("a forked process could not join the group of its parent", error=error)
+        except Exception as error:  # noqa: BLE001 - the process has its own work to do
+            log_once("this process could not join the others of its group", error=error)
+            return False
+        return True
 
 
 def _is_gevents() -> bool:

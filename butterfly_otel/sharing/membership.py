@@ -65,13 +65,12 @@ class Membership:
 
     def is_current(self) -> bool:
         """Tell whether its files are where the others look for them."""
-        try:
-            held = os.fstat(self.slot.lock.fd)
-            found = os.stat(lock_name(self.slot.number), dir_fd=self.directory.fd)
-        except OSError:
-            return False
-        same = (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)
-        return same and self.directory.is_linked() and self.directory.has(self.slot.socket)
+        held = os.fstat(self.slot.lock.fd)
+        return (
+            self.directory.identity(lock_name(self.slot.number)) == (held.st_dev, held.st_ino)
+            and self.directory.has(self.slot.socket)
+            and self.directory.is_linked()
+        )
 
     def touch(self) -> None:
         """Show that the files are in use, to who removes old ones."""
@@ -105,10 +104,11 @@ class Membership:
         self.ended = ended
         if left:
             ended = added(ended, left, self._content)
-        members = {
-            slot: each.body for slot, each in living.items() if not ended.has(slot, each.member)
-        }
-        return Gathered(ended.body, dict(sorted({**members, number: own}.items())), tuple(late))
+        living = {s: each for s, each in living.items() if not ended.has(s, each.member)}
+        said = {number: own, **{slot: each.body for slot, each in living.items()}}
+        # Who has nothing to say could not collect what it has measured, ever.
+        members = {slot: body for slot, body in sorted(said.items()) if body}
+        return Gathered(ended.body, members, tuple(late))
 
     def leave(self, timeout: float) -> None:
         """Give the slot back, and the totals to the group, within so many seconds; only once."""
@@ -143,8 +143,9 @@ class Membership:
         self._doorbell.close(_FOLDING)
         self.store.close()
         with self._lock.held(monotonic() + _FOLDING):
-            # What is in there will be in the new one.
-            self.directory.remove(self.slot.data)
+            # What is in there will be in the new one; unless it is another's, who was there first.
+            if self.store.owns_file():
+                self.directory.remove(self.slot.data)
         self.close()
 
     def count(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -39,5 +40,5 @@ def network_file_system(path: Path, mounts: str = _MOUNTS) -> str | None:
 
 
 def _unescaped(point: str) -> str:
-    """Return a path in which blanks and the like stand as ``\\040``."""
-    return point.encode("latin-1", "replace").decode("unicode_escape") if "\\" in point else point
+    """Return a path in which blanks and the like stand as three octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)

@@ -31,6 +31,7 @@ _VERSION: Final = 1
 _BASES: Final = ("$XDG_RUNTIME_DIR", "$TMPDIR", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
 #: Bytes that must fit at the start: about what a small process has to say.
 _PROBE: Final = 16_384
+_PRIVATE: Final = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def find_place(
     for place in sorted(places, key=lambda each: not (each.home / key / META).exists()):
         try:
             _try(place)
-        except OSError as error:
+        except OSError as error:  # noqa: PERF203 - there are five at most
             reasons.append(f"{place.home.parent}: {error.strerror or error}")
         else:
             return place
@@ -164,12 +165,12 @@ def _try_lock(directory: Directory, name: str) -> None:
 def _own(path: Path) -> None:
     """Make a directory that only its owner can enter, or find it as such."""
     with suppress(FileExistsError):
-        path.mkdir(0o700)
+        path.mkdir(_PRIVATE)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise OSError(f"{path} is not a directory")
     if found.st_uid != os.geteuid():
         raise OSError(f"{path} is another user's")
-    if stat.S_IMODE(found.st_mode) != 0o700:
+    if stat.S_IMODE(found.st_mode) != _PRIVATE:
         # A strange umask, or somebody has opened it.
-        path.chmod(0o700)
+        path.chmod(_PRIVATE)

@@ -39,6 +39,7 @@ class Store:
         self._newest = 0  # the number of the last snapshot that is stored
         self._stored: bytes | None = None
         self._last = b""
+        self._file: tuple[int, int] | None = None
         self._failing = False
         self._closed = False
 
@@ -64,6 +65,10 @@ class Store:
             self._save(made, number)
             return made
 
+    def owns_file(self) -> bool:
+        """Tell whether the file of the slot is the one that was stored last."""
+        return self._file is not None and self._directory.identity(self._slot.data) == self._file
+
     def close(self) -> None:
         """Store nothing from now on."""
         with self._lock:
@@ -79,12 +84,13 @@ class Store:
                 # A signal handler has stored a newer one meanwhile, in this very thread.
                 self._directory.remove(temporary)
                 return
+            file = self._directory.identity(temporary)
             self._directory.rename(temporary, self._slot.data)
         except OSError as error:
             self._directory.remove(temporary)
             self._tell(error)
             return
-        self._newest, self._stored = number, body
+        self._newest, self._stored, self._file = number, body, file
         if self._failing:
             self._failing = False
             _logger.info("What this process has measured is stored in %s again", self._where)

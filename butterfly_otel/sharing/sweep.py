@@ -32,13 +32,10 @@ _GOING: Final = ".gone"
 def sweep(place: Place) -> None:
     """Remove the directories of groups of this user that have ended, other than this one's."""
     for directory in _siblings(place.home, place.key):
-        try:
+        with suppress(OSError):
             if directory.path.suffix == _GOING or _is_over(directory, place.family):
                 _discard_locked(directory)
-        except OSError:
-            continue
-        finally:
-            directory.close()
+        directory.close()
 
 
 def is_served_by_another(place: Place) -> bool:
@@ -62,7 +59,7 @@ def discard(directory: Directory) -> None:
     if path.suffix != _GOING:
         going = path.with_name(f"{path.name}-{os.getpid()}{_GOING}")
         # From here on nobody comes to it any more who doesn't look where he is.
-        os.rename(path, going)
+        path.rename(going)
         path = going
     for name in directory.names():
         directory.remove(name)
@@ -123,7 +120,7 @@ def _idle(directory: Directory) -> float:
 
 def _siblings(home: Path, own: str) -> Iterator[Directory]:
     with suppress(OSError):
-        for name in sorted(os.listdir(home))[:_MOST]:
-            if name != own:
+        for path in sorted(home.iterdir())[:_MOST]:
+            if path.name != own:
                 with suppress(OSError):
-                    yield Directory(home / name)
+                    yield Directory(path)
