@@ -17,6 +17,7 @@ from butterfly_otel.exporters.prometheus.serving.listen import listen
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -42,7 +43,9 @@ _WATCH_INTERVAL = 1.0
 _WILDCARDS = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
-def serve(renderer: Renderer, host: str, port: int) -> Server:
+def serve(
+    renderer: Renderer, host: str, port: int, *, listeners: Sequence[socket.socket] | None = None
+) -> Server:
     """Serve a reader's metrics on daemon threads until the server is closed.
 
     Args:
@@ -50,11 +53,13 @@ def serve(renderer: Renderer, host: str, port: int) -> Server:
         host: A name or an address, IPv4 or IPv6; empty for all interfaces. A name is served
             on every address it has.
         port: A port; 0 takes a free one.
+        listeners: Listening sockets to serve instead of opening that address; the server closes
+            them. Duplicates of them elsewhere go on.
 
     Raises:
         OSError: When the host is unknown, or the port is taken, forbidden or no port.
     """
-    return Server(renderer, host, port)
+    return Server(renderer, host, port, listeners=listeners)
 
 
 class Server:
@@ -65,8 +70,15 @@ class Server:
         port: The port it listens on.
     """
 
-    def __init__(self, renderer: Renderer, host: str, port: int) -> None:
-        self._listeners = listen(host, port)
+    def __init__(
+        self,
+        renderer: Renderer,
+        host: str,
+        port: int,
+        *,
+        listeners: Sequence[socket.socket] | None = None,
+    ) -> None:
+        self._listeners = listen(host, port) if listeners is None else list(listeners)
         self.host = host
         self.port: int = self._listeners[0].getsockname()[1]
         self._renderer = renderer
