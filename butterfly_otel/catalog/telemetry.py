@@ -123,6 +123,7 @@ SCRAPE_OMISSIONS_TOTAL = Metric(
             "slow_collector",
             "failed_collector",
             "broken_metric",
+            "late_process",
             help="Why it was missing.",
         ),
     ),

@@ -48,6 +48,7 @@ class ObservedTable(Keyed):
         epoch: Changes whenever what is exported is not what it was and more.
         bounds: None: nothing observed is a histogram.
         non_negative: Likewise of no meaning here.
+        limit: How many sets of attributes have a place.
         evicted: The cells that gave their places away in this round.
     """
 
@@ -60,7 +61,7 @@ class ObservedTable(Keyed):
         self._cells: dict[Any, Cell] = {}
         self._made = made
         self._adds = issubclass(made, SumCell)
-        self._limit = limit
+        self.limit = limit
         self._exported: list[Cell] = []
         # What this round has observed. Not in the cells: those are read meanwhile.
         self._values: dict[Cell, float] = {}
@@ -75,7 +76,7 @@ class ObservedTable(Keyed):
         key, attributes = self.identify(kept)
         cell = self._cells.get(key)
         if cell is None:
-            if len(self._cells) >= self._limit:
+            if len(self._cells) >= self.limit:
                 return None
             cell = self._add(key, attributes)
         self.take(cell, value)

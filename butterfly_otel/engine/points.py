@@ -35,6 +35,11 @@ class Origin(Protocol):
         """Whether no value is negative."""
         ...
 
+    @property
+    def limit(self) -> int:
+        """How many series there may be."""
+        ...
+
 
 class Exemplary(Protocol):
     """What has the exemplars of a stream."""

@@ -132,6 +132,11 @@ class Table(Keyed, Exemplified):
         return self.owner.non_negative
 
     @property
+    def limit(self) -> int:
+        """How many series there may be."""
+        return self._kind.limit
+
+    @property
     def shareable(self) -> bool:
         """Whether another reader may join: nothing has been measured yet."""
         return not self._closed

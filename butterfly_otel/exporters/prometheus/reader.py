@@ -26,6 +26,8 @@ from butterfly_otel.exporters.prometheus.writing import exposition
 from butterfly_otel.exporters.prometheus.writing.asking import Asker
 from butterfly_otel.exporters.prometheus.writing.callbacks import observe
 from butterfly_otel.exporters.prometheus.writing.collector import DEFAULT_TIMEOUT, FamilyCollector
+from butterfly_otel.exporters.prometheus.writing.others import ask_others
+from butterfly_otel.exporters.prometheus.writing.shared import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -33,10 +35,13 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import CardinalityLimits, MetricsData
     from opentelemetry.sdk.resources import Resource
+    from prometheus_client import Metric
+    from prometheus_client.registry import Collector
 
     from butterfly_otel.exporters.prometheus.model.problems import Omission, ProblemKind
     from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.exporters.prometheus.translating.directory import Verbatim
+    from butterfly_otel.exporters.prometheus.writing.shared import Showing
     from butterfly_otel.settings.exporters import TranslationStrategy
 
 #: The specification's default address ("Metrics Exporter - Prometheus", "Configuration").
@@ -99,6 +104,7 @@ class PrometheusMetricReader(OfficialReader):
         self._ended = False
         self._problems = Problems(on_problem, on_omission)
         self._asker = Asker()
+        self._showing: Showing | None = None
         # Not the official reader's own: before 0.64b0 it registers its collector, which nobody
         # must ask, where everybody does.
         begin_reader(self, "prometheus_http_text_metric_exporter", cardinality_limits)
@@ -113,7 +119,7 @@ class PrometheusMetricReader(OfficialReader):
             problems=self._problems,
         )
         self._families = FamilyCollector(
-            self._gather,
+            self._shown,
             self._measured_by,
             self._resource,
             lambda escaping: make(replace(naming, escaping=escaping)),
@@ -168,6 +174,44 @@ class PrometheusMetricReader(OfficialReader):
         self._server = serve(self, host, port)
         return self._server
 
+    def share(self, showing: Showing | None) -> None:
+        """Show the metrics of all processes of a node from now on; None: this one's own again.
+
+        They stand for the other collectors of the registry as well. prometheus_client's own
+        ``generate_latest`` asks those itself, of this process alone.
+        """
+        self._showing = showing
+        self._families.shares = showing is not None
+
+    def own(self, timeout: float) -> MetricsData | None:
+        """Collect this process' metrics within so many seconds; None while there are none.
+
+        Raises:
+            BaseException: What a callback raised, where the stock SDK measures.
+        """
+        return self._gather(timeout)
+
+    def others(
+        self, timeout: float, asked: Callable[[Collector], bool]
+    ) -> list[tuple[Collector, list[Metric]]]:
+        """Return what other collectors of the registry have in this process.
+
+        Args:
+            timeout: Seconds it may take; what has not answered then is counted, and left out.
+            asked: Which of them to ask.
+        """
+        return ask_others(
+            self._registry,
+            lambda each: each is not self._families and asked(each),
+            self._asker,
+            self._problems,
+            timeout,
+        )
+
+    def omit(self, reason: Omission, subject: str, sentence: str, *details: str) -> None:
+        """Count something that a scrape lacks each time, and warn of it once."""
+        self._problems.omit(reason, subject, sentence, *details)
+
     def ask_callbacks(
         self, instruments: Sequence[Any], timeout: float
     ) -> list[tuple[Any, list[Any]]]:
@@ -221,6 +265,11 @@ class PrometheusMetricReader(OfficialReader):
         if isinstance(provider, SdkMeterProvider):
             return provider_resource(provider)
         return collected_resource(getattr(self, "_collect", None))
+
+    def _shown(self, timeout: float) -> Shown:
+        if self._showing is not None and not self._ended:
+            return self._showing.shown(timeout)
+        return Shown(self._gather(timeout), [])
 
     def _gather(self, timeout: float) -> MetricsData | None:
         if self._ended or getattr(self, "_collect", True) is None:

@@ -27,11 +27,17 @@ ProblemKind = Literal[
     "slow_collector",
     "slow_callback",
     "failed_callback",
+    "late_process",
 ]
 
 #: Why something is missing from a scrape that another scrape may have.
 Omission = Literal[
-    "slow_callback", "failed_callback", "slow_collector", "failed_collector", "broken_metric"
+    "slow_callback",
+    "failed_callback",
+    "slow_collector",
+    "failed_collector",
+    "broken_metric",
+    "late_process",
 ]
 #: What each is as a problem.
 _KINDS: dict[Omission, ProblemKind] = {
@@ -40,6 +46,7 @@ _KINDS: dict[Omission, ProblemKind] = {
     "slow_collector": "slow_collector",
     "failed_collector": "foreign_collector",
     "broken_metric": "broken_metric",
+    "late_process": "late_process",
 }
 
 #: Distinct problems remembered; beyond it new ones are counted but no longer logged, so

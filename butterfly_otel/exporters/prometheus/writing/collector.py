@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.escaping import Escaping
     from butterfly_otel.exporters.prometheus.model.families import Family
     from butterfly_otel.exporters.prometheus.translating.translate import Translator
+    from butterfly_otel.exporters.prometheus.writing.shared import Shown
 
 #: Seconds a collection may take where nobody says otherwise; the SDK's own default.
 DEFAULT_TIMEOUT = 10.0
@@ -38,19 +39,22 @@ class FamilyCollector:
     """Collects from one meter provider and translates, for one scrape at a time.
 
     Args:
-        gather: Collects everything within so many seconds; None while there is nothing.
+        gather: Collects everything within so many seconds.
         measured_by: Returns what a provider measures by; None while there is no provider.
         resource: Returns the provider's resource; None while there is no provider.
         translator: Makes a translator for scrapers that ask for an escaping scheme.
         registry: Where it is registered.
         escapings: Whether the scheme makes any difference.
 
+    Attributes:
+        shares: Whether what it gathers is that of several processes, other collectors included.
+
     Thread-safe: concurrent scrapes wait for one another and each gets everything once.
     """
 
     def __init__(
         self,
-        gather: Callable[[float], MetricsData | None],
+        gather: Callable[[float], Shown],
         measured_by: Callable[[], object],
         resource: Callable[[], Resource | None],
         translator: Callable[[Escaping], Translator],
@@ -66,6 +70,7 @@ class FamilyCollector:
         self._escapings = escapings
         self._translators: dict[Escaping, Translator] = {}
         self._has_target = False
+        self.shares = False
         self._lock = forks.lock()
 
     def describe(self) -> list[Metric]:
@@ -118,17 +123,28 @@ class FamilyCollector:
         Raises:
             CollectionError: When nothing could be collected.
         """
+        return self.everything(escaping=escaping, timeout=timeout)[0]
+
+    def everything(
+        self, *, escaping: Escaping = "underscores", timeout: float = DEFAULT_TIMEOUT
+    ) -> tuple[list[Family], list[Metric]]:
+        """Likewise, and return what other collectors have in all processes, where it shares.
+
+        Raises:
+            CollectionError: When nothing could be collected.
+        """
         if not self._lock.acquire(timeout=timeout):
             raise CollectionError("metrics could not be collected: another scrape is still at it")
         try:
             try:
-                collected = self._gather(timeout)
+                collected, others = self._gather(timeout)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a callback may raise SystemExit or CancelledError
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise CollectionError(f"metrics could not be collected: {reason}") from error
-            return self._translate(escaping if self._escapings else "underscores", collected)
+            families = self._translate(escaping if self._escapings else "underscores", collected)
+            return families, others
         finally:
             self._lock.release()
 

@@ -19,6 +19,7 @@ from butterfly_otel.exporters.prometheus.writing.combining import Found, combine
 from butterfly_otel.exporters.prometheus.writing.encode import openmetrics_lines, text_lines
 from butterfly_otel.exporters.prometheus.writing.foreign import metric_lines, shown
 from butterfly_otel.exporters.prometheus.writing.interop import FamilyMetric
+from butterfly_otel.exporters.prometheus.writing.others import report_unanswered
 from butterfly_otel.exporters.prometheus.writing.registered import collectors_of
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ def _collect(
     """Return all families, and the errors of meter providers that could not be collected."""
     margin = min(max(_MARGIN, timeout * _MARGIN_SHARE), timeout / 2)
     deadline = monotonic() + timeout
-    questions = [
-        _question(collector, form, timeout - margin) for collector in collectors_of(registry)
-    ]
+    questions = [_question(collector, form, timeout - margin) for collector in _asked(registry)]
     prompt = [each for each in questions if _is_prompt(each.subject)]
     others = asker.begin([each for each in questions if each not in prompt], deadline)
     for question in prompt:
@@ -107,13 +106,22 @@ def _collect(
         for answer in question.answers:
             item = _shown(answer, form, problems)
             if item is not None:
-                found.append(Found(origin, collector, item))
+                # What others have in all processes is the same, whichever of ours tells it.
+                of_others = ours and not isinstance(item, Family)
+                found.append(Found(registry if of_others else origin, collector, item))
         if question.error is None and not question.late:
             continue
         if ours:
             errors.append(_error(question, timeout))
-        _report(question, problems)
+        report_unanswered(question, problems)
     return found, errors
+
+
+def _asked(registry: CollectorRegistry) -> list[Collector]:
+    """Return which collectors are asked: one that shares answers for those that don't."""
+    collectors = collectors_of(registry)
+    sharing = [each for each in collectors if isinstance(each, FamilyCollector) and each.shares]
+    return [*sharing] or collectors
 
 
 def _is_prompt(collector: object) -> bool:
@@ -123,7 +131,12 @@ def _is_prompt(collector: object) -> bool:
 def _question(collector: Collector, form: Format, timeout: float) -> Question[Item]:
     if isinstance(collector, FamilyCollector):
         return Question(
-            collector, lambda: collector.families(escaping=form.escaping, timeout=timeout)
+            collector,
+            lambda: [
+                each
+                for some in collector.everything(escaping=form.escaping, timeout=timeout)
+                for each in some
+            ],
         )
     return Question(collector, collector.collect)
 
@@ -156,23 +169,6 @@ def _error(question: Question[Item], timeout: float) -> CollectionError:
         else " ".join(f"{type(error).__name__}: {error}".split())
     )
     return CollectionError(f"metrics could not be collected: {reason}")
-
-
-def _report(question: Question[Item], problems: Problems) -> None:
-    name = type(question.subject).__name__
-    if question.late:
-        problems.omit(
-            "slow_collector",
-            name,
-            "Metrics of the collector %s are not exposed: it did not answer in time",
-        )
-    else:
-        problems.omit(
-            "failed_collector",
-            name,
-            "Metrics of the collector %s are not exposed: it raised %s",
-            type(question.error).__name__,
-        )
 
 
 def _lines(groups: Iterable[Group], form: Format, problems: Problems) -> Iterator[str]:

@@ -1,0 +1,29 @@
+"""What a reader shows in place of its own metrics, where several processes are one node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricsData
+    from prometheus_client import Metric
+
+
+class Shown(NamedTuple):
+    """What all processes have.
+
+    Attributes:
+        data: OpenTelemetry metrics.
+        families: What the other collectors of their registries have.
+    """
+
+    data: MetricsData | None
+    families: list[Metric]
+
+
+class Showing(Protocol):
+    """Gives it. Called for one scrape at a time."""
+
+    def shown(self, timeout: float) -> Shown:
+        """Return the metrics of all processes within so many seconds."""
+        ...

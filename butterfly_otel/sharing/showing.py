@@ -1,0 +1,156 @@
+"""What ties a reader to a group of processes: what it tells of itself, and what it shows of all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from butterfly_otel.exporters.prometheus.writing.shared import Shown
+from butterfly_otel.process import forks, timing
+from butterfly_otel.process.contain import log_once
+from butterfly_otel.sharing.capturing import Capture
+from butterfly_otel.sharing.ended import fold
+from butterfly_otel.sharing.foreign import ForeignCapture, is_told, own_files, reads_files
+from butterfly_otel.sharing.merging import Merging
+from butterfly_otel.sharing.payload import Payload, Record, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk.metrics.export import MetricsData
+    from prometheus_client import Metric
+    from prometheus_client.registry import Collector
+
+    from butterfly_otel.exporters.prometheus.model.problems import Omission
+    from butterfly_otel.sharing.modes import Modes
+
+#: Seconds that collecting may take for a snapshot.
+TIMEOUT = 5.0
+
+
+class Own(Protocol):
+    """What this process has: the reader that is scraped."""
+
+    def own(self, timeout: float) -> MetricsData | None:
+        """Collect this process' OpenTelemetry metrics within so many seconds."""
+        ...
+
+    def others(
+        self, timeout: float, asked: Callable[[Collector], bool]
+    ) -> list[tuple[Collector, list[Metric]]]:
+        """Return what the other collectors of the registry have."""
+        ...
+
+    def omit(self, reason: Omission, subject: str, sentence: str, *details: str) -> None:
+        """Count something that a scrape lacks, and warn of it once."""
+        ...
+
+
+class Gathered(Protocol):
+    """What the processes of a group have told."""
+
+    @property
+    def ended(self) -> bytes | None:
+        """What those that have ended have left."""
+        ...
+
+    @property
+    def members(self) -> Mapping[int, bytes]:
+        """What each of the living has, by its slot."""
+        ...
+
+    @property
+    def late(self) -> tuple[int, ...]:
+        """Those of which this is what they stored last."""
+        ...
+
+
+class MetricsContent:
+    """What this process tells its group. Thread-safe.
+
+    Args:
+        own: The reader that is scraped.
+        modes: How metrics are merged.
+        leading: Whether this process' hardware collectors are those of the node.
+    """
+
+    def __init__(self, own: Own, modes: Modes, leading: Callable[[], bool]) -> None:
+        self._own = own
+        self._modes = modes
+        self._leading = leading
+        self._lock = forks.lock()
+        self._restart()
+        forks.call_in_child(self._restart)
+
+    def _restart(self) -> None:
+        """Begin with nothing told, as a forked child has nothing measured."""
+        self._capture = Capture()
+        self._foreign = ForeignCapture()
+        self._records: list[Record] = []
+
+    def snapshot(self, timeout: float = TIMEOUT) -> bytes:
+        """Return all that this process has measured.
+
+        Where its OpenTelemetry metrics can't be collected, what it told last stands: totals must
+        not be missing from those of all.
+
+        Args:
+            timeout: Seconds that collecting may take.
+        """
+        with self._lock:
+            try:
+                self._records = self._capture.records(self._own.own(timeout))
+            except Exception as error:  # noqa: BLE001 - a callback of the application's raised
+                log_once("metrics of this process could not be collected for others", error=error)
+            others = self._own.others(timeout, is_told)
+            families = self._foreign.records(others, timing.time_ns())
+            return write(Payload(self._leading(), [*self._records, *families]))
+
+    def fold(self, ended: bytes | None, dead: Sequence[bytes]) -> bytes:
+        """Return what is kept of processes that have ended."""
+        return fold(ended, dead, self._modes)
+
+
+class Showing:
+    """What a reader shows in place of its own metrics. One scrape at a time.
+
+    Args:
+        own: The reader.
+        modes: How metrics are merged.
+        gather: Asks all processes, within so many seconds.
+    """
+
+    def __init__(self, own: Own, modes: Modes, gather: Callable[[float], Gathered]) -> None:
+        self._own = own
+        self._gather = gather
+        self._merging = Merging(modes)
+
+    def shown(self, timeout: float) -> Shown:
+        """Return the metrics of all processes.
+
+        Args:
+            timeout: Seconds that it may take.
+        """
+        gathered = self._gather(timeout)
+        for slot in gathered.late:
+            self._own.omit(
+                "late_process",
+                f"in slot {slot}",
+                "What is shown of the process %s is a second old: it did not answer in time",
+            )
+        collected = self._merging.merge(gathered.ended, gathered.members)
+        return Shown(collected.data, [*collected.families, *self._from_files(timeout)])
+
+    def _from_files(self, timeout: float) -> list[Metric]:
+        """Return what prometheus_client's own files have of all processes."""
+        readers = self._own.others(timeout, reads_files)
+        if readers or not own_files():
+            return [each for _, families in readers for each in families]
+        from prometheus_client.multiprocess import (  # noqa: PLC0415 - rarely used
+            MultiProcessCollector,
+        )
+
+        try:
+            return list(MultiProcessCollector(None).collect())  # type: ignore[no-untyped-call]
+        except Exception as error:  # noqa: BLE001 - the directory may be gone
+            log_once("metrics in PROMETHEUS_MULTIPROC_DIR are not shown", error=error)
+            return []
