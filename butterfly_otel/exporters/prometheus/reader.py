@@ -19,6 +19,7 @@ from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
 from butterfly_otel.exporters.prometheus.model.problems import Problems
 from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.serving.app import NO_SITE
 from butterfly_otel.exporters.prometheus.serving.negotiate import choose_format
 from butterfly_otel.exporters.prometheus.serving.server import serve
 from butterfly_otel.exporters.prometheus.translating.translate import Translator
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.exporters.prometheus.model.problems import Omission, ProblemKind
     from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.exporters.prometheus.serving.site import Gate, Site
     from butterfly_otel.exporters.prometheus.translating.directory import Verbatim
     from butterfly_otel.settings.exporters import TranslationStrategy
 
@@ -159,13 +161,20 @@ class PrometheusMetricReader(OfficialReader):
             timeout=timeout,
         )
 
-    def start_server(self, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Server:
-        """Serve over HTTP until :meth:`shutdown`; the server is this reader's own.
+    def start_server(
+        self,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
+        *,
+        site: Site = NO_SITE,
+        gate: Gate | None = None,
+    ) -> Server:
+        """Serve over HTTP, as :func:`serve` does, until :meth:`shutdown`.
 
         Raises:
             OSError: When the address can't be had.
         """
-        self._server = serve(self, host, port)
+        self._server = serve(self, host, port, site=site, gate=gate)
         return self._server
 
     def ask_callbacks(

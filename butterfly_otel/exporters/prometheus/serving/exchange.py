@@ -8,15 +8,16 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from butterfly_otel.exporters.prometheus.serving.app import Request, refuse, respond
 from butterfly_otel.exporters.prometheus.serving.head import RefusedError, read_head
+from butterfly_otel.exporters.prometheus.serving.site import Request, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from io import BufferedReader
 
-    from butterfly_otel.exporters.prometheus.serving.app import Renderer, Response
     from butterfly_otel.exporters.prometheus.serving.connections import Connections
     from butterfly_otel.exporters.prometheus.serving.head import Head
+    from butterfly_otel.exporters.prometheus.serving.site import Response
 
 _logger = logging.getLogger("butterfly_otel")
 
@@ -36,7 +37,7 @@ class Exchange:
 
     Args:
         connection: The connection; closed by whoever made this.
-        renderer: What is served.
+        respond: Answers a request; raises nothing.
         connections: Knows until when it may stay open.
         request_timeout: Seconds in which a request that has begun must have arrived.
     """
@@ -44,12 +45,12 @@ class Exchange:
     def __init__(
         self,
         connection: socket.socket,
-        renderer: Renderer,
+        respond: Callable[[Request], Response],
         connections: Connections,
         request_timeout: float,
     ) -> None:
         self._connection = connection
-        self._renderer = renderer
+        self._respond = respond
         self._connections = connections
         self._request_timeout = request_timeout
 
@@ -78,7 +79,7 @@ class Exchange:
             head = read_head(received)
         except RefusedError as error:
             _logger.debug("A request was refused: %s", error.sentence)
-            self._send(refuse(error.status, error.sentence), head_only=False, keeps=False)
+            self._send(plain(error.status, error.sentence), head_only=False, keeps=False)
             self._linger()
             return False
         if head is None:
@@ -86,7 +87,7 @@ class Exchange:
         keeps = head.keeps and _discard_body(head, received)
         self._connections.answer(self._connection, _ANSWER_TIMEOUT)
         request = Request(head.method, unquote(head.path), head.query, head.headers)
-        response = respond(self._renderer, request)
+        response = self._respond(request)
         keeps = keeps and not self._connections.closed
         self._send(response, head_only=head.method == "HEAD", keeps=keeps)
         # As repr() has it: there is no control character in it, whatever a client has sent.

@@ -6,11 +6,17 @@ import logging
 import selectors
 import socket
 from contextlib import suppress
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.prometheus.serving.app import METRICS_PATH, make_wsgi_app
+from butterfly_otel.exporters.prometheus.serving.app import (
+    METRICS_PATH,
+    NO_SITE,
+    make_wsgi_app,
+    respond,
+)
 from butterfly_otel.exporters.prometheus.serving.connections import Connections
 from butterfly_otel.exporters.prometheus.serving.exchange import Exchange
 from butterfly_otel.exporters.prometheus.serving.listen import listen
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from butterfly_otel.exporters.prometheus.serving.app import Renderer
+    from butterfly_otel.exporters.prometheus.serving.site import Gate, Site
 
 __all__ = ["Server", "make_wsgi_app", "serve"]
 
@@ -42,7 +49,9 @@ _WATCH_INTERVAL = 1.0
 _WILDCARDS = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
-def serve(renderer: Renderer, host: str, port: int) -> Server:
+def serve(
+    renderer: Renderer, host: str, port: int, *, site: Site = NO_SITE, gate: Gate | None = None
+) -> Server:
     """Serve a reader's metrics on daemon threads until the server is closed.
 
     Args:
@@ -50,11 +59,13 @@ def serve(renderer: Renderer, host: str, port: int) -> Server:
         host: A name or an address, IPv4 or IPv6; empty for all interfaces. A name is served
             on every address it has.
         port: A port; 0 takes a free one.
+        site: What is served beside the metrics.
+        gate: Refuses who may not have an answer.
 
     Raises:
         OSError: When the host is unknown, or the port is taken, forbidden or no port.
     """
-    return Server(renderer, host, port)
+    return Server(renderer, host, port, site=site, gate=gate)
 
 
 class Server:
@@ -65,11 +76,19 @@ class Server:
         port: The port it listens on.
     """
 
-    def __init__(self, renderer: Renderer, host: str, port: int) -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        host: str,
+        port: int,
+        *,
+        site: Site = NO_SITE,
+        gate: Gate | None = None,
+    ) -> None:
         self._listeners = listen(host, port)
         self.host = host
         self.port: int = self._listeners[0].getsockname()[1]
-        self._renderer = renderer
+        self._respond = partial(respond, renderer, site=site, gate=gate)
         self._connections = Connections(_CONNECTIONS)
         self._closing = Event()
         # Connections for which there is no room yet, and until when each may wait for it.
@@ -178,7 +197,7 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            Exchange(connection, self._renderer, self._connections, _REQUEST_TIMEOUT).run()
+            Exchange(connection, self._respond, self._connections, _REQUEST_TIMEOUT).run()
         except OSError:
             _logger.debug("A client went away", exc_info=True)
         except BaseException:  # SystemExit ends a thread without a word
