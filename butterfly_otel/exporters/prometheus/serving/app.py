@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
 
 from butterfly_otel.exporters.prometheus.serving.negotiate import accepts_gzip, prefers_html
-from butterfly_otel.exporters.prometheus.serving.site import Request, Response
+from butterfly_otel.exporters.prometheus.serving.site import Adorning, Request, Response
 from butterfly_otel.exporters.prometheus.serving.site import plain as refuse
 from butterfly_otel.exporters.prometheus.writing.collector import DEFAULT_TIMEOUT, CollectionError
 
@@ -78,7 +78,13 @@ def respond(
         gate: Refuses who may not have an answer, except from public routes; who it fails to
             judge gets none either.
     """
-    route = _route(site, request)
+    response = _judged(renderer, request, _route(site, request), gate)
+    return gate.adorn(response) if isinstance(gate, Adorning) else response
+
+
+def _judged(
+    renderer: Renderer, request: Request, route: Route | None, gate: Gate | None
+) -> Response:
     try:
         public = route is not None and route.public
         if gate is not None and not public and (refusal := gate.refuse(request)) is not None:
@@ -167,6 +173,7 @@ def _wsgi_request(environ: WSGIEnvironment) -> Request:
         path=environ.get("PATH_INFO", "/"),
         query=environ.get("QUERY_STRING", ""),
         headers=headers,
+        client=environ.get("REMOTE_ADDR", ""),
     )
 
 

@@ -66,6 +66,7 @@ def _request(scope: Scope) -> Request:
         path=route_path(scope),
         query=scope.get("query_string", b"").decode("latin-1"),
         headers={key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]},
+        client=(scope.get("client") or [""])[0] or "",
     )
 
 

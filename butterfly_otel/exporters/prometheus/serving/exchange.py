@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-import socket
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from butterfly_otel.exporters.prometheus.serving.head import RefusedError, read_head
 from butterfly_otel.exporters.prometheus.serving.site import Request, plain
+from butterfly_otel.exporters.prometheus.serving.stream import linger
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from io import BufferedReader
 
     from butterfly_otel.exporters.prometheus.serving.connections import Connections
     from butterfly_otel.exporters.prometheus.serving.head import Head
     from butterfly_otel.exporters.prometheus.serving.site import Response
+    from butterfly_otel.exporters.prometheus.serving.stream import Stream
 
 _logger = logging.getLogger("butterfly_otel")
 
@@ -27,9 +29,6 @@ _ANSWER_TIMEOUT: Final = 90.0
 _IDLE_TIMEOUT: Final = 120.0
 #: Bytes of a body that is read only to be able to go on.
 _LARGEST_BODY: Final = 65_536
-#: Seconds in which a client whose request was not read to its end may still send the rest:
-#: closing before that could cost it the answer.
-_LINGER: Final = 0.5
 
 
 class Exchange:
@@ -37,19 +36,25 @@ class Exchange:
 
     Args:
         connection: The connection; closed by whoever made this.
+        stream: What it carries.
+        client: The address of who has connected.
         respond: Answers a request; raises nothing.
         connections: Knows until when it may stay open.
         request_timeout: Seconds in which a request that has begun must have arrived.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all of them are the server's
         self,
         connection: socket.socket,
+        stream: Stream,
+        client: str,
         respond: Callable[[Request], Response],
         connections: Connections,
         request_timeout: float,
     ) -> None:
         self._connection = connection
+        self._stream = stream
+        self._client = client
         self._respond = respond
         self._connections = connections
         self._request_timeout = request_timeout
@@ -60,9 +65,7 @@ class Exchange:
         Raises:
             OSError: When the client goes away in the middle.
         """
-        # Answers are written whole, so nothing is gained by waiting for more.
-        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self._connection.makefile("rb") as received:
+        with self._stream.received as received:
             goes_on = True
             while goes_on:
                 # Blocks until a request begins; its end is what ends an idle connection.
@@ -86,7 +89,9 @@ class Exchange:
             return False
         keeps = head.keeps and _discard_body(head, received)
         self._connections.answer(self._connection, _ANSWER_TIMEOUT)
-        request = Request(head.method, unquote(head.path), head.query, head.headers)
+        request = Request(
+            head.method, unquote(head.path), head.query, head.headers, self._client
+        )
         response = self._respond(request)
         keeps = keeps and not self._connections.closed
         self._send(response, head_only=head.method == "HEAD", keeps=keeps)
@@ -107,14 +112,11 @@ class Exchange:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = f"HTTP/1.1 {response.status}\r\n{lines}\r\n".encode("latin-1", "replace")
         self._connections.send(self._connection)
-        self._connection.sendall(head if head_only else head + response.body)
+        self._stream.send(head if head_only else head + response.body)
 
     def _linger(self) -> None:
-        self._connection.shutdown(socket.SHUT_WR)
-        self._connection.settimeout(_LINGER)
-        left = _LARGEST_BODY
-        while left > 0 and (found := self._connection.recv(left)):
-            left -= len(found)
+        self._stream.finish()
+        linger(self._connection)
 
 
 def _discard_body(head: Head, received: BufferedReader) -> bool:

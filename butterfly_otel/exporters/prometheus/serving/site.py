@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -70,6 +70,15 @@ class Gate(Protocol):
 
     def refuse(self, request: Request) -> Response | None:
         """Return the response that refuses a request; None lets it pass. Thread-safe."""
+        ...
+
+
+@runtime_checkable
+class Adorning(Protocol):
+    """A gate that has something to add to every response, such as headers."""
+
+    def adorn(self, response: Response) -> Response:
+        """Return the response as it is to be sent. Thread-safe."""
         ...
 
 
