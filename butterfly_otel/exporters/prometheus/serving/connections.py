@@ -16,9 +16,10 @@ class Connections:
 
     A connection waits for a request, or its answer is being made, or sent. Where there are too
     many, a new one takes the place of the one that waits the longest, of those from where the
-    most come: HTTP lets a server end an idle connection at any time (RFC 9112, section 9.5), and
-    so idle clients can't keep a scraper out, and a crowd ends none but its own. Nor can those that don't take in their answers: where nobody waits, the place of the one
-    that has been at it the longest is taken, and who has just been answered gives his up.
+    most come: HTTP lets a server end an idle connection at any time (RFC 9112, section 9.5),
+    and so idle clients can't keep a scraper out, and a crowd ends none but its own. Nor can
+    those that don't take in their answers: where nobody waits, the place of the one that has
+    been at it the longest is taken, and who has just been answered gives his up.
 
     Args:
         limit: How many may be open at once.

@@ -43,7 +43,7 @@ class Exchange:
         request_timeout: Seconds in which a request that has begun must have arrived.
     """
 
-    def __init__(  # noqa: PLR0913 - all of them are the server's
+    def __init__(
         self,
         connection: socket.socket,
         stream: Stream,
@@ -65,16 +65,15 @@ class Exchange:
         Raises:
             OSError: When the client goes away in the middle.
         """
-        with self._stream.received as received:
+        with self._stream.reader() as received:
             goes_on = True
-            while goes_on:
-                # Blocks until a request begins; its end is what ends an idle connection.
-                if not received.peek(1) or self._connections.closed:
-                    return
+            # Blocks until a request begins; its end is what ends an idle connection.
+            while goes_on and received.peek(1) and not self._connections.closed:
                 self._connections.receive(self._connection, self._request_timeout)
                 goes_on = self._serve_one(received) and self._connections.wait(
                     self._connection, _IDLE_TIMEOUT
                 )
+            self._stream.finish()
 
     def _serve_one(self, received: BufferedReader) -> bool:
         """Answer a request; tell whether the connection goes on."""
@@ -89,9 +88,7 @@ class Exchange:
             return False
         keeps = head.keeps and _discard_body(head, received)
         self._connections.answer(self._connection, _ANSWER_TIMEOUT)
-        request = Request(
-            head.method, unquote(head.path), head.query, head.headers, self._client
-        )
+        request = Request(head.method, unquote(head.path), head.query, head.headers, self._client)
         response = self._respond(request)
         keeps = keeps and not self._connections.closed
         self._send(response, head_only=head.method == "HEAD", keeps=keeps)

@@ -54,7 +54,7 @@ WILDCARDS = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 PLAIN = Plain()
 
 
-def serve(  # noqa: PLR0913 - what a server is made of
+def serve(
     renderer: Renderer,
     host: str,
     port: int,
@@ -88,7 +88,7 @@ class Server:
         port: The port it listens on.
     """
 
-    def __init__(  # noqa: PLR0913 - as serve()
+    def __init__(
         self,
         renderer: Renderer,
         host: str,

@@ -74,7 +74,7 @@ class Gate(Protocol):
 
 
 @runtime_checkable
-class Adorning(Protocol):
+class Adorning(Gate, Protocol):
     """A gate that has something to add to every response, such as headers."""
 
     def adorn(self, response: Response) -> Response:

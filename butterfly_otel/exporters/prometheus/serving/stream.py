@@ -19,9 +19,8 @@ _LONGEST: Final = 65_536
 class Stream(Protocol):
     """One connection, both ways; used by one thread at a time."""
 
-    @property
-    def received(self) -> BufferedReader:
-        """What the client sends; blocks until there is some."""
+    def reader(self) -> BufferedReader:
+        """Return what the client sends; to be asked for once."""
         ...
 
     def send(self, data: bytes) -> None:
@@ -62,7 +61,10 @@ class PlainStream:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self.received: BufferedReader = connection.makefile("rb")
+
+    def reader(self) -> BufferedReader:
+        """Return what the client sends."""
+        return self._connection.makefile("rb")
 
     def send(self, data: bytes) -> None:
         """Send all of ``data``."""
@@ -84,7 +86,7 @@ class Plain:
 
 
 def source_of(client: str) -> str:
-    """Return what counts as one client: an address, of IPv6 the network, of which hosts have one."""
+    """Return what counts as one client: an address; of IPv6 the network, which one host has."""
     if ":" not in client:
         return client
     with suppress(OSError, ValueError):
