@@ -82,10 +82,11 @@ def _tls_in_one_place(other: Others) -> None:
         )
 
 
+#: What must hold between settings of the pull endpoint alone.
+PROMETHEUS_RULES: Final = (_certificate_and_key, _tls_in_one_place)
 #: Each raises ConfigurationError where it does not hold.
 RULES: Final = (
     _disk_needs_a_directory,
     _ends_of_series_need_our_engine,
-    _certificate_and_key,
-    _tls_in_one_place,
+    *PROMETHEUS_RULES,
 )
