@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from butterfly_otel.exporters.prometheus.securing.security import Security
@@ -18,7 +19,9 @@ def security() -> tuple[Security | None, Transport]:
     Raises:
         ConfigurationError: When a variable or a file is wrong.
     """
-    settings = load_prometheus()
+    # The address is the reader's own to check.
+    ours = {name: text for name, text in os.environ.items() if name.startswith("BUTTERFLY_OTEL_")}
+    settings = load_prometheus(ours)
     if not settings.is_secured:
         return None, PLAIN
     # There is no meter of ours to count on; refusals are logged.
