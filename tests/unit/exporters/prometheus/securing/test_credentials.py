@@ -119,6 +119,8 @@ def test_users(users: Gate, headers: dict[str, str], status: str, reason: str | 
         (bearer(""), False),
         (bearer("\u00fc"), False),
         (basic("first-token", ""), False),
+        ({"Authorization": "Basic first-token"}, False),
+        ({"Authorization": "first-token"}, False),
         ({}, False),
     ],
 )
@@ -166,6 +168,19 @@ def test_a_user_who_is_not_there_costs_a_hash_too(users: Gate, checks: list[byte
     users.ask(basic("alice", "wrong"))
     users.ask(basic("nobody", "wrong"))
     assert len(checks) == 2
+    assert passwords.is_hash(checks[1])
+
+
+def test_wrong_passwords_are_bounded(users: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million guesses do not fill the memory, and a scraper's password stays known."""
+    monkeypatch.setattr(bcrypt, "checkpw", lambda password, _: password == b"secret")
+    known = users.security._credentials._passwords
+    hashes = users.security._state.web.users
+    assert known.check(hashes, b"alice", b"secret") == "right"
+    for number in range(2_000):
+        assert known.check(hashes, b"alice", str(number).encode()) == "wrong"
+    assert len(known._wrong) <= passwords._MOST_WRONG
+    assert known.known(hashes, b"alice", b"secret") == "right"
 
 
 def test_digests_are_compared_in_constant_time(

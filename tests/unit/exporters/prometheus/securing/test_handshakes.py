@@ -138,6 +138,18 @@ def test_the_file_chooses_versions_suites_and_curves(
         running.get(context=context)
 
 
+def test_the_file_chooses_the_oldest_version(
+    certificates: Certificates, endpoint: Callable[..., Endpoint]
+) -> None:
+    """With TLS13 as the oldest, TLS 1.2 is not spoken."""
+    running = endpoint(web_config=certificates.web(tls_server_config={"min_version": "TLS13"}))
+    context = certificates.trusting()
+    assert running.get(context=context) == (200, BODY)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(OSError, match=r"SSL|alert|reset"):
+        running.get(context=context)
+
+
 def test_suites_of_tls_1_3_alone_mean_tls_1_3(
     certificates: Certificates, endpoint: Callable[..., Endpoint]
 ) -> None:

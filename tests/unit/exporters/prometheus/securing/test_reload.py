@@ -6,6 +6,7 @@ import logging
 import os
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from butterfly_otel.exporters.prometheus.securing import files
 from tests.certificates import HASHED, Certificates, basic, bearer
 
 from .conftest import BODY, LONG, Endpoint
@@ -88,6 +90,20 @@ def test_tokens_change(tmp_path: Path, endpoint: Callable[..., Endpoint]) -> Non
     assert [running.get(bearer(each))[0] for each in ("old", "new")] == [200, 200]
     replace(path, "new\n")
     assert [running.get(bearer(each))[0] for each in ("old", "new")] == [401, 200]
+
+
+@pytest.mark.parametrize("age", [0.0, 3600.0])
+def test_a_change_in_the_same_tick_is_seen(
+    tmp_path: Path, endpoint: Callable[..., Endpoint], monkeypatch: pytest.MonkeyPatch, age: float
+) -> None:
+    """A file that was just written is read again though it looks the same; an old one is not."""
+    path = tmp_path / "token"
+    path.write_text("one")
+    mark = (int((time.time() - age) * 1e9), 0, 3, 1, 1)
+    monkeypatch.setattr(files, "_mark", lambda _: mark)
+    running = endpoint(bearer_token_file=path)
+    path.write_text("two")
+    assert running.get(bearer("two"))[0] == (401 if age else 200)
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="needs links")
