@@ -99,28 +99,46 @@ def build_alertmanager(folder: Path, log: Path) -> None:
 
 
 def build_prometheus2(folder: Path, log: Path) -> None:
-    """Prometheus 2 and promtool out of Debian's package, unpacked and not installed."""
+    """Prometheus 2 and promtool out of Debian's package."""
+    programs = {"prometheus": "prometheus", "promtool": "promtool"}
+    unpack_debian("prometheus", programs, folder, log)
+    check_debian(folder / "bin" / "prometheus", "2.")
+
+
+def build_node_exporter(folder: Path, log: Path) -> None:
+    """node_exporter out of Debian's package."""
+    name = "prometheus-node-exporter"
+    unpack_debian(name, {name: "node_exporter"}, folder, log)
+    check_debian(folder / "bin" / "node_exporter", "1.")
+
+
+def unpack_debian(package: str, programs: Mapping[str, str], folder: Path, log: Path) -> None:
+    """Take programs out of Debian's package, which is not installed, under other names."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise UnavailableError("there is no apt-get here to download Debian's package with")
-    package = folder / "package"
-    package.mkdir()
+    unpacked = folder / "package"
+    unpacked.mkdir()
     english = {"LC_ALL": "C"}
-    download = ["apt-get", "download", "prometheus"]
+    download = ["apt-get", "download", package]
     try:
         try:
-            run(download, log, package, english)
+            run(download, log, unpacked, english)
         except BuildError:  # a fresh machine has no package lists yet
-            run(["apt-get", "update"], log, package, english)
-            run(download, log, package, english)
+            run(["apt-get", "update"], log, unpacked, english)
+            run(download, log, unpacked, english)
     except BuildError as error:
         raise UnavailableError(f"Debian's package can't be downloaded: {error}") from error
-    archive = next(package.glob("prometheus_*.deb"))
-    run(["dpkg-deb", "-x", str(archive), str(package)], log, package, english)
-    for program in ("prometheus", "promtool"):
-        shutil.move(package / "usr" / "bin" / program, folder / "bin" / program)
-    shutil.rmtree(package)
+    archive = next(unpacked.glob(f"{package}_*.deb"))
+    run(["dpkg-deb", "-x", str(archive), str(unpacked)], log, unpacked, english)
+    for program, name in programs.items():
+        shutil.move(unpacked / "usr" / "bin" / program, folder / "bin" / name)
+    shutil.rmtree(unpacked)
+
+
+def check_debian(program: Path, version: str) -> None:
+    """Prove that a program out of Debian's package runs here."""
     try:
-        check_version(folder / "bin" / "prometheus", "2.")
+        check_version(program, version)
     except BuildError as error:
         raise UnavailableError(f"Debian's package is of no use here: {error}") from error
 
@@ -182,6 +200,14 @@ RECIPES = (
         versions=("Debian's package",),
         files=(),
         cost="a download of 20 MB",
+    ),
+    Recipe(
+        name="node_exporter",
+        programs={"node_exporter": "node_exporter"},
+        build=build_node_exporter,
+        versions=("Debian's package",),
+        files=(),
+        cost="a download of 5 MB",
     ),
     Recipe(
         name="alertmanager",

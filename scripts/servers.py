@@ -5,8 +5,9 @@
     python scripts/servers.py list                 say what is built, and where
     python scripts/servers.py relock               renew the Collector's go.mod and go.sum
 
-Servers: `prometheus3`, `alertmanager` and `otelcol`, built with Go, and `prometheus2`, Debian's
-package, which is optional. Programs: these four names, `promtool3`, `promtool2` and `amtool`.
+Servers: `prometheus3`, `alertmanager` and `otelcol`, built with Go, and `prometheus2` and
+`node_exporter`, Debian's packages, which are optional. Programs: these five names, `promtool3`,
+`promtool2` and `amtool`.
 
 `building.py` says where they are kept.
 
@@ -50,7 +51,7 @@ def print_path(program: str) -> int:
 def print_list() -> int:
     """Print each program and where it is."""
     for program in PROGRAMS:
-        print(f"{program:12} {find(program) or 'not built'}")
+        print(f"{program:13} {find(program) or 'not built'}")
     return 0
 
 

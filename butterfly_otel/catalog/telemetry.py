@@ -130,6 +130,30 @@ SCRAPE_OMISSIONS_TOTAL = Metric(
     query="sum by (reason) (increase(butterfly_otel_scrape_omissions_total[10m]))",
 )
 
+SCRAPE_REFUSALS_TOTAL = Metric(
+    name="butterfly_otel_scrape_refusals_total",
+    type="counter",
+    instrument="counter",
+    why="Counted once for each request or TLS handshake that was refused.",
+    unit="{refusal}",
+    help="Requests and TLS handshakes that the Prometheus endpoint refused.",
+    category="telemetry",
+    labels=(
+        closed(
+            "reason",
+            "missing_credentials",
+            "wrong_credentials",
+            "too_many_failures",
+            "rate_limit",
+            "client_certificate",
+            "plain_http",
+            "failed_handshake",
+            help="Why it was refused.",
+        ),
+    ),
+    query="sum by (reason) (increase(butterfly_otel_scrape_refusals_total[10m]))",
+)
+
 _COLLECTOR = Label(
     key="collector", kind="bounded", help="Name of the hardware collector.", budget=50
 )
@@ -259,6 +283,7 @@ METRICS: tuple[Metric, ...] = (
     EXPORTS_TOTAL,
     REJECTED_POINTS_TOTAL,
     SCRAPE_OMISSIONS_TOTAL,
+    SCRAPE_REFUSALS_TOTAL,
     COLLECTOR_UP,
     COLLECTOR_AGE_SECONDS,
     COLLECTOR_DURATION_SECONDS,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
+    from butterfly_otel.exporters.prometheus.securing.security import Security
     from butterfly_otel.settings.config import Config, ExporterName
     from butterfly_otel.views.streams import Stream
 
@@ -55,6 +56,7 @@ class Pipeline:
         prometheus: The pull reader, where pull is configured.
         streams: What is exported of each metric.
         telemetry: The SDK's own counters.
+        security: Who may scrape; None where everybody may.
     """
 
     provider: GatedMeterProvider
@@ -62,6 +64,7 @@ class Pipeline:
     prometheus: PrometheusMetricReader | None
     streams: tuple[Stream, ...]
     telemetry: SelfTelemetry
+    security: Security | None
 
 
 class SelfTelemetry:
@@ -105,7 +108,7 @@ def assemble(config: Config) -> Pipeline:
     """Build everything ``config`` asks for, and attach the handles to it.
 
     Raises:
-        ConfigurationError: When an overlay or a TLS file is wrong.
+        ConfigurationError: When an overlay, a web configuration or a TLS file is wrong.
     """
     streams = default_streams()
     if config.views:
@@ -113,6 +116,7 @@ def assemble(config: Config) -> Pipeline:
 
         streams = apply_overlays(streams, config.views)
     own = SelfTelemetry()
+    security = _security(config, own)
     ours: list[MetricReader] = []
     try:
         # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
@@ -139,7 +143,18 @@ def assemble(config: Config) -> Pipeline:
         _start_at_zero(streams, config)
         if prometheus is not None:
             own.begin(telemetry.SCRAPE_OMISSIONS_TOTAL)
-    return Pipeline(provider, (*ours, *config.metric_readers), prometheus, streams, own)
+        if security is not None:
+            own.begin(telemetry.SCRAPE_REFUSALS_TOTAL)
+    return Pipeline(provider, (*ours, *config.metric_readers), prometheus, streams, own, security)
+
+
+def _security(config: Config, own: SelfTelemetry) -> Security | None:
+    if "prometheus" not in config.exporters or not config.prometheus.is_secured:
+        return None
+    from butterfly_otel.exporters.prometheus.securing.security import Security  # noqa: PLC0415
+
+    name = telemetry.SCRAPE_REFUSALS_TOTAL.name
+    return Security(config.prometheus, lambda reason: own.count(name, {"reason": reason}))
 
 
 def _provider(

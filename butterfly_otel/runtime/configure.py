@@ -39,6 +39,11 @@ class Arguments(TypedDict, total=False):
     prometheus_server: bool | None
     prometheus_host: str | None
     prometheus_port: int | None
+    prometheus_web_config: str | PathLike[str] | None
+    prometheus_certificate: str | PathLike[str] | None
+    prometheus_key: str | PathLike[str] | None
+    prometheus_client_ca: str | PathLike[str] | None
+    prometheus_bearer_token_file: str | PathLike[str] | None
     translation_strategy: TranslationStrategy | None
     scope_labels: bool | None
     target_info: bool | None
@@ -88,6 +93,11 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     prometheus_server: bool | None = None,
     prometheus_host: str | None = None,
     prometheus_port: int | None = None,
+    prometheus_web_config: str | PathLike[str] | None = None,
+    prometheus_certificate: str | PathLike[str] | None = None,
+    prometheus_key: str | PathLike[str] | None = None,
+    prometheus_client_ca: str | PathLike[str] | None = None,
+    prometheus_bearer_token_file: str | PathLike[str] | None = None,
     translation_strategy: TranslationStrategy | None = None,
     scope_labels: bool | None = None,
     target_info: bool | None = None,
@@ -147,6 +157,17 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
         prometheus_host: The address that server listens on. Default ``localhost``.
             (OTEL_EXPORTER_PROMETHEUS_HOST)
         prometheus_port: Its port; 0 takes a free one. Default 9464. (OTEL_EXPORTER_PROMETHEUS_PORT)
+        prometheus_web_config: Web configuration file of Prometheus' exporters: TLS, users, headers,
+            a rate limit. Read again when it changes. Needs the extra ``secure``.
+            (BUTTERFLY_OTEL_PROMETHEUS_WEB_CONFIG)
+        prometheus_certificate: PEM file of that server's certificate, to speak TLS without such a
+            file. (BUTTERFLY_OTEL_PROMETHEUS_CERTIFICATE)
+        prometheus_key: PEM file of its key, which nobody else may read.
+            (BUTTERFLY_OTEL_PROMETHEUS_KEY)
+        prometheus_client_ca: PEM file of the authority that clients' certificates must be signed
+            by. (BUTTERFLY_OTEL_PROMETHEUS_CLIENT_CA)
+        prometheus_bearer_token_file: File of the tokens by which clients are let in, one a line.
+            Read again when it changes. (BUTTERFLY_OTEL_PROMETHEUS_BEARER_TOKEN_FILE)
         translation_strategy: How names outside the contract are translated. Default
             ``UnderscoreEscapingWithSuffixes``. (BUTTERFLY_OTEL_TRANSLATION_STRATEGY)
         scope_labels: Whether metrics outside the contract carry ``otel_scope_…`` labels. Default

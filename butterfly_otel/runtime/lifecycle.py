@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from butterfly_otel.collectors import Source
     from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
+    from butterfly_otel.exporters.prometheus.securing.security import Security
     from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.kinds import Others
@@ -98,6 +99,11 @@ class Runtime:
     def prometheus_reader(self) -> PrometheusMetricReader | None:
         """What renders the metrics for Prometheus; None where nothing does, or not any more."""
         return None if self._pipeline is None or self._ended else self._pipeline.prometheus
+
+    @property
+    def security(self) -> Security | None:
+        """Who may scrape; None where everybody may."""
+        return None if self._pipeline is None else self._pipeline.security
 
     @property
     def prometheus_url(self) -> str | None:
@@ -249,13 +255,21 @@ def shutdown(timeout: float = 10.0) -> bool:
 
 
 def _serve(config: Config, pipeline: Pipeline) -> Server | None:
+    security = pipeline.security
     if pipeline.prometheus is None or not config.prometheus.server:
+        if security is not None:
+            security.tell_if_unused()
         return None
-    from butterfly_otel.exporters.prometheus.serving.server import serve  # noqa: PLC0415
+    from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
+        PLAIN,
+        WILDCARDS,
+        serve,
+    )
 
     host, port = config.prometheus.host, config.prometheus.port
+    transport = PLAIN if security is None else security.transport
     try:
-        return serve(pipeline.prometheus, host, port)
+        server = serve(pipeline.prometheus, host, port, gate=security, transport=transport)
     except OSError as error:
         msg = (
             f"the Prometheus endpoint can't be opened on {host}:{port}: {error.strerror or error};"
@@ -263,6 +277,13 @@ def _serve(config: Config, pipeline: Pipeline) -> Server | None:
             " OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
         )
         raise ConfigurationError(msg) from error
+    if host in WILDCARDS and (security is None or not security.is_closed):
+        _logger.warning(
+            "The Prometheus endpoint listens on all interfaces, port %d, without TLS and"
+            " authentication: set prometheus_web_config, or prometheus_host to one address",
+            server.port,
+        )
+    return server
 
 
 def _require_same(runtime: Runtime, config: Config, sources: Sequence[Source]) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
-from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.settings import relations
 from butterfly_otel.settings.declaration import (
     Declared,
@@ -284,10 +283,15 @@ def load_config(
     variables = os.environ if environ is None else environ
     tell_of_misspelt(variables, SETTINGS)
     reading = Reading(SETTINGS, arguments, variables)
-    for each in SETTINGS:
-        reading.attempt(partial(reading.value, each.key))
-    for rule in (*relations.RULES, *rules):
-        reading.attempt(partial(rule, reading.value))
-    if reading.problems:
-        raise ConfigurationError("\n".join(reading.problems))
-    return build(Config, reading.value)
+    return build(Config, reading.complete((*relations.RULES, *rules)))
+
+
+def load_prometheus(environ: Mapping[str, str] | None = None) -> PrometheusSettings:
+    """Return the settings of the pull endpoint alone, from the environment.
+
+    Raises:
+        ConfigurationError: When some are wrong: a line for each.
+    """
+    variables = os.environ if environ is None else environ
+    reading = Reading(settings_of(PrometheusSettings), {}, variables)
+    return build(PrometheusSettings, reading.complete(relations.PROMETHEUS_RULES))

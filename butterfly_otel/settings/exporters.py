@@ -73,6 +73,43 @@ class PrometheusSettings(Declared):
         default=9464,
         tells="Its port; 0 takes a free one.",
     )
+    web_config: Path | None = setting(
+        "prometheus_web_config",
+        FILE,
+        "BUTTERFLY_OTEL_PROMETHEUS_WEB_CONFIG",
+        default=None,
+        tells="Web configuration file of Prometheus' exporters: TLS, users, headers, a rate limit."
+        " Read again when it changes. Needs the extra ``secure``.",
+    )
+    certificate: Path | None = setting(
+        "prometheus_certificate",
+        FILE,
+        "BUTTERFLY_OTEL_PROMETHEUS_CERTIFICATE",
+        default=None,
+        tells="PEM file of that server's certificate, to speak TLS without such a file.",
+    )
+    key: Path | None = setting(
+        "prometheus_key",
+        FILE,
+        "BUTTERFLY_OTEL_PROMETHEUS_KEY",
+        default=None,
+        tells="PEM file of its key, which nobody else may read.",
+    )
+    client_ca: Path | None = setting(
+        "prometheus_client_ca",
+        FILE,
+        "BUTTERFLY_OTEL_PROMETHEUS_CLIENT_CA",
+        default=None,
+        tells="PEM file of the authority that clients' certificates must be signed by.",
+    )
+    bearer_token_file: Path | None = setting(
+        "prometheus_bearer_token_file",
+        FILE,
+        "BUTTERFLY_OTEL_PROMETHEUS_BEARER_TOKEN_FILE",
+        default=None,
+        tells="File of the tokens by which clients are let in, one a line. Read again when it"
+        " changes.",
+    )
     translation_strategy: TranslationStrategy = setting(
         "translation_strategy",
         choice(TranslationStrategy),
@@ -94,6 +131,11 @@ class PrometheusSettings(Declared):
         default=True,
         tells="Whether ``target_info`` is served.",
     )
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether anything decides who may scrape, or TLS is spoken."""
+        return (self.web_config, self.certificate, self.bearer_token_file) != (None, None, None)
 
 
 @dataclass(frozen=True, repr=False, slots=True, kw_only=True)

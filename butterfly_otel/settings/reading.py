@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from butterfly_otel.errors import ConfigurationError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from butterfly_otel.settings.declaration import Setting
+    from butterfly_otel.settings.kinds import Others
 
 
 class _Undecided(Exception):  # noqa: N818 - says that there is nothing to say
@@ -55,6 +57,23 @@ class Reading:
         if value is _WRONG:
             raise _Undecided
         return value
+
+    def complete(self, rules: Iterable[Callable[[Others], None]]) -> Others:
+        """Read all settings, and return what gives each.
+
+        Args:
+            rules: What must hold between them; each raises ConfigurationError where it does not.
+
+        Raises:
+            ConfigurationError: When settings are missing or wrong: a line for each.
+        """
+        for key in self._settings:
+            self.attempt(partial(self.value, key))
+        for rule in rules:
+            self.attempt(partial(rule, self.value))
+        if self.problems:
+            raise ConfigurationError("\n".join(self.problems))
+        return self.value
 
     def attempt(self, step: Callable[[], object]) -> object:
         """Take a step that may find something wrong, and return what it returns."""

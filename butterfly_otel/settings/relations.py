@@ -81,10 +81,33 @@ def _one_push_has_no_deltas(other: Others) -> None:
         )
 
 
+def _certificate_and_key(other: Others) -> None:
+    names = ("certificate", "key", "client_ca")
+    given = {each: other(f"prometheus_{each}") is not None for each in names}
+    missing = [each for each in ("certificate", "key") if not given[each]]
+    if any(given.values()) and missing:
+        there = next(each for each in given if given[each])
+        raise ConfigurationError(
+            f"prometheus_{there} is set and prometheus_{missing[0]} is not: TLS needs a certificate"
+            " and its key"
+        )
+
+
+def _tls_in_one_place(other: Others) -> None:
+    if other("prometheus_web_config") is not None and other("prometheus_certificate") is not None:
+        raise ConfigurationError(
+            "prometheus_web_config and prometheus_certificate are both set: say in one of them how"
+            " TLS is spoken"
+        )
+
+
+#: What must hold between settings of the pull endpoint alone.
+PROMETHEUS_RULES: Final = (_certificate_and_key, _tls_in_one_place)
 #: Each raises ConfigurationError where it does not hold.
 RULES: Final = (
     _disk_needs_a_directory,
     _ends_of_series_need_our_engine,
     _processes_go_together_by_sockets,
     _one_push_has_no_deltas,
+    *PROMETHEUS_RULES,
 )

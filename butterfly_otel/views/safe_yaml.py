@@ -1,4 +1,4 @@
-"""YAML that raises nothing but ``YAMLError``, whatever it holds; needs the extra ``views``."""
+"""YAML that raises nothing but ``YAMLError``, whatever it holds; needs PyYAML, an extra."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MERGE = "tag:yaml.org,2002:merge"
+_TEXT_TAGS = {_MERGE, "tag:yaml.org,2002:null"}
 #: Keys that `<<` may bring in, in one document; each is counted as often as it is brought in.
 _MAX_MERGED = 10_000
 #: Levels as they are written; the schema has some ten.
 _MAX_DEPTH = 50
 
 
-def parse(text: str) -> object:
+def parse(text: str, *, texts: bool = False) -> object:
     """Return what a YAML document says.
+
+    Args:
+        text: The document.
+        texts: Whether numbers, flags and dates stay the texts they are written as.
 
     Raises:
         yaml.YAMLError: When it is not one document of YAML, when a mapping has a key twice, or
             when a value is not what its tag or its looks say, such as the date ``2026-02-31``.
     """
     try:
-        return cast("object", yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
+        loader = _TextLoader if texts else _Loader
+        return cast("object", yaml.load(text, Loader=loader))  # noqa: S506 - a SafeLoader
     except RecursionError:  # a merge of a mapping into itself
         msg = "it contains itself"
         raise yaml.YAMLError(msg) from None
@@ -80,6 +86,15 @@ class _Loader(yaml.SafeLoader):
             value = shown(node.value) if isinstance(node, yaml.ScalarNode) else "this"
             kind = node.tag.rpartition(":")[2]
             raise _error(node, f"{value} is not a value of the type {kind}") from error
+
+
+class _TextLoader(_Loader):
+    """Takes a scalar for what it looks like only where that is nothing, or a merge."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML has it
+        first: [each for each in resolvers if each[0] in _TEXT_TAGS]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def _merged_by(node: yaml.MappingNode) -> Iterator[yaml.MappingNode]:

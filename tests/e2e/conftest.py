@@ -1,8 +1,8 @@
 """Fixtures: the programs of the real servers, and their logs where a test fails.
 
 A program that is not built skips the test. Where `CI` is true, or
-`BUTTERFLY_OTEL_REQUIRE_SERVERS` is 1, it fails it; Prometheus 2, which is Debian's, only
-where there is apt.
+`BUTTERFLY_OTEL_REQUIRE_SERVERS` is 1, it fails it; Prometheus 2 and node_exporter, which are
+Debian's, only where there is apt.
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ def prometheus2() -> Path:
 def promtool2() -> Path:
     """The `promtool` executable, version 2; optional where there is no apt."""
     return _program("promtool2", optional=shutil.which("apt-get") is None)
+
+
+@pytest.fixture(scope="session")
+def node_exporter() -> Path:
+    """node_exporter's executable; optional where there is no apt."""
+    return _program("node_exporter", optional=shutil.which("apt-get") is None)
 
 
 @pytest.fixture(scope="session")

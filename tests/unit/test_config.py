@@ -205,6 +205,23 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     (NODE, {"BUTTERFLY_OTEL_PROMETHEUS_SERVER": "x"}, "BUTTERFLY_OTEL_PROMETHEUS_SERVER is 'x'"),
     ({**NODE, "prometheus_port": 70000}, {}, "prometheus_port is 70000.*0 to 65535"),
     (NODE, {"OTEL_EXPORTER_PROMETHEUS_PORT": "x"}, "OTEL_EXPORTER_PROMETHEUS_PORT is 'x'"),
+    ({**NODE, "prometheus_web_config": "/no/web.yml"}, {}, "prometheus_web_config.*can't be read"),
+    ({**NODE, "prometheus_certificate": __file__}, {}, "prometheus_key is not: TLS needs a cert"),
+    ({**NODE, "prometheus_key": __file__}, {}, "prometheus_key is set and .*certificate is not"),
+    ({**NODE, "prometheus_client_ca": __file__}, {}, "client_ca is set and .*certificate is not"),
+    (
+        NODE,
+        {"BUTTERFLY_OTEL_PROMETHEUS_BEARER_TOKEN_FILE": "/no/token"},
+        "BEARER_TOKEN_FILE is '/no/token', which can't be read",
+    ),
+    (
+        dict.fromkeys(
+            ("prometheus_web_config", "prometheus_certificate", "prometheus_key"), __file__
+        )
+        | NODE,
+        {},
+        "prometheus_web_config and prometheus_certificate are both set",
+    ),
     ({**NODE, "otlp_protocol": "http/json"}, {}, "otlp_protocol is 'http/json'"),
     (NODE, {"OTEL_EXPORTER_OTLP_ENDPOINT": "nowhere"}, "OTLP_ENDPOINT is 'nowhere'.*URL"),
     (NODE, {"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4318"}, "as http://collector:4318$"),

@@ -132,6 +132,11 @@ TELEMETRY = tuple(
             "sum by (reason) (increase(butterfly_otel_scrape_omissions_total[10m]))",
         ),
         (
+            "scrape_refusals_total",
+            "Scrapes that were refused, within ten minutes.",
+            "sum by (reason) (increase(butterfly_otel_scrape_refusals_total[10m]))",
+        ),
+        (
             "collector_up",
             "Collectors whose last round failed.",
             "butterfly_otel_collector_up == 0",

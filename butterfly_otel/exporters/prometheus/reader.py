@@ -19,8 +19,9 @@ from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
 from butterfly_otel.exporters.prometheus.model.problems import Problems
 from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.serving.app import NO_SITE
 from butterfly_otel.exporters.prometheus.serving.negotiate import choose_format
-from butterfly_otel.exporters.prometheus.serving.server import serve
+from butterfly_otel.exporters.prometheus.serving.server import PLAIN, serve
 from butterfly_otel.exporters.prometheus.translating.translate import Translator
 from butterfly_otel.exporters.prometheus.writing import exposition
 from butterfly_otel.exporters.prometheus.writing.asking import Asker
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from butterfly_otel.exporters.prometheus.model.problems import Omission, ProblemKind
     from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.exporters.prometheus.serving.site import Gate, Site
+    from butterfly_otel.exporters.prometheus.serving.stream import Transport
     from butterfly_otel.exporters.prometheus.translating.directory import Verbatim
     from butterfly_otel.exporters.prometheus.writing.shared import Showing
     from butterfly_otel.settings.exporters import TranslationStrategy
@@ -165,13 +168,21 @@ class PrometheusMetricReader(OfficialReader):
             timeout=timeout,
         )
 
-    def start_server(self, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> Server:
-        """Serve over HTTP until :meth:`shutdown`; the server is this reader's own.
+    def start_server(
+        self,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
+        *,
+        site: Site = NO_SITE,
+        gate: Gate | None = None,
+        transport: Transport = PLAIN,
+    ) -> Server:
+        """Serve over HTTP, as :func:`serve` does, until :meth:`shutdown`.
 
         Raises:
             OSError: When the address can't be had.
         """
-        self._server = serve(self, host, port)
+        self._server = serve(self, host, port, site=site, gate=gate, transport=transport)
         return self._server
 
     def share(self, showing: Showing | None) -> None:
@@ -299,10 +310,11 @@ class AutoPrometheusMetricReader(PrometheusMetricReader):
     """What ``opentelemetry-instrument`` makes for OTEL_METRICS_EXPORTER=butterfly_prometheus.
 
     It serves on OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT (by default
-    ``localhost:9464``), and the catalogue's metrics keep their exact names.
+    ``localhost:9464``), as secured as our other variables say, and the catalogue's metrics keep
+    their exact names.
 
     Raises:
-        ConfigurationError: When the address is no address or can't be had.
+        ConfigurationError: When the address can't be had, or a variable is wrong.
     """
 
     def __init__(self) -> None:
@@ -312,9 +324,12 @@ class AutoPrometheusMetricReader(PrometheusMetricReader):
             raise ConfigurationError(
                 f"OTEL_EXPORTER_PROMETHEUS_PORT is {port!r}; set it to a number from 0 to 65535"
             )
+        from butterfly_otel.exporters.prometheus.securing import ambient  # noqa: PLC0415 - as below
+
+        gate, transport = ambient.security()
         super().__init__(verbatim=_is_of_the_catalogue)
         try:
-            self.start_server(host, int(port))
+            self.start_server(host, int(port), gate=gate, transport=transport)
         except OSError as error:
             self.shutdown()
             raise ConfigurationError(

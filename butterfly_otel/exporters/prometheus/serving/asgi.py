@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from butterfly_otel.exporters.prometheus.serving.app import Request, respond
+from butterfly_otel.exporters.prometheus.serving.app import NO_SITE, Request, respond
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from butterfly_otel.exporters.prometheus.serving.app import Renderer
+    from butterfly_otel.exporters.prometheus.serving.site import Gate, Site
 
     # As the ASGI specification has them (asgi.readthedocs.io, "Specification").
     Message = MutableMapping[str, Any]
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
     ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def make_asgi_app(renderer: Renderer) -> ASGIApp:
+def make_asgi_app(renderer: Renderer, *, site: Site = NO_SITE, gate: Gate | None = None) -> ASGIApp:
     """Return an ASGI application that serves a reader's metrics.
 
     It can be mounted anywhere: a path that is empty after the mount point has metrics too.
     Collecting runs in a thread where asyncio runs the server, and holds up nothing else.
+
+    Args:
+        renderer: The reader.
+        site: What else there is, by its path after the mount point.
+        gate: Refuses who may not have an answer.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +40,7 @@ def make_asgi_app(renderer: Renderer) -> ASGIApp:
         if scope["type"] != "http":
             await send({"type": "websocket.close"})
             return
-        answer = partial(respond, renderer, _request(scope))
+        answer = partial(respond, renderer, _request(scope), site, gate)
         response = await _in_a_thread(answer)
         headers = [(key.lower().encode(), value.encode()) for key, value in response.headers]
         status = int(response.status.partition(" ")[0])
@@ -60,6 +66,7 @@ def _request(scope: Scope) -> Request:
         path=route_path(scope),
         query=scope.get("query_string", b"").decode("latin-1"),
         headers={key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]},
+        client=(scope.get("client") or [""])[0] or "",
     )
 
 

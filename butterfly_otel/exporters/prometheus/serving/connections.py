@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from threading import Condition
 from time import monotonic
 
@@ -14,10 +15,11 @@ class Connections:
     """Connections with deadlines, so that no client can hold a thread for ever.
 
     A connection waits for a request, or its answer is being made, or sent. Where there are too
-    many, a new one takes the place of the one that waits the longest: HTTP lets a server end an
-    idle connection at any time (RFC 9112, section 9.5), and so idle clients can't keep a scraper
-    out. Nor can those that don't take in their answers: where nobody waits, the place of the one
-    that has been at it the longest is taken, and who has just been answered gives his up.
+    many, a new one takes the place of the one that waits the longest, of those from where the
+    most come: HTTP lets a server end an idle connection at any time (RFC 9112, section 9.5),
+    and so idle clients can't keep a scraper out, and a crowd ends none but its own. Nor can
+    those that don't take in their answers: where nobody waits, the place of the one that has
+    been at it the longest is taken, and who has just been answered gives his up.
 
     Args:
         limit: How many may be open at once.
@@ -28,6 +30,8 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._deadlines: dict[socket.socket, float] = {}
+        # Where each comes from.
+        self._sources: dict[socket.socket, str] = {}
         # In the order in which they began to wait.
         self._waiting: dict[socket.socket, None] = {}
         # Since when each answer is being sent, in that order.
@@ -38,7 +42,7 @@ class Connections:
         #: Whether no more requests are to be answered.
         self.closed = False
 
-    def add(self, connection: socket.socket, seconds: float) -> bool:
+    def add(self, connection: socket.socket, seconds: float, source: str = "") -> bool:
         """Let a connection wait for so many seconds; False where too many are being answered.
 
         To be tried again: room is made as soon as one of these is answered.
@@ -49,13 +53,14 @@ class Connections:
                 return False
             self._wanted = False
             self._deadlines[connection] = monotonic() + seconds
+            self._sources[connection] = source
             self._waiting[connection] = None
             return True
 
     def _make_room(self) -> bool:
         if len(self._deadlines) < self._limit:
             return True
-        longest = next(iter(self._waiting), None)
+        longest = self._dispensable()
         if longest is None:
             longest, since = next(iter(self._sending.items()), (None, 0.0))
             if longest is None or monotonic() - since < _PATIENCE:
@@ -64,6 +69,12 @@ class Connections:
         # Wakes its thread, which ends it.
         _shut(longest, socket.SHUT_RDWR)
         return True
+
+    def _dispensable(self) -> socket.socket | None:
+        """Return the one that waits the longest, of those from where the most come."""
+        crowd = Counter(self._sources.values())
+        # The first of equals.
+        return max(self._waiting, key=lambda each: crowd[self._sources[each]], default=None)
 
     def receive(self, connection: socket.socket, seconds: float) -> None:
         """Give a request that has begun so many seconds to arrive; it waits as long as before."""
@@ -110,6 +121,7 @@ class Connections:
 
     def _forget(self, connection: socket.socket) -> None:
         self._deadlines.pop(connection, None)
+        self._sources.pop(connection, None)
         self._waiting.pop(connection, None)
         self._sending.pop(connection, None)
 
@@ -140,6 +152,7 @@ class Connections:
         for connection in self._deadlines:
             connection.close()
         self._deadlines = {}
+        self._sources = {}
         self._waiting = {}
         self._sending = {}
 

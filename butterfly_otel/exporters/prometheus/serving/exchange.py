@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-import socket
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from butterfly_otel.exporters.prometheus.serving.app import Request, refuse, respond
 from butterfly_otel.exporters.prometheus.serving.head import RefusedError, read_head
+from butterfly_otel.exporters.prometheus.serving.site import Request, plain
+from butterfly_otel.exporters.prometheus.serving.stream import linger
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
     from io import BufferedReader
 
-    from butterfly_otel.exporters.prometheus.serving.app import Renderer, Response
     from butterfly_otel.exporters.prometheus.serving.connections import Connections
     from butterfly_otel.exporters.prometheus.serving.head import Head
+    from butterfly_otel.exporters.prometheus.serving.site import Response
+    from butterfly_otel.exporters.prometheus.serving.stream import Stream
 
 _logger = logging.getLogger("butterfly_otel")
 
@@ -26,9 +29,6 @@ _ANSWER_TIMEOUT: Final = 90.0
 _IDLE_TIMEOUT: Final = 120.0
 #: Bytes of a body that is read only to be able to go on.
 _LARGEST_BODY: Final = 65_536
-#: Seconds in which a client whose request was not read to its end may still send the rest:
-#: closing before that could cost it the answer.
-_LINGER: Final = 0.5
 
 
 class Exchange:
@@ -36,7 +36,9 @@ class Exchange:
 
     Args:
         connection: The connection; closed by whoever made this.
-        renderer: What is served.
+        stream: What it carries.
+        client: The address of who has connected.
+        respond: Answers a request; raises nothing.
         connections: Knows until when it may stay open.
         request_timeout: Seconds in which a request that has begun must have arrived.
     """
@@ -44,12 +46,16 @@ class Exchange:
     def __init__(
         self,
         connection: socket.socket,
-        renderer: Renderer,
+        stream: Stream,
+        client: str,
+        respond: Callable[[Request], Response],
         connections: Connections,
         request_timeout: float,
     ) -> None:
         self._connection = connection
-        self._renderer = renderer
+        self._stream = stream
+        self._client = client
+        self._respond = respond
         self._connections = connections
         self._request_timeout = request_timeout
 
@@ -59,18 +65,15 @@ class Exchange:
         Raises:
             OSError: When the client goes away in the middle.
         """
-        # Answers are written whole, so nothing is gained by waiting for more.
-        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self._connection.makefile("rb") as received:
+        with self._stream.reader() as received:
             goes_on = True
-            while goes_on:
-                # Blocks until a request begins; its end is what ends an idle connection.
-                if not received.peek(1) or self._connections.closed:
-                    return
+            # Blocks until a request begins; its end is what ends an idle connection.
+            while goes_on and received.peek(1) and not self._connections.closed:
                 self._connections.receive(self._connection, self._request_timeout)
                 goes_on = self._serve_one(received) and self._connections.wait(
                     self._connection, _IDLE_TIMEOUT
                 )
+            self._stream.finish()
 
     def _serve_one(self, received: BufferedReader) -> bool:
         """Answer a request; tell whether the connection goes on."""
@@ -78,15 +81,15 @@ class Exchange:
             head = read_head(received)
         except RefusedError as error:
             _logger.debug("A request was refused: %s", error.sentence)
-            self._send(refuse(error.status, error.sentence), head_only=False, keeps=False)
+            self._send(plain(error.status, error.sentence), head_only=False, keeps=False)
             self._linger()
             return False
         if head is None:
             return False
         keeps = head.keeps and _discard_body(head, received)
         self._connections.answer(self._connection, _ANSWER_TIMEOUT)
-        request = Request(head.method, unquote(head.path), head.query, head.headers)
-        response = respond(self._renderer, request)
+        request = Request(head.method, unquote(head.path), head.query, head.headers, self._client)
+        response = self._respond(request)
         keeps = keeps and not self._connections.closed
         self._send(response, head_only=head.method == "HEAD", keeps=keeps)
         # As repr() has it: there is no control character in it, whatever a client has sent.
@@ -106,14 +109,11 @@ class Exchange:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = f"HTTP/1.1 {response.status}\r\n{lines}\r\n".encode("latin-1", "replace")
         self._connections.send(self._connection)
-        self._connection.sendall(head if head_only else head + response.body)
+        self._stream.send(head if head_only else head + response.body)
 
     def _linger(self) -> None:
-        self._connection.shutdown(socket.SHUT_WR)
-        self._connection.settimeout(_LINGER)
-        left = _LARGEST_BODY
-        while left > 0 and (found := self._connection.recv(left)):
-            left -= len(found)
+        self._stream.finish()
+        linger(self._connection)
 
 
 def _discard_body(head: Head, received: BufferedReader) -> bool:

@@ -28,6 +28,7 @@ _LONGEST: Final = 4096
 _OFFERS: Final = (TEXT, OPENMETRICS, Format("openmetrics", "0.0.1"), Format("text", "1.0.0"))
 #: What a range without a version means.
 _DEFAULT_VERSIONS: Final = {TEXT, OPENMETRICS}
+_WILDCARDS: Final = {"*/*", "text/*"}
 #: The version from which on a format has escaping schemes.
 _ESCAPABLE: Final = "1.0.0"
 #: What a range may name; the second spelling is that of Prometheus' documentation.
@@ -84,6 +85,22 @@ def _with_escaping(offer: Format, escaping: Escaping | None) -> Format:
     if escaping is None or offer.version != _ESCAPABLE:
         return offer
     return replace(offer, escaping=escaping, negotiated=True)
+
+
+def prefers_html(accept: str | None) -> bool:
+    """Tell whether an Accept header asks for ``text/html`` rather than for any metrics.
+
+    It has to be named, as browsers do: wildcards are everybody's. Of equal weights the one that
+    is named comes before a wildcard, then the one listed first.
+    """
+    ranges = _parse(accept or "")
+    html = [(each.quality, each.place) for each in ranges if each.media_type == "text/html"]
+    if not html or max(html)[0] == 0:
+        return False
+    named = {offer.media_type for offer in _OFFERS}
+    metrics = [(each.quality, each.place) for each in ranges if each.media_type in named]
+    others = [each.quality for each in ranges if each.media_type in _WILDCARDS]
+    return max(html) > max(metrics, default=(0.0, 0)) and max(html)[0] >= max(others, default=0.0)
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:

@@ -6,14 +6,21 @@ import logging
 import selectors
 import socket
 from contextlib import suppress
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.prometheus.serving.app import METRICS_PATH, make_wsgi_app
+from butterfly_otel.exporters.prometheus.serving.app import (
+    METRICS_PATH,
+    NO_SITE,
+    make_wsgi_app,
+    respond,
+)
 from butterfly_otel.exporters.prometheus.serving.connections import Connections
 from butterfly_otel.exporters.prometheus.serving.exchange import Exchange
 from butterfly_otel.exporters.prometheus.serving.listen import listen
+from butterfly_otel.exporters.prometheus.serving.stream import Plain, source_of
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from butterfly_otel.exporters.prometheus.serving.app import Renderer
+    from butterfly_otel.exporters.prometheus.serving.site import Gate, Site
+    from butterfly_otel.exporters.prometheus.serving.stream import Transport
 
 __all__ = ["Server", "make_wsgi_app", "serve"]
 
@@ -40,11 +49,21 @@ _MOST_HELD = 16
 _HOLD_INTERVAL = 0.02
 #: Seconds between two looks at overdue connections.
 _WATCH_INTERVAL = 1.0
-_WILDCARDS = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+#: The addresses that stand for all interfaces.
+WILDCARDS = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+#: Connections as they are.
+PLAIN = Plain()
 
 
 def serve(
-    renderer: Renderer, host: str, port: int, *, listeners: Sequence[socket.socket] | None = None
+    renderer: Renderer,
+    host: str,
+    port: int,
+    *,
+    listeners: Sequence[socket.socket] | None = None,
+    site: Site = NO_SITE,
+    gate: Gate | None = None,
+    transport: Transport = PLAIN,
 ) -> Server:
     """Serve a reader's metrics on daemon threads until the server is closed.
 
@@ -55,11 +74,16 @@ def serve(
         port: A port; 0 takes a free one.
         listeners: Listening sockets to serve instead of opening that address; the server closes
             them. Duplicates of them elsewhere go on.
+        site: What is served beside the metrics.
+        gate: Refuses who may not have an answer.
+        transport: Makes streams of connections, by TLS for instance.
 
     Raises:
         OSError: When the host is unknown, or the port is taken, forbidden or no port.
     """
-    return Server(renderer, host, port, listeners=listeners)
+    return Server(
+        renderer, host, port, listeners=listeners, site=site, gate=gate, transport=transport
+    )
 
 
 class Server:
@@ -77,15 +101,20 @@ class Server:
         port: int,
         *,
         listeners: Sequence[socket.socket] | None = None,
+        site: Site = NO_SITE,
+        gate: Gate | None = None,
+        transport: Transport = PLAIN,
     ) -> None:
         self._listeners = listen(host, port) if listeners is None else list(listeners)
         self.host = host
         self.port: int = self._listeners[0].getsockname()[1]
-        self._renderer = renderer
+        self._respond = partial(respond, renderer, site=site, gate=gate)
+        self._transport = transport
         self._connections = Connections(_CONNECTIONS)
         self._closing = Event()
-        # Connections for which there is no room yet, and until when each may wait for it.
-        self._held: dict[socket.socket, float] = {}
+        # Connections for which there is no room yet, until when each may wait for it, and whose
+        # it is.
+        self._held: dict[socket.socket, tuple[float, str]] = {}
         # Whether the last connection was refused, which is said once.
         self._full = False
         self._wake, self._awake = socket.socketpair()
@@ -96,8 +125,9 @@ class Server:
     @property
     def url(self) -> str:
         """Where the metrics are."""
-        host = "localhost" if self.host in _WILDCARDS else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{METRICS_PATH}"
+        host = "localhost" if self.host in WILDCARDS else self.host
+        address = f"[{host}]" if ":" in host else host
+        return f"{self._transport.scheme}://{address}:{self.port}{METRICS_PATH}"
 
     def close(self, timeout: float = 2.0) -> None:
         """Free the port, let running answers finish, end every connection; only once.
@@ -145,30 +175,33 @@ class Server:
 
     def _accept(self, listener: socket.socket) -> None:
         try:
-            connection, _ = listener.accept()
+            connection, (client, *_) = listener.accept()
         except OSError:
             # Gone again, or this process is out of files: not to be tried without a pause.
             self._closing.wait(0.05)
             return
         connection.setblocking(True)  # noqa: FBT003 - the socket's own signature
         # Those that are held were here before.
-        if self._held or not self._connections.add(connection, _REQUEST_TIMEOUT):
-            self._hold(connection)
+        if self._held or not self._add(connection, client):
+            self._hold(connection, client)
         else:
-            self._begin(connection)
+            self._begin(connection, client)
 
-    def _hold(self, connection: socket.socket) -> None:
+    def _add(self, connection: socket.socket, client: str) -> bool:
+        return self._connections.add(connection, _REQUEST_TIMEOUT, source_of(client))
+
+    def _hold(self, connection: socket.socket, client: str) -> None:
         if len(self._held) < _MOST_HELD:
-            self._held[connection] = monotonic() + _HOLD
+            self._held[connection] = monotonic() + _HOLD, client
         else:
             self._refuse(connection)
 
     def _admit_held(self) -> None:
         """Give those that are held the places that have become free, in order."""
-        for connection, until in tuple(self._held.items()):
-            if self._connections.add(connection, _REQUEST_TIMEOUT):
+        for connection, (until, client) in tuple(self._held.items()):
+            if self._add(connection, client):
                 del self._held[connection]
-                self._begin(connection)
+                self._begin(connection, client)
             elif monotonic() >= until:
                 del self._held[connection]
                 self._refuse(connection)
@@ -179,18 +212,24 @@ class Server:
             self._full = True
             _logger.warning("Scrapes are refused: %d are being answered", _CONNECTIONS)
 
-    def _begin(self, connection: socket.socket) -> None:
+    def _begin(self, connection: socket.socket, client: str) -> None:
         self._full = False
-        serving = Thread(target=self._serve, args=(connection,), daemon=True)
+        serving = Thread(target=self._serve, args=(connection, client), daemon=True)
         try:
             serving.start()
         except RuntimeError:
             _logger.warning("A scrape was refused: no thread could be started")
             self._connections.end(connection)
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, client: str) -> None:
         try:
-            Exchange(connection, self._renderer, self._connections, _REQUEST_TIMEOUT).run()
+            # Answers are written whole, so nothing is gained by waiting for more.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A client that stalls in its handshake waits as one does that sends no request.
+            stream = self._transport.open(connection, client)
+            Exchange(
+                connection, stream, client, self._respond, self._connections, _REQUEST_TIMEOUT
+            ).run()
         except OSError:
             _logger.debug("A client went away", exc_info=True)
         except BaseException:  # SystemExit ends a thread without a word
