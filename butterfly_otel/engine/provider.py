@@ -46,6 +46,8 @@ class GatedMeterProvider(sdk.StockMeterProvider):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         self._gates: dict[str, Meter] = {}
         self._gates_lock = RLock()
+        #: Names the instance in a forked child; where it is None, the SDK does.
+        self.name_instance: Callable[[], str] | None = None
         #: Those it was made with.
         self.first_readers: tuple[MetricReader, ...] = tuple(
             kwargs.get("metric_readers") or next(iter(args), ())
@@ -116,9 +118,15 @@ class GatedMeterProvider(sdk.StockMeterProvider):
         readers = sdk.provider_readers(self)
         return all(getattr(each, "succeeded", True) is not False for each in readers)
 
+    def rename_instance(self) -> None:
+        """Give the resource the name that :attr:`name_instance` returns now."""
+        if self.name_instance is not None:
+            sdk.replace_attribute(self, "service.instance.id", self.name_instance())
+
     def _handle_fork(self) -> None:
         super()._handle_fork()
         self._renew_locks()
+        self.rename_instance()
 
     def _renew_locks(self) -> None:
         # Reentrant ones: a finalizer or a signal handler may ask for a meter.

@@ -153,6 +153,7 @@ __all__ = [
     "remove_from",
     "remove_series",
     "renew_locks",
+    "replace_attribute",
     "replace_time_ns",
     "restart_match",
 ]
@@ -186,6 +187,15 @@ def replace_time_ns(time_ns: Callable[[], int]) -> None:
 def provider_resource(provider: object) -> Resource | None:
     """Return the resource of a provider (``MeterProvider._sdk_config.resource``), if it tells."""
     return getattr(getattr(provider, "_sdk_config", None), "resource", None)
+
+
+def replace_attribute(provider: object, key: str, value: str) -> None:
+    """Replace an attribute of a provider's resource (``MeterProvider._sdk_config.resource``)."""
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - of shared processes alone
+
+    config: Any = getattr(provider, "_sdk_config", None)
+    if config is not None:
+        config.resource = config.resource.merge(Resource({key: value}))
 
 
 def provider_readers(provider: MeterProvider) -> tuple[MetricReader, ...]:

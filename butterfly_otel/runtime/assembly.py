@@ -54,6 +54,8 @@ class Pipeline:
         provider: The meter provider.
         readers: Every reader, ours and the caller's.
         prometheus: The pull reader, where pull is configured.
+        own: Where several processes are one node, the reader of what this one has measured.
+        pushing_for_all: There, what pushes what all of them have measured.
         streams: What is exported of each metric.
         telemetry: The SDK's own counters.
         security: Who may scrape; None where everybody may.
@@ -62,6 +64,8 @@ class Pipeline:
     provider: GatedMeterProvider
     readers: tuple[MetricReader, ...]
     prometheus: PrometheusMetricReader | None
+    own: PrometheusMetricReader | None
+    pushing_for_all: tuple[MetricReader, ...]
     streams: tuple[Stream, ...]
     telemetry: SelfTelemetry
     security: Security | None
@@ -122,11 +126,17 @@ def assemble(config: Config) -> Pipeline:
         # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
         pushing: list[ExporterName] = [each for each in config.exporters if each != "prometheus"]
         ours.extend(push_reader(name, config, own.count) for name in pushing)
-        prometheus = None
+        shared = config.processes.mode == "shared"
+        for_all = tuple(ours) if shared and config.processes.pushed_by == "node" else ()
+        prometheus = reading = None
         if "prometheus" in config.exporters:
-            prometheus = _prometheus_reader(config, own)
+            prometheus = reading = _prometheus_reader(config, own)
             ours.append(prometheus)
-        provider = _provider(config, streams, (*ours, *config.metric_readers))
+        elif for_all:
+            reading = _prometheus_reader(config, own, apart=True)
+            ours.append(reading)
+        measured = [each for each in (*ours, *config.metric_readers) if each not in for_all]
+        provider = _provider(config, streams, measured)
     except BaseException:
         for reader in ours:
             reader.shutdown(timeout_millis=0)
@@ -145,7 +155,16 @@ def assemble(config: Config) -> Pipeline:
             own.begin(telemetry.SCRAPE_OMISSIONS_TOTAL)
         if security is not None:
             own.begin(telemetry.SCRAPE_REFUSALS_TOTAL)
-    return Pipeline(provider, (*ours, *config.metric_readers), prometheus, streams, own, security)
+    return Pipeline(
+        provider=provider,
+        readers=(*ours, *config.metric_readers),
+        prometheus=prometheus,
+        own=reading if shared else None,
+        pushing_for_all=for_all,
+        streams=streams,
+        telemetry=own,
+        security=security,
+    )
 
 
 def _security(config: Config, own: SelfTelemetry) -> Security | None:
@@ -190,16 +209,20 @@ def _resource(config: Config) -> Resource:
     return Resource.create(attributes)
 
 
-def _prometheus_reader(config: Config, own: SelfTelemetry) -> PrometheusMetricReader:
-    from prometheus_client import REGISTRY  # noqa: PLC0415 - only where pull is configured
+def _prometheus_reader(
+    config: Config, own: SelfTelemetry, *, apart: bool = False
+) -> PrometheusMetricReader:
+    """Return the reader that is scraped; ``apart`` from any registry, where none is."""
+    from prometheus_client import REGISTRY, CollectorRegistry  # noqa: PLC0415 - where pull is configured
 
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader  # noqa: PLC0415
 
     settings = config.prometheus
+    registry = CollectorRegistry() if apart else config.registry
     return PrometheusMetricReader(
         disable_target_info=not settings.target_info,
         scope_info_enabled=settings.scope_labels,
-        registry=REGISTRY if config.registry is None else config.registry,
+        registry=REGISTRY if registry is None else registry,
         verbatim=is_ours,
         translation_strategy=settings.translation_strategy,
         on_omission=lambda reason: own.count(

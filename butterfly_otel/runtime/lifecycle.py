@@ -19,7 +19,9 @@ from butterfly_otel.memory.books import POOLS
 from butterfly_otel.process import forks
 from butterfly_otel.runtime import assembly, global_provider
 from butterfly_otel.runtime.ending_readers import begin, each_reader
+from butterfly_otel.runtime.claiming import claim_node
 from butterfly_otel.runtime.endings import Endings
+from butterfly_otel.runtime.endpoint import open_endpoint
 from butterfly_otel.runtime.mute import MuteChild
 from butterfly_otel.runtime.signals import SignalFlush
 from butterfly_otel.settings.config import Config, load_config
@@ -29,12 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from butterfly_otel.collectors import Source
+    from butterfly_otel.collectors.registry import Chosen
     from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.securing.security import Security
     from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.runtime.assembly import Pipeline
+    from butterfly_otel.runtime.sharing import Sharing
     from butterfly_otel.settings.kinds import Others
+    from butterfly_otel.sharing.claims import Claim
 
 _logger = logging.getLogger("butterfly_otel")
 _lock = forks.rlock()
@@ -58,6 +63,8 @@ class Runtime:
         self._server: Server | None = None
         self._ended = False
         self._succeeded = False
+        self._sharing: Sharing | None = None
+        self._claim: Claim | None = None
         self._mute: MuteChild | None = None
         if config.disabled:
             return
@@ -65,15 +72,14 @@ class Runtime:
         self._pipeline = assembly.assemble(config)
         POOLS.attach(strict=config.strict, count=self._pipeline.telemetry.count)
         try:
-            self._server = _serve(config, self._pipeline)
-            # Where nobody reads, there is nothing to sample for.
-            if chosen and self._pipeline.readers:
-                self._collection = Collection(
-                    chosen,
-                    self._pipeline.provider,
-                    self._pipeline.telemetry.count,
-                    interval=config.sampling_interval,
-                )
+            if config.processes.mode == "shared" and self._pipeline.own is not None:
+                from butterfly_otel.runtime.sharing import Sharing  # noqa: PLC0415 - only there
+
+                self._sharing = Sharing(config, self._pipeline, lambda: self._collect(chosen))
+            else:
+                self._server = open_endpoint(config, self._pipeline)
+                self._claim = claim_node(config, self._pipeline)
+                self._collection = self._collect(chosen) if self._pipeline.readers else None
         except BaseException:
             self._end(timeout=0)
             raise
@@ -84,6 +90,17 @@ class Runtime:
             self._signals.install()
         forks.call_in_child(self._after_fork)
         _endings.watch()
+
+    def _collect(self, chosen: Sequence[Chosen]) -> Collection | None:
+        """Begin to read the hardware, if there is anything to read."""
+        if not chosen or self._pipeline is None:
+            return None
+        return Collection(
+            chosen,
+            self._pipeline.provider,
+            self._pipeline.telemetry.count,
+            interval=self.config.sampling_interval,
+        )
 
     def __repr__(self) -> str:
         """Say whose metrics these are and where they are served."""
@@ -109,6 +126,8 @@ class Runtime:
     def prometheus_url(self) -> str | None:
         """Where metrics are served for Prometheus; None where they are not, or not any more."""
         self._is_mute()
+        if self._sharing is not None and not self._ended:
+            return self._sharing.url
         return None if self._server is None or self._ended else self._server.url
 
     def force_flush(self, timeout: float = 10.0) -> bool:
@@ -118,7 +137,9 @@ class Runtime:
         """
         if self._pipeline is None or self._ended:
             return self._pipeline is None
-        done = each_reader(self._pipeline.readers, "force_flush", monotonic() + timeout)
+        deadline = monotonic() + timeout
+        stored = self._sharing is None or self._sharing.store()
+        done = each_reader(self._pipeline.readers, "force_flush", deadline) and stored
         return done and not self._is_mute()
 
     def shutdown(self, timeout: float = 10.0) -> bool:
@@ -179,13 +200,21 @@ class Runtime:
         deadline = monotonic() + timeout
         if self._collection is not None:
             self._collection.stop()
+        if self._sharing is not None:
+            self._sharing.stand()
         begun = begin(self._pipeline.readers, "shutdown")
+        if self._sharing is not None:
+            # While its reader still reads, and after what pushes for all has done so.
+            each_reader(tuple(begun), "shutdown", monotonic() + timeout / 2, begun)
+            self._sharing.leave(min(_LAST_SCRAPES, max(0.0, timeout / 2)))
         if self._server is not None:
             # A scrape that hangs must leave some time to the others.
             self._server.close(min(_LAST_SCRAPES, max(0.0, timeout / 2)))
         succeeded = each_reader(self._pipeline.readers, "shutdown", deadline, begun)
         if self._collection is not None:
             self._collection.end(deadline - monotonic())
+        if self._claim is not None:
+            self._claim.release()
         assembly.detach_handles()
         POOLS.detach()
         global_provider.uninstall(self._pipeline.provider)
@@ -252,38 +281,6 @@ def shutdown(timeout: float = 10.0) -> bool:
     """
     runtime = _current
     return True if runtime is None else runtime.shutdown(timeout)
-
-
-def _serve(config: Config, pipeline: Pipeline) -> Server | None:
-    security = pipeline.security
-    if pipeline.prometheus is None or not config.prometheus.server:
-        if security is not None:
-            security.tell_if_unused()
-        return None
-    from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
-        PLAIN,
-        WILDCARDS,
-        serve,
-    )
-
-    host, port = config.prometheus.host, config.prometheus.port
-    transport = PLAIN if security is None else security.transport
-    try:
-        server = serve(pipeline.prometheus, host, port, gate=security, transport=transport)
-    except OSError as error:
-        msg = (
-            f"the Prometheus endpoint can't be opened on {host}:{port}: {error.strerror or error};"
-            " choose another address by prometheus_host and prometheus_port, or by"
-            " OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
-        )
-        raise ConfigurationError(msg) from error
-    if host in WILDCARDS and (security is None or not security.is_closed):
-        _logger.warning(
-            "The Prometheus endpoint listens on all interfaces, port %d, without TLS and"
-            " authentication: set prometheus_web_config, or prometheus_host to one address",
-            server.port,
-        )
-    return server
 
 
 def _require_same(runtime: Runtime, config: Config, sources: Sequence[Source]) -> None:

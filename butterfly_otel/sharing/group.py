@@ -153,6 +153,12 @@ class Group:
         life.membership.store.refresh()
         return not life.membership.store.failing
 
+    def stand(self) -> None:
+        """Lead from now on, unless another member does."""
+        with self._changing:
+            if self._life is not None:
+                self._life.leader.look()
+
     def leave(self, timeout: float = 2.0) -> None:
         """Leave: what was measured stays in the totals. Harmless when done twice.
 

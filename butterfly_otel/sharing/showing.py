@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.resources import Resource
     from prometheus_client import Metric
     from prometheus_client.registry import Collector
 
@@ -117,12 +118,20 @@ class Showing:
         own: The reader.
         modes: How metrics are merged.
         gather: Asks all processes, within so many seconds.
+        resource: What the metrics are of.
     """
 
-    def __init__(self, own: Own, modes: Modes, gather: Callable[[float], Gathered]) -> None:
+    def __init__(
+        self,
+        own: Own,
+        modes: Modes,
+        gather: Callable[[float], Gathered],
+        resource: Resource,
+    ) -> None:
+        self.resource = resource
         self._own = own
         self._gather = gather
-        self._merging = Merging(modes)
+        self._merging = Merging(modes, resource)
 
     def shown(self, timeout: float) -> Shown:
         """Return the metrics of all processes.

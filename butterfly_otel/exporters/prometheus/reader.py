@@ -271,6 +271,8 @@ class PrometheusMetricReader(OfficialReader):
     def _resource(self) -> Resource | None:
         if self._ended:
             return None
+        if self._showing is not None:
+            return self._showing.resource
         # Asked for at each scrape: the provider's resource changes after a fork.
         provider = self._provider()
         if isinstance(provider, SdkMeterProvider):

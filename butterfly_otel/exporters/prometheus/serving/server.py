@@ -86,6 +86,13 @@ def serve(
     )
 
 
+def url_of(host: str, port: int, transport: Transport = PLAIN) -> str:
+    """Return where the metrics are that are served on an address."""
+    host = "localhost" if host in WILDCARDS else host
+    address = f"[{host}]" if ":" in host else host
+    return f"{transport.scheme}://{address}:{port}{METRICS_PATH}"
+
+
 class Server:
     """A running server; made by :func:`serve`. Thread-safe, also a context manager.
 
@@ -125,9 +132,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where the metrics are."""
-        host = "localhost" if self.host in WILDCARDS else self.host
-        address = f"[{host}]" if ":" in host else host
-        return f"{self._transport.scheme}://{address}:{self.port}{METRICS_PATH}"
+        return url_of(self.host, self.port, self._transport)
 
     def close(self, timeout: float = 2.0) -> None:
         """Free the port, let running answers finish, end every connection; only once.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.resources import Resource
     from prometheus_client import Metric
 
 
@@ -22,7 +23,16 @@ class Shown(NamedTuple):
 
 
 class Showing(Protocol):
-    """Gives it. Called for one scrape at a time."""
+    """Gives it. Called for one scrape at a time.
+
+    Attributes:
+        resource: What the metrics are of: the node, whichever process is asked.
+    """
+
+    @property
+    def resource(self) -> Resource:
+        """See above."""
+        ...
 
     def shown(self, timeout: float) -> Shown:
         """Return the metrics of all processes within so many seconds."""

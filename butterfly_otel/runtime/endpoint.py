@@ -1,0 +1,85 @@
+"""Opening the endpoint that Prometheus scrapes, as the settings say."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from typing import TYPE_CHECKING
+
+from butterfly_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.runtime.assembly import Pipeline
+    from butterfly_otel.settings.config import Config
+
+_logger = logging.getLogger("butterfly_otel")
+
+
+def serves(config: Config, pipeline: Pipeline) -> bool:
+    """Tell whether a server of our own is asked for."""
+    return pipeline.prometheus is not None and config.prometheus.server
+
+
+def open_endpoint(
+    config: Config, pipeline: Pipeline, listeners: Sequence[socket.socket] | None = None
+) -> Server | None:
+    """Serve what is scraped; None where the application does that itself, or nobody.
+
+    Args:
+        config: The settings.
+        pipeline: What is served.
+        listeners: Sockets to serve, which the server closes; by default the configured address.
+
+    Raises:
+        ConfigurationError: When the address can't be had.
+    """
+    security = pipeline.security
+    if pipeline.prometheus is None or not config.prometheus.server:
+        if security is not None:
+            security.tell_if_unused()
+        return None
+    from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
+        PLAIN,
+        WILDCARDS,
+        serve,
+    )
+
+    host, port = config.prometheus.host, config.prometheus.port
+    transport = PLAIN if security is None else security.transport
+    try:
+        server = serve(
+            pipeline.prometheus,
+            host,
+            port,
+            listeners=listeners,
+            gate=security,
+            transport=transport,
+        )
+    except OSError as error:
+        raise cannot_open(config, error) from error
+    if host in WILDCARDS and (security is None or not security.is_closed):
+        _logger.warning(
+            "The Prometheus endpoint listens on all interfaces, port %d, without TLS and"
+            " authentication: set prometheus_web_config, or prometheus_host to one address",
+            server.port,
+        )
+    return server
+
+
+def cannot_open(config: Config, error: OSError) -> ConfigurationError:
+    """Return the error that says so."""
+    host, port = config.prometheus.host, config.prometheus.port
+    cure = (
+        "choose another address by prometheus_host and prometheus_port, or by"
+        " OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT"
+    )
+    if error.errno == errno.EADDRINUSE and config.processes.mode == "separate":
+        cure += "; or, where another process of this node has it, set processes='shared' in both"
+    return ConfigurationError(
+        f"the Prometheus endpoint can't be opened on {host}:{port}: {error.strerror or error};"
+        f" {cure}"
+    )

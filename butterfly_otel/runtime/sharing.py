@@ -1,0 +1,167 @@
+"""This process' part in a node of several: it joins, tells, shows the totals, and may lead.
+
+Who leads serves the port, reads the hardware and pushes, for all. See
+docs/explanation/processes.md.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from butterfly_otel.engine.sdk_internals import provider_resource
+from butterfly_otel.process import forks
+from butterfly_otel.runtime.endpoint import cannot_open, open_endpoint, serves
+from butterfly_otel.sharing.family import find_family
+from butterfly_otel.sharing.group import Group
+from butterfly_otel.sharing.modes import Modes
+from butterfly_otel.sharing.place import find_place
+from butterfly_otel.sharing.showing import MetricsContent, Showing
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.metrics.export import MetricsData
+
+    from butterfly_otel.collectors.collection import Collection
+    from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.runtime.assembly import Pipeline
+    from butterfly_otel.settings.config import Config
+    from butterfly_otel.sharing.content import Gathered
+    from butterfly_otel.sharing.place import Place
+
+#: The part of a scrape's time in which others may answer, and its cap in seconds: who is stopped
+#: or hangs must not cost the scrape.
+_SHARE = 0.5
+_PATIENCE = 2.0
+#: Seconds in which scrapes that are going on may finish when another process takes over.
+_LAST_SCRAPES = 1.0
+
+
+class Sharing:
+    """What a process does for its node, from the constructor to :meth:`leave`. Thread-safe.
+
+    Args:
+        config: The settings.
+        pipeline: What this process measures and exports by.
+        collect: Begins to read the hardware; None where nothing is read.
+
+    Raises:
+        ConfigurationError: When there is no place to meet, or the port is somebody else's.
+    """
+
+    def __init__(
+        self, config: Config, pipeline: Pipeline, collect: Callable[[], Collection | None]
+    ) -> None:
+        self._config = config
+        self._pipeline = pipeline
+        self._collect = collect
+        self._server: Server | None = None
+        self._collection: Collection | None = None
+        self._group: Group | None = None
+        self._modes = Modes(dict(getattr(config, "across", ())))
+        own = pipeline.own
+        content = MetricsContent(own, self._modes, lambda: self.leading)
+        pipeline.provider.name_instance = self._instance
+        pipeline.provider.rename_instance()
+        if pipeline.prometheus is not None:
+            pipeline.prometheus.share(self._showing())
+        for reader in pipeline.pushing_for_all:
+            reader._set_collect_callback(partial(self._push, self._showing()))  # noqa: SLF001 - what a provider does
+        forks.call_in_child(self._after_fork)
+        try:
+            self._group = Group.join(_place(config, pipeline), content, self._lead, self._yield)
+        except OSError as error:
+            raise cannot_open(config, error) from error
+        pipeline.provider.rename_instance()
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process leads."""
+        return self._group is not None and self._group.leading
+
+    @property
+    def url(self) -> str | None:
+        """Where the node is scraped; None where no process serves it yet."""
+        server = self._server
+        if server is not None:
+            return server.url
+        listeners = () if self._group is None else self._group.listeners
+        if not listeners:
+            return None
+        from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
+            PLAIN,
+            url_of,
+        )
+
+        security = self._pipeline.security
+        transport = PLAIN if security is None else security.transport
+        return url_of(self._config.prometheus.host, listeners[0].getsockname()[1], transport)
+
+    def store(self) -> bool:
+        """Let what was measured until now outlive this process; return whether it does."""
+        return self._group is None or self._group.store_now()
+
+    def stand(self) -> None:
+        """Lead from now on, unless another process does; so that who is the last one pushes."""
+        if self._group is not None:
+            self._group.stand()
+
+    def leave(self, timeout: float) -> None:
+        """Leave: what was measured stays in the node's totals. Harmless when done twice."""
+        if self._group is not None:
+            self._group.leave(timeout)
+
+    def _showing(self) -> Showing:
+        resource = provider_resource(self._pipeline.provider)
+        return Showing(self._pipeline.own, self._modes, self._gather, resource)
+
+    def _gather(self, timeout: float) -> Gathered:
+        if self._group is None:
+            raise RuntimeError("the node's other processes are not known yet")
+        return self._group.gather(monotonic() + min(timeout * _SHARE, _PATIENCE))
+
+    def _push(
+        self, showing: Showing, _reader: object, timeout_millis: float = 10_000
+    ) -> MetricsData | None:
+        """Return what is pushed: the totals of all where this process leads, else nothing."""
+        return showing.shown(timeout_millis / 1000).data if self.leading else None
+
+    def _instance(self) -> str:
+        node = self._config.node_id
+        if self._config.processes.pushed_by == "node":
+            return node
+        slot = None if self._group is None else self._group.slot
+        return f"{node}-{os.getpid() if slot is None else slot}"
+
+    def _lead(self, listeners: list[socket.socket] | None) -> None:
+        if listeners is not None:
+            self._server = open_endpoint(self._config, self._pipeline, listeners)
+        if self._collection is None and self._pipeline.readers:
+            self._collection = self._collect()
+
+    def _yield(self) -> None:
+        collection, self._collection = self._collection, None
+        server, self._server = self._server, None
+        if server is not None:
+            server.close(_LAST_SCRAPES)
+        if collection is not None:
+            collection.end(0)
+
+    def _after_fork(self) -> None:
+        """Serve nothing and read no hardware in a child, which does not lead."""
+        collection, self._collection = self._collection, None
+        self._server = None
+        if collection is not None:
+            collection.end(0)
+
+
+def _place(config: Config, pipeline: Pipeline) -> Place:
+    settings = config.processes
+    prometheus = config.prometheus
+    address = (prometheus.host, prometheus.port) if serves(config, pipeline) else None
+    identity = (config.node_id, config.node_role, config.service_name)
+    return find_place(find_family(settings.group or ""), identity, address, settings.directory)
