@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ class Sharing:
         self._server: Server | None = None
         self._collection: Collection | None = None
         self._group: Group | None = None
+        # Scrapes may come while it joins.
+        self._joined = Event()
         self._modes = Modes(dict(getattr(config, "across", ())))
         own = pipeline.own
         content = MetricsContent(own, self._modes, lambda: self.leading)
@@ -76,6 +79,7 @@ class Sharing:
             self._group = Group.join(_place(config, pipeline), content, self._lead, self._yield)
         except OSError as error:
             raise cannot_open(config, error) from error
+        self._joined.set()
         pipeline.provider.rename_instance()
 
     @property
@@ -120,6 +124,7 @@ class Sharing:
         return Showing(self._pipeline.own, self._modes, self._gather, resource)
 
     def _gather(self, timeout: float) -> Gathered:
+        self._joined.wait(timeout * _SHARE)
         if self._group is None:
             raise RuntimeError("the node's other processes are not known yet")
         return self._group.gather(monotonic() + min(timeout * _SHARE, _PATIENCE))

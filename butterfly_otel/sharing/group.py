@@ -129,8 +129,13 @@ class Group:
 
         Args:
             deadline: Until when, by the monotonic clock, the others may answer.
+
+        Raises:
+            RuntimeError: When this process has left: what it could show would be less than before.
         """
         life = self._life
+        if life is None and self._left:
+            raise RuntimeError("this process is no longer one of its node's")
         try:
             if life is not None and not life.membership.is_current():
                 life = self._come_back(life, deadline)
@@ -174,10 +179,12 @@ class Group:
             if self._left:
                 return
             self._left = True
-            life, self._life = self._life, None
+            life = self._life
             if life is not None:
                 life.stop.set()
+                # While it is a member: scrapes that are going on have the totals of all.
                 life.leader.give_up()
+                self._life = None
                 life.membership.leave(max(_LEAVING, deadline - monotonic()))
                 life.leader.close()
             self._port.close()
