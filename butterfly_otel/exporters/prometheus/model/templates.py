@@ -45,20 +45,15 @@ class Template:
         constant: Labels,
         bounds: tuple[float, ...] | None,
     ) -> None:
-        name = name.replace("%", "%%")
-        self._before, self._after = "", ""
-        self._pieces: list[str] = []
-        if bounds is None:
-            self._before, self._after = sample_head(name, _MARK).split(_MARK)
-        else:
-            self._pieces = histogram_form(name, _MARK, bounds, "%d.0").split(_MARK)
+        name = _doubled(name)
         labels = tuple(sorted((*constant, *((each, _MARK) for each in names))))
         # A format of formats: what is a field of the lines is none yet.
-        block = label_block(labels).replace("%", "%%").replace("%", "%%")
-        self._block = block.replace(_MARK, "%s")
-        self._before, self._after = (
-            each.replace("%", "%%") for each in (self._before, self._after)
-        )
+        self._block = _doubled(_doubled(label_block(labels))).replace(_MARK, "%s")
+        before, after = sample_head(name, _MARK).split(_MARK)
+        self._number = f"{_doubled(before)}{self._block}{_doubled(after)}"
+        self._pieces: list[str] = []
+        if bounds is not None:
+            self._pieces = histogram_form(name, _MARK, bounds, "%d.0").split(_MARK)
         # None where the values are in the order of the names already.
         order = sorted(range(len(names)), key=names.__getitem__)
         self._pick = None if order == sorted(order) else itemgetter(*order)
@@ -71,8 +66,7 @@ class Template:
                 They are plain.
             ending: What a line ends in.
         """
-        line = f"{self._before}{self._block}{self._after}{ending.replace('%', '%%')}"
-        return self._filled(line, keys)
+        return self._filled(f"{self._number}{_doubled(ending)}", keys)
 
     def histograms(self, keys: Sequence[Any]) -> str:
         """Return the format of the lines of histograms, likewise."""
@@ -84,6 +78,11 @@ class Template:
             return (form * len(keys)) % tuple(keys)
         values = keys if self._pick is None else map(self._pick, keys)
         return (form * len(keys)) % tuple(chain.from_iterable(values))
+
+
+def _doubled(text: str) -> str:
+    """Return text as it is written in a format."""
+    return text.replace("%", "%%")
 
 
 def plain(text: str) -> bool:
