@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -128,6 +127,9 @@ def tell(faults: Sequence[str] = ()) -> None:
 
 
 def _release() -> str:
+    # Imports a lot, and only for what is told of an unknown release.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
     try:
         return version("opentelemetry-sdk")
     except PackageNotFoundError:

@@ -12,12 +12,10 @@ from threading import TIMEOUT_MAX
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from butterfly_otel.collectors.collection import Collection
-from butterfly_otel.collectors.registry import check_names, choose, own_sources
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.memory.books import POOLS
 from butterfly_otel.process import forks
-from butterfly_otel.runtime import assembly, global_provider
+from butterfly_otel.runtime import assembly, global_provider, sampling
 from butterfly_otel.runtime.ending_readers import begin, each_reader
 from butterfly_otel.runtime.endings import Endings
 from butterfly_otel.runtime.mute import MuteChild
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from butterfly_otel.collectors import Source
+    from butterfly_otel.collectors.collection import Collection
     from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.serving.server import Server
@@ -60,19 +59,14 @@ class Runtime:
         self._mute: MuteChild | None = None
         if config.disabled:
             return
-        chosen = choose(config, sources)
+        chosen = sampling.choose(config, sources)
         self._pipeline = assembly.assemble(config)
         POOLS.attach(strict=config.strict, count=self._pipeline.telemetry.count)
         try:
             self._server = _serve(config, self._pipeline)
             # Where nobody reads, there is nothing to sample for.
             if chosen and self._pipeline.readers:
-                self._collection = Collection(
-                    chosen,
-                    self._pipeline.provider,
-                    self._pipeline.telemetry.count,
-                    interval=config.sampling_interval,
-                )
+                self._collection = sampling.begin(chosen, self._pipeline, config)
         except BaseException:
             self._end(timeout=0)
             raise
@@ -199,15 +193,15 @@ def start(arguments: Mapping[str, object]) -> Runtime:
     own = arguments.get("collectors")
 
     def own_collectors(_: Others) -> None:
-        own_sources(own)
+        sampling.own_sources(own)
 
     def named_collectors(other: Others) -> None:
         if not other(DISABLED):
-            check_names(other("collectors"))
+            sampling.check_names(other("collectors"))
 
     with _lock:
         config = load_config(arguments, rules=(own_collectors, named_collectors))
-        sources = own_sources(own)
+        sources = sampling.own_sources(own)
         if _current is not None and _current.gives_way_to(config):
             _current.shutdown(timeout=0)
         if _current is not None:

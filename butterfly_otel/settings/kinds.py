@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast, get_args
 from urllib.parse import unquote
 
 from butterfly_otel.enforcement.text import MAX_LENGTH, as_text, label_text
@@ -32,8 +32,7 @@ _LAST_PORT: Final = 65_535
 _LONGEST_SECONDS: Final = 2_147_483
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What a setting was given.
 
     Attributes:
