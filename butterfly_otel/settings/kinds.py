@@ -10,7 +10,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast, get_args
 from urllib.parse import unquote
 
@@ -19,6 +18,7 @@ from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -89,9 +89,18 @@ class Kind(Generic[T]):
 def text(given: Given) -> str:
     """Return a text that is not empty."""
     value = given.value
-    if not isinstance(value, (str, Path)) or not str(value).strip():
+    if not _is_text(value) or not str(value).strip():
         raise given.wrong("pass a text that is not empty")
     return as_text(value).strip()
+
+
+def _is_text(value: object) -> bool:
+    # What is imported here may be no small part of a start that has no use for it.
+    if isinstance(value, str):
+        return True
+    from pathlib import Path  # noqa: PLC0415
+
+    return isinstance(value, Path)
 
 
 def one_of(given: Given, value: str, allowed: Sequence[str]) -> str:
@@ -233,6 +242,8 @@ def _seconds_by_name(given: Given) -> tuple[tuple[str, float], ...]:
 
 
 def _paths(given: Given) -> tuple[Path, ...]:
+    from pathlib import Path  # noqa: PLC0415 - as in `_is_text`
+
     if not given.passed:
         return tuple(Path(part) for part in given.text.split(os.pathsep) if part)
     value = given.argument
@@ -243,6 +254,8 @@ def _paths(given: Given) -> tuple[Path, ...]:
 
 
 def _file(given: Given) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - as in `_is_text`
+
     passed = isinstance(given.argument, os.PathLike)
     value = str(Path(cast("os.PathLike[str]", given.argument))) if passed else text(given)
     try:
