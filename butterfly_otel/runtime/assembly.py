@@ -20,7 +20,6 @@ from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.handles.first_item import first_item_seconds
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
 from butterfly_otel.handles.own import OWN
-from butterfly_otel.runtime.pushing import push_reader
 from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
@@ -115,7 +114,10 @@ def assemble(config: Config) -> Pipeline:
     try:
         # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
         pushing: list[ExporterName] = [each for each in config.exporters if each != "prometheus"]
-        ours.extend(push_reader(name, config, own.count) for name in pushing)
+        if pushing:
+            from butterfly_otel.runtime.pushing import push_reader  # noqa: PLC0415 - as above
+
+            ours.extend(push_reader(name, config, own.count) for name in pushing)
         prometheus = None
         if "prometheus" in config.exporters:
             prometheus = _prometheus_reader(config, own)

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.memory.books import POOLS
 from butterfly_otel.process import forks
+from butterfly_otel.process.reports import REPORTS
 from butterfly_otel.runtime import assembly, global_provider, sampling
 from butterfly_otel.runtime.ending_readers import begin, each_reader
 from butterfly_otel.runtime.endings import Endings
@@ -61,7 +61,7 @@ class Runtime:
             return
         chosen = sampling.choose(config, sources)
         self._pipeline = assembly.assemble(config)
-        POOLS.attach(strict=config.strict, count=self._pipeline.telemetry.count)
+        REPORTS.begin(strict=config.strict, count=self._pipeline.telemetry.count)
         try:
             self._server = _serve(config, self._pipeline)
             # Where nobody reads, there is nothing to sample for.
@@ -175,7 +175,7 @@ class Runtime:
         if self._collection is not None:
             self._collection.end(deadline - monotonic())
         assembly.detach_handles()
-        POOLS.detach()
+        REPORTS.end()
         global_provider.uninstall(self._pipeline.provider)
         # Not before: a signal that comes meanwhile ends the process when all of this is done.
         if signals := getattr(self, "_signals", None):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast, get_args
 from urllib.parse import unquote
 
@@ -71,9 +70,8 @@ class Given(NamedTuple):
         return ConfigurationError(f"{self.place} is {self.show(self.value)}; {rule}")
 
 
-@dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """How the values of a setting are read.
+    """How the values of a setting are read. Immutable.
 
     Attributes:
         read: Returns the value; raises ConfigurationError where it is wrong.
@@ -81,9 +79,12 @@ class Kind(Generic[T]):
         form: What is special about the text in a variable, such as its unit.
     """
 
-    read: Callable[[Given], T]
-    takes: str = ""
-    form: str = ""
+    __slots__ = ("form", "read", "takes")
+
+    def __init__(self, read: Callable[[Given], T], takes: str = "", form: str = "") -> None:
+        self.read: Final = read
+        self.takes: Final = takes
+        self.form: Final = form
 
 
 def text(given: Given) -> str:
