@@ -46,9 +46,12 @@ class Template:
         bounds: tuple[float, ...] | None,
     ) -> None:
         name = _doubled(name)
-        labels = tuple(sorted((*constant, *((each, _MARK) for each in names))))
         # A format of formats: what is a field of the lines is none yet.
-        self._block = _doubled(_doubled(label_block(labels))).replace(_MARK, "%s")
+        labels = {key: _doubled(_doubled(label_block(((key, value),)))) for key, value in constant}
+        for each in names:
+            empty = label_block(((each, ""),))
+            labels[each] = f'{_doubled(_doubled(empty[:-1]))}%s"'
+        self._block = ",".join(labels[key] for key in sorted(labels))
         before, after = sample_head(name, _MARK).split(_MARK)
         self._number = f"{_doubled(before)}{self._block}{_doubled(after)}"
         self._pieces: list[str] = []
