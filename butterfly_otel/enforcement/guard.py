@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from butterfly_otel.enforcement.places import Places
 from butterfly_otel.enforcement.rule import LabelRule, Note, Texts
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 _Admitted: TypeAlias = "dict[tuple[tuple[str, object], ...], Mapping[str, str]]"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The node this process is: the default of the labels that name it."""
 
     node_id: str

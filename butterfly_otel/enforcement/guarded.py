@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from opentelemetry.metrics import Counter, Histogram, UpDownCounter
 
@@ -42,8 +41,7 @@ class RemoveSeries(Protocol):
 _MOST_ODD: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """What is enforced on one metric, and where violations go.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -46,8 +45,8 @@ def fit(make: Make) -> bool:
 
     Where every name is there a small trial is made as well: a name may mean something else.
     """
-    names = sdk_names.missing(sdk_names.ENGINE)
-    faults = [f"{each.owner}.{each.name} is not there" for each in names]
+    names = sdk_names.missing(sdk_names.BUILT_ON)
+    faults = [f"{each.owner}.{each.name} is not there" for each in names if not each.without]
     if not faults:
         try:
             found = _trial(make)
@@ -105,8 +104,8 @@ def _points(reader: InMemoryMetricReader) -> Iterator[tuple[tuple[str, str | Non
 
 def tell(faults: Sequence[str] = ()) -> None:
     """Log, once, why the engine can't be used and what else is different with this SDK."""
-    missing = sdk_names.missing(sdk_names.PARTS)
-    parts = {each.without: f"{each.owner}.{each.name}" for each in missing}
+    missing = sdk_names.missing(sdk_names.BUILT_ON)
+    parts = {each.without: f"{each.owner}.{each.name}" for each in missing if each.without}
     parts = {without: name for without, name in parts.items() if without not in _told}
     _told.update(parts)
     if not faults and not parts:
@@ -128,6 +127,9 @@ def tell(faults: Sequence[str] = ()) -> None:
 
 
 def _release() -> str:
+    # Imports a lot, and only for what is told of an unknown release.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
     try:
         return version("opentelemetry-sdk")
     except PackageNotFoundError:

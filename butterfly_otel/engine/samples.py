@@ -89,11 +89,25 @@ class OneSample:
 def exemplar(sample: Sample, attributes: Mapping[str, Any]) -> Exemplar:
     """Return a sample as the SDK's exemplar of a series with these attributes."""
     value, time, parent, its = sample
-    given = attributes if its is None else its
-    left = {key: each for key, each in given.items() if key not in attributes} if given else None
-    if parent is None:
-        return Exemplar(left, value, time)
-    return Exemplar(left, value, time, parent.span_id, parent.trace_id)
+    left: dict[str, Any] | None = None
+    if its is None:
+        left = {} if attributes else None
+    elif its:
+        left = {}
+        if its != attributes:
+            left = {key: each for key, each in its.items() if key not in attributes}
+    made: Exemplar = _new(Exemplar)
+    # Written into the instance, as data points are (``points``).
+    fields = made.__dict__
+    fields["filtered_attributes"] = left
+    fields["value"] = value
+    fields["time_unix_nano"] = time
+    fields["span_id"] = None if parent is None else parent.span_id
+    fields["trace_id"] = None if parent is None else parent.trace_id
+    return made
+
+
+_new: Any = object.__new__
 
 
 def samples_for(cell: Cell, made: object) -> Samples | None:

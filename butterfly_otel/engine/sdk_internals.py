@@ -228,11 +228,11 @@ def exporter_preferences(exporter: MetricExporter) -> tuple[Any, Any]:
     )
 
 
-def limited_view(limit: int, **settings: Any) -> View:  # noqa: ANN401 - a View's arguments
+def limited_view(limit: int, kind: type[View] = View, **settings: Any) -> View:  # noqa: ANN401 - a View's arguments
     """Return a View with a cardinality limit, which older releases leave to :mod:`older`."""
     if not OLDER:
-        return View(**settings, aggregation_cardinality_limit=limit)
-    view = View(**settings)
+        return kind(**settings, aggregation_cardinality_limit=limit)
+    view = kind(**settings)
     view._aggregation_cardinality_limit = limit
     return view
 

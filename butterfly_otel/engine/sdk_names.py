@@ -138,6 +138,8 @@ PARTS: Final = (
     ),
 )
 
+#: Both, so that they are looked for at once.
+BUILT_ON: Final = (*ENGINE, *PARTS)
 
 #: What nobody misses: something public, or nothing, does as well.
 QUIET: Final = (

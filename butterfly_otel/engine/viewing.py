@@ -6,16 +6,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.metrics.view import View
+
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from opentelemetry.sdk.metrics.view import View
-
 #: What makes a View's name a pattern.
 _WILD = frozenset("*?[")
+
+
+class OneName(View):
+    """A View of one instrument of one meter, whose names are no patterns.
+
+    The SDK's takes each name for one and compiles it, which would be no small part of a start.
+    Overrides ``View._match``.
+    """
+
+    def __init__(self, *, instrument_name: str, meter_name: str, **settings: Any) -> None:  # noqa: ANN401 - a View's arguments
+        super().__init__(instrument_name=instrument_name, meter_name=meter_name, **settings)
+        self._names = instrument_name, meter_name
+
+    def _match(self, instrument: Any) -> bool:  # noqa: ANN401 - the SDK's own protocol
+        return (instrument.name, instrument.instrumentation_scope.name) == self._names
 
 
 def selecting(views: Iterable[View], instrument: Any) -> Iterator[View]:  # noqa: ANN401

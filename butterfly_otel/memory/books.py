@@ -15,18 +15,16 @@ from weakref import ref
 from butterfly_otel.errors import MeasurementError
 from butterfly_otel.memory.parts import Part
 from butterfly_otel.process import forks
+from butterfly_otel.process.reports import REPORTS, Reports
 from butterfly_otel.process.values import clean_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
 
     from typing_extensions import Self
 
     from butterfly_otel.memory.parts import Module, Place, PoolName, TorchMemory
     from butterfly_otel.process.values import ValueProblem
-
-    #: Adds one to the SDK's own counter of that name.
-    Count = Callable[[str, Mapping[str, str]], None]
 
 _METRIC = "butterfly_memory_allocated_bytes"
 #: Any whole number of bytes below this is one; Python's can be beyond all that a float can hold.
@@ -170,19 +168,18 @@ class Pools:
     Attributes:
         peak: Most that all pools together have had by being added to.
         torch: What the collector of PyTorch has read last; ``None`` where it has nothing.
+        reports: What becomes of wrong amounts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reports: Reports | None = None) -> None:
         self.peak: float = 0
         self.torch: TorchMemory | None = None
+        self.reports = Reports() if reports is None else reports
         # Re-entrant, because a signal handler or a weak reference may use it in its own thread.
         self._lock = forks.rlock()
         self._total: float = 0
         self._pools: tuple[MemoryPool, ...] = ()
         self._models: tuple[TrackedModel, ...] = ()
-        self._strict = False
-        self._count: Count | None = None
-        self._logged: set[tuple[str, str]] = set()
 
     @property
     def pools(self) -> tuple[MemoryPool, ...]:
@@ -229,7 +226,7 @@ class Pools:
         if not isinstance(cleaned, str):
             return cleaned
         message = f"an amount passed to the memory pool {asked.name!r} is {_words(cleaned)}"
-        if self._strict:
+        if self.reports.strict:
             raise MeasurementError(f"{message}; pass a number of bytes, 0 or more")
         self.report(asked, cleaned, message)
         return 0
@@ -238,30 +235,16 @@ class Pools:
         self, about: MemoryPool, reason: ValueProblem | Literal["callback"], what: str
     ) -> None:
         """Count what is wrong with a pool, and log it once; never raises."""
-        count = self._count
+        count = self.reports.count
         if count is not None and reason == "callback":
             count("butterfly_otel_callback_errors_total", {"metric": _METRIC})
         elif count is not None:
             labels = {"metric": _METRIC, "reason": reason}
             count("butterfly_otel_invalid_measurements_total", labels)
-        key = about.name, reason
-        if key not in self._logged:
-            self._logged.add(key)
+        key = "pool", about.name, reason
+        if key not in self.reports.told:
+            self.reports.told.add(key)
             _logger.warning("%s (logged once; counted from now on)", what)
-
-    def attach(self, *, strict: bool, count: Count) -> None:
-        """Do with wrong amounts as configured. Called by the runtime.
-
-        Args:
-            strict: Raise MeasurementError for them.
-            count: Told of them otherwise, as the SDK's own counters.
-        """
-        self._strict, self._count = strict, count
-        self._logged = set()
-
-    def detach(self) -> None:
-        """Count nothing and never raise. Called by the runtime when it ends."""
-        self._strict, self._count = False, None
 
     def track(self, module: Module) -> TrackedModel:
         """Return a new tracked model."""
@@ -290,4 +273,4 @@ def _words(reason: str) -> str:
 
 
 #: The books of this process.
-POOLS = Pools()
+POOLS = Pools(REPORTS)

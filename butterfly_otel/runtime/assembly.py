@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog import telemetry
-from butterfly_otel.collectors import handles as collected
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
 from butterfly_otel.enforcement.guarded import Gate, Synchronous
 from butterfly_otel.enforcement.meter import GuardedMeter
@@ -21,7 +19,7 @@ from butterfly_otel.engine import GatedMeterProvider, MeterProvider
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.handles.first_item import first_item_seconds
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
-from butterfly_otel.runtime.pushing import push_reader
+from butterfly_otel.handles.own import OWN
 from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
@@ -41,13 +39,12 @@ if TYPE_CHECKING:
 
 
 #: Every handle: the contract's, and the one that a decorator measures an extension with.
-HANDLES = (*metrics.ALL, *collected.OWN, first_item_seconds)
+HANDLES = (*metrics.ALL, *OWN, first_item_seconds)
 #: What is enforced; the rest of the SDK's own metrics have labels of ours only.
 _ENFORCED = frozenset(handle.metric.name for handle in HANDLES)
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(NamedTuple):
     """What ``configure()`` has built.
 
     Attributes:
@@ -125,7 +122,10 @@ def assemble(config: Config) -> Pipeline:
     try:
         # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
         pushing: list[ExporterName] = [each for each in config.exporters if each != "prometheus"]
-        ours.extend(push_reader(name, config, own.count) for name in pushing)
+        if pushing:
+            from butterfly_otel.runtime.pushing import push_reader  # noqa: PLC0415 - as above
+
+            ours.extend(push_reader(name, config, own.count) for name in pushing)
         shared = config.processes.mode == "shared"
         for_all = tuple(ours) if shared and config.processes.pushed_by == "node" else ()
         prometheus = reading = None

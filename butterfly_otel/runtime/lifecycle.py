@@ -12,14 +12,12 @@ from threading import TIMEOUT_MAX
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from butterfly_otel.collectors.collection import Collection
-from butterfly_otel.collectors.registry import check_names, choose, own_sources
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.memory.books import POOLS
 from butterfly_otel.process import forks
-from butterfly_otel.runtime import assembly, global_provider
-from butterfly_otel.runtime.ending_readers import begin, each_reader
+from butterfly_otel.process.reports import REPORTS
+from butterfly_otel.runtime import assembly, global_provider, sampling
 from butterfly_otel.runtime.claiming import claim_node
+from butterfly_otel.runtime.ending_readers import begin, each_reader
 from butterfly_otel.runtime.endings import Endings
 from butterfly_otel.runtime.endpoint import open_endpoint
 from butterfly_otel.runtime.mute import MuteChild
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from butterfly_otel.collectors import Source
+    from butterfly_otel.collectors.collection import Collection
     from butterfly_otel.collectors.registry import Chosen
     from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
@@ -68,9 +67,9 @@ class Runtime:
         self._mute: MuteChild | None = None
         if config.disabled:
             return
-        chosen = choose(config, sources)
+        chosen = sampling.choose(config, sources)
         self._pipeline = assembly.assemble(config)
-        POOLS.attach(strict=config.strict, count=self._pipeline.telemetry.count)
+        REPORTS.begin(strict=config.strict, count=self._pipeline.telemetry.count)
         try:
             if config.processes.mode == "shared" and self._pipeline.own is not None:
                 from butterfly_otel.runtime.sharing import Sharing  # noqa: PLC0415 - only there
@@ -79,6 +78,7 @@ class Runtime:
             else:
                 self._server = open_endpoint(config, self._pipeline)
                 self._claim = claim_node(config, self._pipeline)
+                # Where nobody reads, there is nothing to sample for.
                 self._collection = self._collect(chosen) if self._pipeline.readers else None
         except BaseException:
             self._end(timeout=0)
@@ -95,12 +95,7 @@ class Runtime:
         """Begin to read the hardware, if there is anything to read."""
         if not chosen or self._pipeline is None:
             return None
-        return Collection(
-            chosen,
-            self._pipeline.provider,
-            self._pipeline.telemetry.count,
-            interval=self.config.sampling_interval,
-        )
+        return sampling.begin(chosen, self._pipeline, self.config)
 
     def __repr__(self) -> str:
         """Say whose metrics these are and where they are served."""
@@ -216,7 +211,7 @@ class Runtime:
         if self._claim is not None:
             self._claim.release()
         assembly.detach_handles()
-        POOLS.detach()
+        REPORTS.end()
         global_provider.uninstall(self._pipeline.provider)
         # Not before: a signal that comes meanwhile ends the process when all of this is done.
         if signals := getattr(self, "_signals", None):
@@ -234,15 +229,15 @@ def start(arguments: Mapping[str, object]) -> Runtime:
     own = arguments.get("collectors")
 
     def own_collectors(_: Others) -> None:
-        own_sources(own)
+        sampling.own_sources(own)
 
     def named_collectors(other: Others) -> None:
         if not other(DISABLED):
-            check_names(other("collectors"))
+            sampling.check_names(other("collectors"))
 
     with _lock:
         config = load_config(arguments, rules=(own_collectors, named_collectors))
-        sources = own_sources(own)
+        sources = sampling.own_sources(own)
         if _current is not None and _current.gives_way_to(config):
             _current.shutdown(timeout=0)
         if _current is not None:

@@ -18,8 +18,8 @@ as its row on the page of settings, is made of what stands there.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+from dataclasses import MISSING, field, fields
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,7 @@ _SETTING: Final = "setting"
 _GROUP: Final = "group"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """What is declared of one setting.
 
     Attributes:
@@ -141,7 +140,8 @@ def settings_of(cls: type) -> tuple[Setting, ...]:
         if _GROUP in each.metadata:
             found.extend(settings_of(each.metadata[_GROUP]))
         else:
-            found.append(replace(each.metadata[_SETTING], annotation=str(each.type)))
+            declared: Setting = each.metadata[_SETTING]
+            found.append(declared._replace(annotation=str(each.type)))
     return tuple(found)
 
 

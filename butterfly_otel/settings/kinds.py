@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast, get_args
 from urllib.parse import unquote
 
 from butterfly_otel.enforcement.text import MAX_LENGTH, as_text, label_text
@@ -19,6 +17,7 @@ from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -32,8 +31,7 @@ _LAST_PORT: Final = 65_535
 _LONGEST_SECONDS: Final = 2_147_483
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What a setting was given.
 
     Attributes:
@@ -72,9 +70,8 @@ class Given:
         return ConfigurationError(f"{self.place} is {self.show(self.value)}; {rule}")
 
 
-@dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """How the values of a setting are read.
+    """How the values of a setting are read. Immutable.
 
     Attributes:
         read: Returns the value; raises ConfigurationError where it is wrong.
@@ -82,17 +79,29 @@ class Kind(Generic[T]):
         form: What is special about the text in a variable, such as its unit.
     """
 
-    read: Callable[[Given], T]
-    takes: str = ""
-    form: str = ""
+    __slots__ = ("form", "read", "takes")
+
+    def __init__(self, read: Callable[[Given], T], takes: str = "", form: str = "") -> None:
+        self.read: Final = read
+        self.takes: Final = takes
+        self.form: Final = form
 
 
 def text(given: Given) -> str:
     """Return a text that is not empty."""
     value = given.value
-    if not isinstance(value, (str, Path)) or not str(value).strip():
+    if not _is_text(value) or not str(value).strip():
         raise given.wrong("pass a text that is not empty")
     return as_text(value).strip()
+
+
+def _is_text(value: object) -> bool:
+    # What is imported here may be no small part of a start that has no use for it.
+    if isinstance(value, str):
+        return True
+    from pathlib import Path  # noqa: PLC0415
+
+    return isinstance(value, Path)
 
 
 def one_of(given: Given, value: str, allowed: Sequence[str]) -> str:
@@ -234,6 +243,8 @@ def _seconds_by_name(given: Given) -> tuple[tuple[str, float], ...]:
 
 
 def _paths(given: Given) -> tuple[Path, ...]:
+    from pathlib import Path  # noqa: PLC0415 - as in `_is_text`
+
     if not given.passed:
         return tuple(Path(part) for part in given.text.split(os.pathsep) if part)
     value = given.argument
@@ -244,6 +255,8 @@ def _paths(given: Given) -> tuple[Path, ...]:
 
 
 def _file(given: Given) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - as in `_is_text`
+
     passed = isinstance(given.argument, os.PathLike)
     value = str(Path(cast("os.PathLike[str]", given.argument))) if passed else text(given)
     try:

@@ -20,12 +20,13 @@ _logger = logging.getLogger("butterfly_otel")
 
 _OURS: Final = "BUTTERFLY_OTEL_"
 #: With a slip in them, too; any other variable is not looked at.
-_LIKE_OURS: Final = re.compile("(BU|OT)[A-Z0-9_.-]*", re.IGNORECASE)
+_LIKE_OURS: Final = "(BU|OT)[A-Z0-9_.-]*"
+_BEGINNINGS: Final = ("BU", "OT")
 #: What Kubernetes makes for each service, such as one called butterfly-otel.
-_OF_SERVICES: Final = re.compile(
+_OF_SERVICES: Final = (
     r".*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
-_ADDRESS: Final = re.compile("(tcp|udp|sctp)://.*")
+_ADDRESS: Final = "(tcp|udp|sctp)://.*"
 
 _told: set[str] = set()
 
@@ -59,15 +60,20 @@ def misspelt(environ: Mapping[str, str], settings: Iterable[Setting]) -> dict[st
     }
     found: dict[str, str] = {}
     for name, text in environ.items():
-        if name in known or not text.strip() or not _LIKE_OURS.fullmatch(name):
+        if name in known or not text.strip() or not _like_ours(name):
             continue
-        if _OF_SERVICES.fullmatch(name) or _ADDRESS.fullmatch(text.strip()):
+        if re.fullmatch(_OF_SERVICES, name) or re.fullmatch(_ADDRESS, text.strip()):
             continue
         right = prefixed.get(name) or known.get(name.removeprefix("BUTTERFLY_"))
         right = right or next((each for each in known if _nearly(name, each)), None)
         if right is not None:
             found[name] = right
     return found
+
+
+def _like_ours(name: str) -> bool:
+    # Nearly always the beginning tells, and no expression has to be compiled.
+    return name[:2].upper() in _BEGINNINGS and bool(re.fullmatch(_LIKE_OURS, name, re.IGNORECASE))
 
 
 def _nearly(name: str, right: str) -> bool:

@@ -19,9 +19,9 @@ SHARED_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PORTS: Final = {"grpc": 4317, "http/protobuf": 4318}
 _METRICS_PATH: Final = "/v1/metrics"
 
-_SCHEME: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*://")
-_HEADER_NAME: Final = re.compile("[0-9A-Za-z_.-]+")
-_HEADER_VALUE: Final = re.compile("[ -~]*")
+_SCHEME: Final = "[A-Za-z][A-Za-z0-9+.-]*://"
+_HEADER_NAME: Final = "[0-9A-Za-z_.-]+"
+_HEADER_VALUE: Final = "[ -~]*"
 
 
 def default_endpoint(other: Others) -> str:
@@ -71,7 +71,7 @@ def _headers(given: Given) -> tuple[tuple[str, str], ...]:
     """Return headers, lower-cased and sorted."""
     found = pairs(given)
     for key, value in found.items():
-        if not _HEADER_NAME.fullmatch(key) or not _HEADER_VALUE.fullmatch(value):
+        if not re.fullmatch(_HEADER_NAME, key) or not re.fullmatch(_HEADER_VALUE, value):
             raise ConfigurationError(
                 f"{given.place} has {_name_alone(key, given)!r}, which can't be sent: a name is"
                 " letters, digits and hyphens, a value printable ASCII"
@@ -83,7 +83,7 @@ def _name_alone(key: str, given: Given) -> str:
     """Return a header's name without what may be the value, as in ``authorization: token==``."""
     if given.passed:
         return key.partition(":")[0]
-    return found[0] if (found := _HEADER_NAME.match(key)) else ""
+    return found[0] if (found := re.match(_HEADER_NAME, key)) else ""
 
 
 ENDPOINT: Final = Kind(_endpoint, "str")
@@ -94,7 +94,7 @@ def url_without_secrets(value: object) -> str:
     """Show a URL, or what was meant to be one, without user, password, query and fragment."""
     if not isinstance(value, str):
         return f"of type {type(value).__name__}"
-    scheme = found[0] if (found := _SCHEME.match(value)) else ""
+    scheme = found[0] if (found := re.match(_SCHEME, value)) else ""
     rest = value[len(scheme) :]
     head = re.split("[?#]", rest, maxsplit=1)[0]
     query = "?***" if head != rest else ""

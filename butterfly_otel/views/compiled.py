@@ -8,6 +8,7 @@ from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistog
 
 from butterfly_otel import catalog
 from butterfly_otel.engine.sdk_internals import DropTheRest, limited_view
+from butterfly_otel.engine.viewing import OneName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,7 @@ def _view(stream: Stream) -> View:
         aggregation = None
     return limited_view(
         stream.limit,
+        OneName,
         instrument_name=metric.name,
         meter_name=catalog.METER_NAME,
         attribute_keys={label.key for label in stream.labels},

@@ -9,7 +9,6 @@ the most that is ever exported.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import reduce
 from importlib.resources import files
@@ -105,7 +104,7 @@ def _narrow(stream: Stream, wanted: dict[str, Any], source: Path) -> Stream:
         what = f"raises the cardinality limit of {name} to {limit}"
         raise wrong(source, f"{what}; the contract allows {stream.metric.stream_limit}")
     # The schema takes 5.0 for an integer.
-    return stream if limit is None else replace(stream, limit=int(limit))
+    return stream if limit is None else stream._replace(limit=int(limit))
 
 
 def _refuse_long_patterns(view: dict[str, Any], source: Path) -> None:
@@ -141,14 +140,14 @@ def _narrow_labels(stream: Stream, keys: dict[str, Any]) -> Stream:
         for label in stream.labels
         if _any_match(label.key, included) and not _any_match(label.key, excluded)
     )
-    return replace(stream, labels=kept)
+    return stream._replace(labels=kept)
 
 
 def _narrow_aggregation(stream: Stream, aggregation: dict[str, Any], source: Path) -> Stream:
     if not aggregation or "default" in aggregation:
         return stream
     if "drop" in aggregation:
-        return replace(stream, dropped=True)
+        return stream._replace(dropped=True)
     if "explicit_bucket_histogram" not in aggregation or stream.metric.type != "histogram":
         what = f"gives {stream.metric.name} the aggregation {next(iter(aggregation))}"
         raise wrong(source, f"{what}, which would change its type from {stream.metric.type}")
@@ -160,7 +159,7 @@ def _narrow_aggregation(stream: Stream, aggregation: dict[str, Any], source: Pat
     if not boundaries or not ascending or not all(map(isfinite, boundaries)):
         what = "boundaries that are empty, not ascending or not finite"
         raise wrong(source, f"gives {stream.metric.name} {what}")
-    return replace(stream, buckets=tuple(map(float, boundaries)))
+    return stream._replace(buckets=tuple(map(float, boundaries)))
 
 
 def _section(parent: dict[str, Any], key: str) -> dict[str, Any]:

@@ -6,8 +6,7 @@ so they cannot disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from butterfly_otel import catalog
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Label, Metric
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """One metric as it leaves this process.
 
     Attributes:

@@ -13,7 +13,7 @@ from tests.serving.conftest import needed  # noqa: F401 - a fixture
 from tests.serving.test_shared import REQUESTS, Node
 
 from .processes import wait_until
-from .servers import HOST, Prometheus, Scrape, running
+from .servers import HOST, Prometheus, Scrape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def test_prometheus_sees_one_node_whatever_becomes_of_its_workers(
     with Node("gthread", folder) as node:
         node.wait_for(60)
         scrape = Scrape([f"{HOST}:{node.metrics}"])
-        with running(Prometheus(prometheus3, tmp_path, scrapes=[scrape])) as prometheus:
+        with Prometheus(prometheus3, tmp_path, scrapes=[scrape]) as prometheus:
             # Once it is up: before, the workers may have started just now.
             wait_until(lambda: prometheus.query(f"{REQUESTS} > 0"), "the first scrape")
             for each in (signal.SIGTERM, signal.SIGTERM, signal.SIGTERM):

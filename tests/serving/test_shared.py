@@ -30,7 +30,15 @@ butterfly_otel.configure(
 open(f"up-{os.getpid()}", "w").close()
 """
 _GUNICORN = ("-m", "gunicorn", "--workers", str(_WORKERS), "--worker-class")
-_UVICORN = ("-m", "uvicorn", "--no-access-log", "--workers", str(_WORKERS), "app:application", "--port")
+_UVICORN = (
+    "-m",
+    "uvicorn",
+    "--no-access-log",
+    "--workers",
+    str(_WORKERS),
+    "app:application",
+    "--port",
+)
 _SERVERS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     "sync": ((*_GUNICORN, "sync"), _WSGI, ("gunicorn",)),
     "gthread": ((*_GUNICORN, "gthread", "--threads", "3"), _WSGI, ("gunicorn",)),
@@ -112,9 +120,7 @@ def start(tmp_path: Path, needed: Callable[..., None]) -> Callable[..., Node]:
 
 
 @pytest.mark.parametrize("kind", _SERVERS)
-def test_a_scrape_has_what_all_workers_have_counted(
-    kind: str, start: Callable[..., Node]
-) -> None:
+def test_a_scrape_has_what_all_workers_have_counted(kind: str, start: Callable[..., Node]) -> None:
     """Also those that were ended; no counter ever falls, no scrape fails, nothing is lost."""
     with start(kind) as node:
         node.wait_for(60)

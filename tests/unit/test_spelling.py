@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import opentelemetry.environment_variables
@@ -116,7 +115,7 @@ def test_what_kubernetes_makes_for_a_service_is_left_alone(service: str) -> None
 def test_no_setting_is_so_near_that_kubernetes_is_warned_of() -> None:
     """Also where a setting should once be called nearly as such a variable is."""
     near = ("BUTTERFLY_OTEL_SERVICE_HOSTS", "BUTTERFLY_OTEL_PORT_9464_TCP_ADR")
-    settings = [replace(SETTINGS[0], variables=(each,)) for each in near]
+    settings = [SETTINGS[0]._replace(variables=(each,)) for each in near]
     made = ("BUTTERFLY_OTEL_SERVICE_HOST", "BUTTERFLY_OTEL_PORT_9464_TCP_ADDR")
     assert misspelt(dict.fromkeys(made, "10.0.0.11"), settings) == {}
 

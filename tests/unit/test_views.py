@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,27 @@ def test_boundaries_in_the_rendered_file_are_numbers_for_every_yaml_reader() -> 
         aggregation = view["stream"].get("aggregation", {})
         for bound in aggregation.get("explicit_bucket_histogram", {}).get("boundaries", []):
             assert isinstance(bound, float)
+
+
+def test_a_start_compiles_no_name_of_the_contract_as_a_pattern(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK would compile each; ours are compared, on their meter alone."""
+    view: Any = import_module("opentelemetry.sdk.metrics._internal.view")
+    matched: list[str] = []
+    # Its name in older releases of the SDK is another one.
+    [name] = [each for each in ("fnmatchcase", "fnmatch") if hasattr(view, each)]
+    match = getattr(view, name)
+
+    def spied(text: str, pattern: str) -> bool:
+        matched.append(pattern)
+        found: bool = match(text, pattern)
+        return found
+
+    monkeypatch.setattr(view, name, spied)
+    provider = start().runtime.meter_provider
+    metrics.consensus_leader_changes_total.add(1)
+    own = provider.get_meter("mine").create_counter("butterfly_consensus_leader_changes_total")
+    own.add(1)
+    names = {metric.name for metric in catalog.ALL}
+    assert names.isdisjoint(matched)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import partial
 from threading import local
 from typing import TYPE_CHECKING, Any
@@ -125,7 +124,7 @@ class PrometheusMetricReader(OfficialReader):
             self._shown,
             self._measured_by,
             self._resource,
-            lambda escaping: make(replace(naming, escaping=escaping)),
+            lambda escaping: make(naming._replace(escaping=escaping)),
             registry=registry,
             escapings=not naming.escapes,
         )

@@ -123,7 +123,7 @@ def test_a_callback_that_raises_is_counted_and_logged_once(
 ) -> None:
     """Its pool is unknown, others are not touched, and nothing is raised."""
     counts = Counts()
-    books.attach(strict=False, count=counts)
+    books.reports.begin(strict=False, count=counts)
     pool.observe(lambda: 1 // 0)
     books.open("model", "host").add(3)
     for _ in range(2):
@@ -144,7 +144,7 @@ def test_wrong_amounts_are_ignored_counted_and_logged_once(
 ) -> None:
     """Whatever is passed or returned, production code goes on."""
     counts = Counts()
-    books.attach(strict=False, count=counts)
+    books.reports.begin(strict=False, count=counts)
     pool.add(amount)
     pool.release(amount)
     pool.set_reserved(amount)
@@ -155,7 +155,7 @@ def test_wrong_amounts_are_ignored_counted_and_logged_once(
     assert isnan(books.parts()[0].used)
     assert counts.seen == [(INVALID, {"metric": METRIC, "reason": reason})] * 5
     assert len(caplog.records) == 1
-    books.detach()
+    books.reports.end()
     pool.add(amount)
     assert len(counts.seen) == 5
 
@@ -163,11 +163,11 @@ def test_wrong_amounts_are_ignored_counted_and_logged_once(
 def test_strict_mode_raises_for_a_wrong_amount(books: Pools, pool: MemoryPool) -> None:
     """The error says which pool, and nothing is counted; it ends with the configuration."""
     counts = Counts()
-    books.attach(strict=True, count=counts)
+    books.reports.begin(strict=True, count=counts)
     with pytest.raises(MeasurementError, match="memory pool 'buffer' is negative; pass a number"):
         pool.add(-1)
     assert counts.seen == []
-    books.detach()
+    books.reports.end()
     pool.add(-1)
 
 
@@ -176,7 +176,7 @@ def test_more_released_than_added_makes_a_pool_unknown(
 ) -> None:
     """Wrong books are said to be wrong, and right again when they balance."""
     counts = Counts()
-    books.attach(strict=False, count=counts)
+    books.reports.begin(strict=False, count=counts)
     pool.add(5)
     pool.release(15)
     assert isnan(books.parts()[0].used)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from butterfly_otel.engine.points import point_of
 from butterfly_otel.engine.sdk_internals import OVERFLOW_KEY
-from butterfly_otel.exporters.prometheus.model.chunks import ANY, CHUNK, Chunk
+from butterfly_otel.exporters.prometheus.model.chunks import CHUNK, Chunk, ending_of
 from butterfly_otel.exporters.prometheus.model.labels import join_labels
 from butterfly_otel.exporters.prometheus.model.series import (
     Series,
@@ -22,7 +22,7 @@ from butterfly_otel.exporters.prometheus.model.series import (
     sample_head,
 )
 from butterfly_otel.exporters.prometheus.model.tails import Tails
-from butterfly_otel.exporters.prometheus.model.templates import Template
+from butterfly_otel.exporters.prometheus.model.templates import Template, plain
 from butterfly_otel.exporters.prometheus.model.text import clean
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Blocks:
         self._template = None
         if self._names and not self._unfit:
             bounds = table.bounds if self._histogram else None
-            self._template = Template(self._name, self._names, self._constant, bounds, ANY)
+            self._template = Template(self._name, self._names, self._constant, bounds)
 
     def _label_names(self, shape: Shape | None) -> tuple[str, ...] | None:
         """Return the exposed names of a shape's keys; None where two become one."""
@@ -172,15 +172,20 @@ class Blocks:
 
     def _add(self, cells: Sequence[Cell]) -> bool:
         """Take new series in; tell whether a block can show them."""
-        keys = self._keys(cells)
+        waiting = list(cells)
+        keys = self._keys(waiting)
         text = "" if keys is None else "".join(map("".join, keys))
         if (keys is None or not text.isascii()) and not all(map(self._fits, cells)):
             return False
-        waiting = list(cells)
         if self._chunks and len(self._chunks[-1].cells) < CHUNK:
-            waiting = [*self._chunks.pop().cells, *waiting]
+            before = self._chunks.pop().cells
+            waiting = [*before, *waiting]
+            keys = None
+        if keys is not None and not plain(text):
+            keys = None
         self._chunks += (
-            self._chunk(waiting[at : at + CHUNK]) for at in range(0, len(waiting), CHUNK)
+            self._chunk(waiting[at : at + CHUNK], keys and keys[at : at + CHUNK])
+            for at in range(0, len(waiting), CHUNK)
         )
         self._count += len(cells)
         return True
@@ -205,21 +210,26 @@ class Blocks:
         # There is only one series without attributes.
         return not cell.labels()
 
-    def _chunk(self, cells: list[Cell]) -> Chunk:
-        keys = self._keys(cells)
-        if keys is not None and self._template is not None:
-            form = self._template.forms(keys)
-            if form is not None:
-                return Chunk(cells, form)
-        return Chunk(cells, "".join(map(self._form, cells)))
+    def _chunk(self, cells: list[Any], keys: list[Any] | None = None) -> Chunk:
+        """Return a chunk of cells; of these keys, if they are known and plain."""
+        if keys is None:
+            keys = self._keys(cells)
+            if keys is not None and not plain("".join(map("".join, keys))):
+                keys = None
+        ending = ending_of(cells[0])
+        if keys is None or self._template is None:
+            return Chunk(cells, "".join([self._form(cell, ending) for cell in cells]))
+        if self._histogram:
+            return Chunk(cells, self._template.histograms(keys))
+        return Chunk(cells, self._template.numbers(keys, ending))
 
-    def _form(self, cell: Cell) -> str:
+    def _form(self, cell: Cell, ending: str) -> str:
         """Return the %-format of a cell's lines."""
         labels = self._labels(cell)
         block = label_block(labels).replace("%", "%%")
         name = self._name.replace("%", "%%")
         if not self._histogram:
-            return f"{sample_head(name, block)}{ANY}"
+            return f"{sample_head(name, block)}{ending}"
         return histogram_form(name, block, cell.table.bounds, "%d.0")
 
     def _labels(self, cell: Cell) -> Labels:

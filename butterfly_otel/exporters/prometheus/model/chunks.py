@@ -15,7 +15,7 @@ CHUNK = 500
 #: From here on numbers are written with an exponent (see ``number_text``).
 _MILLION = 1_000_000
 #: What the line of a number ends in.
-ANY, _INTEGER = " %s\n", " %d.0\n"
+_ANY, _INTEGER = " %s\n", " %d.0\n"
 
 
 class Chunk:
@@ -40,11 +40,11 @@ class Chunk:
         kinds = set(map(type, values))
         form = self.form
         if kinds == {int} and min(values) > -_MILLION and max(values) < _MILLION:
-            if ANY in form:
-                self.form = form = form.replace(ANY, _INTEGER)
+            if _ANY in form:
+                self.form = form = form.replace(_ANY, _INTEGER)
             return _filled(form, values, tails)
         if _INTEGER in form:
-            self.form = form = form.replace(_INTEGER, ANY)
+            self.form = form = form.replace(_INTEGER, _ANY)
         if kinds == {float} and min(values) > -_MILLION and max(values) < _MILLION:
             return _filled(form, values, tails)
         return _filled(form, list(map(number_text, values)), tails)
@@ -63,7 +63,12 @@ class Chunk:
         if most < _MILLION:
             return _filled(self.form, values, tails)
         texts = [each if type(each) is str else number_text(each) for each in values]
-        return _filled(self.form.replace(_INTEGER, ANY), texts, tails)
+        return _filled(self.form.replace(_INTEGER, _ANY), texts, tails)
+
+
+def ending_of(cell: Any) -> str:  # noqa: ANN401 - as above
+    """Return what lines of numbers end in that are like that of a cell."""
+    return _INTEGER if type(getattr(cell, "value", None)) is int else _ANY
 
 
 def _filled(form: str, values: Sequence[Any], tails: Sequence[str] | None) -> str:

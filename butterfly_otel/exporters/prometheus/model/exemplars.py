@@ -8,6 +8,7 @@ OpenTelemetry specification ("Sums", "Histograms") asks for.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 #: Characters that all label names and values of an exemplar may have together
 #: (OpenMetrics 1.0, "Exemplars").
 MAX_CHARACTERS = 128
+#: From here on numbers are written with an exponent (see ``number_text``).
+_MILLION = 1_000_000
 
 
 def keep_exemplars(series: Series, point: NumberDataPoint | HistogramDataPoint) -> None:
@@ -48,7 +51,7 @@ def latest(
 
     A new dict: another thread may be writing out the old one.
     """
-    kept = dict(known)
+    kept = dict(known) if known else {}
     for exemplar in found:
         index = bisect_left(bounds, exemplar.value)
         before = kept.get(index)
@@ -62,19 +65,36 @@ def convert(exemplar: Exemplar) -> SeriesExemplar:
     trace, span, value = exemplar.trace_id, exemplar.span_id, exemplar.value
     if trace and span and not exemplar.filtered_attributes:
         # Nearly all are of this kind, and there may be one a bucket.
-        ids = f"{span:016x}", f"{trace:032x}"
-        labels: Labels = (("span_id", ids[0]), ("trace_id", ids[1]))
+        labels, shown = _ids(span, trace)
         time = exemplar.time_unix_nano
-        number = f"{value}" if type(value) is float and 0.0 < value < 1e6 else number_text(value)  # noqa: PLR2004
+        number = _small_text(value) if 0 < value < _MILLION else number_text(value)
         seconds = f" {time / 1e9!r}" if time else ""
-        text = f' # {{span_id="{ids[0]}",trace_id="{ids[1]}"}} {number}{seconds}'
-        return SeriesExemplar(labels, value, time, text)
+        return SeriesExemplar(labels, value, time, f"{shown}{number}{seconds}")
     labels = _labels(exemplar)
     time = exemplar.time_unix_nano
     text = f" # {{{label_block(labels)}}} {number_text(exemplar.value)}"
     if time:
         text += f" {time / 1e9!r}"
     return SeriesExemplar(labels, exemplar.value, time, text)
+
+
+def _small_text(value: float) -> str:
+    """Return what ``number_text`` does of a number above 0 and below a million, at less."""
+    kind = type(value)
+    if kind is float:
+        return repr(value)
+    return f"{value}.0" if kind is int else number_text(value)
+
+
+@lru_cache(maxsize=1024)
+def _ids(span: int, trace: int) -> tuple[Labels, str]:
+    """Return the labels of an exemplar that has no others, and its text up to the value.
+
+    What one request measures has the same ids, in one metric after the other.
+    """
+    ids = f"{span:016x}", f"{trace:032x}"
+    labels: Labels = (("span_id", ids[0]), ("trace_id", ids[1]))
+    return labels, f' # {{span_id="{ids[0]}",trace_id="{ids[1]}"}} '
 
 
 def _labels(exemplar: Exemplar) -> Labels:

@@ -10,9 +10,8 @@ Everything here is pure and safe to call from any thread.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from butterfly_otel.exporters.prometheus.model.escaping import (
     Escaping,
@@ -121,8 +120,7 @@ def escape_label_name(name: str) -> str:
     return legacy(name, _LABEL_RUN)
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(NamedTuple):
     """How one exposition names its metrics and labels.
 
     Attributes:

@@ -6,7 +6,6 @@ out, and reported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from prometheus_client import Metric
@@ -47,8 +46,7 @@ class Found(NamedTuple):
     item: Item
 
 
-@dataclass(slots=True)
-class Group:
+class Group(NamedTuple):
     """Families that are one.
 
     Attributes:
@@ -93,7 +91,7 @@ def combined(found: Iterable[Found], problems: Problems) -> list[Group]:
             if TARGET_INFO in group.claims or _is_known(each, holder):
                 continue
             holder.members.append(each)
-            holder.claims |= group.claims
+            holder.claims.update(group.claims)
             group = holder
         claimed.update(dict.fromkeys(group.claims, group))
     return groups

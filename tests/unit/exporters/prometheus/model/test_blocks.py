@@ -33,7 +33,7 @@ class LongWay(PrometheusMetricReader):
 class Pair:
     """Both readers on one provider, and instruments of every kind."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, resource: Resource | None = None, **options: Any) -> None:
         settings: dict[str, Any] = {"disable_target_info": True, "scope_info_enabled": False}
         settings.update(options)
         self.registries = CollectorRegistry(), CollectorRegistry()
@@ -41,7 +41,7 @@ class Pair:
         self.long = LongWay(registry=self.registries[1], **settings)
         self.provider = MeterProvider(
             [self.short, self.long],
-            resource=Resource({"service.name": "s"}),
+            resource=resource or Resource({"service.name": "s"}),
             views=[View(instrument_name="*", aggregation_cardinality_limit=LIMIT)],
             shutdown_on_exit=False,
         )
@@ -135,6 +135,23 @@ def test_series_that_come_later_join_the_last_chunk(pair: Pair, chunks: list[int
     text = pair.check()
     assert chunks[:3] == [500, 500, 100]
     assert text.count("\nc_total{") == 1100
+
+
+@pytest.mark.parametrize("odd", ["%", "%s", "\\", '"', "\n", "\0", "é"])
+def test_a_value_that_is_not_plain_changes_no_other_line(odd: str) -> None:
+    """Formats of many series are made at once, also of constant labels and names with such text."""
+    resource = Resource({"100%": f"a{odd}"})
+    pair = Pair(resource=resource, resource_attribute_filter=lambda _key: True)
+    for index in range(blocks.CHUNK + 20):
+        labels = {"z": str(index), "a": odd if index == blocks.CHUNK + 7 else "x", "m%": "y"}
+        pair.counter.add(index, labels)
+        pair.gauge.set(index / 2, {"one": f"{index}{odd}"})
+        pair.histogram.record(index / 4, labels)
+    pair.check()
+    # Others come later, and numbers of the other type.
+    pair.counter.add(0.5, {"z": "later", "a": odd, "m%": "y"})
+    pair.gauge.set(7, {"one": f"0{odd}"})
+    assert "later" in pair.check()
 
 
 def test_removed_series_are_gone_and_may_come_back(pair: Pair) -> None:
