@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-import butterfly_otel
 import uvicorn
+
+import butterfly_otel
 from butterfly_otel.integrations.asgi import ButterflyMiddleware, metrics_app
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.handles.first_item import first_item_seconds
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
 from butterfly_otel.handles.own import OWN
+from butterfly_otel.runtime.readers import build_readers
 from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.securing.security import Security
-    from butterfly_otel.settings.config import Config, ExporterName
+    from butterfly_otel.settings.config import Config
     from butterfly_otel.views.streams import Stream
 
 
@@ -118,28 +119,11 @@ def assemble(config: Config) -> Pipeline:
         streams = apply_overlays(streams, config.views)
     own = SelfTelemetry()
     security = _security(config, own)
-    ours: list[MetricReader] = []
+    readers = build_readers(config, own.count)
     try:
-        # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
-        pushing: list[ExporterName] = [each for each in config.exporters if each != "prometheus"]
-        if pushing:
-            from butterfly_otel.runtime.pushing import push_reader  # noqa: PLC0415 - as above
-
-            ours.extend(push_reader(name, config, own.count) for name in pushing)
-        shared = config.processes.mode == "shared"
-        for_all = tuple(ours) if shared and config.processes.pushed_by == "node" else ()
-        prometheus = reading = None
-        if "prometheus" in config.exporters:
-            prometheus = reading = _prometheus_reader(config, own)
-            ours.append(prometheus)
-        elif for_all:
-            reading = _prometheus_reader(config, own, apart=True)
-            ours.append(reading)
-        measured = [each for each in (*ours, *config.metric_readers) if each not in for_all]
-        provider = _provider(config, streams, measured)
+        provider = _provider(config, streams, readers.measured)
     except BaseException:
-        for reader in ours:
-            reader.shutdown(timeout_millis=0)
+        readers.give_up()
         raise
     violations = Violations(strict=config.strict, count=own.count, bind=own.bind)
 
@@ -151,16 +135,16 @@ def assemble(config: Config) -> Pipeline:
     _attach_handles(provider, streams)
     if config.zero_init:
         _start_at_zero(streams, config)
-        if prometheus is not None:
+        if readers.pull is not None:
             own.begin(telemetry.SCRAPE_OMISSIONS_TOTAL)
         if security is not None:
             own.begin(telemetry.SCRAPE_REFUSALS_TOTAL)
     return Pipeline(
         provider=provider,
-        readers=(*ours, *config.metric_readers),
-        prometheus=prometheus,
-        own=reading if shared else None,
-        pushing_for_all=for_all,
+        readers=readers.every,
+        prometheus=readers.pull,
+        own=readers.own,
+        pushing_for_all=readers.for_all,
         streams=streams,
         telemetry=own,
         security=security,
@@ -207,33 +191,6 @@ def _resource(config: Config) -> Resource:
     if config.service_version is not None:
         attributes["service.version"] = config.service_version
     return Resource.create(attributes)
-
-
-def _prometheus_reader(
-    config: Config, own: SelfTelemetry, *, apart: bool = False
-) -> PrometheusMetricReader:
-    """Return the reader that is scraped; ``apart`` from any registry, where none is."""
-    from prometheus_client import REGISTRY, CollectorRegistry  # noqa: PLC0415 - where pull is configured
-
-    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader  # noqa: PLC0415
-
-    settings = config.prometheus
-    registry = CollectorRegistry() if apart else config.registry
-    return PrometheusMetricReader(
-        disable_target_info=not settings.target_info,
-        scope_info_enabled=settings.scope_labels,
-        registry=REGISTRY if registry is None else registry,
-        verbatim=is_ours,
-        translation_strategy=settings.translation_strategy,
-        on_omission=lambda reason: own.count(
-            "butterfly_otel_scrape_omissions_total", {"reason": reason}
-        ),
-    )
-
-
-def is_ours(scope: str, name: str) -> bool:
-    """Tell whether a metric is the catalogue's and keeps its exact name."""
-    return scope == catalog.METER_NAME and name in catalog.BY_NAME
 
 
 def _guarded_meter(

@@ -28,8 +28,9 @@ def claim_node(config: Config, pipeline: Pipeline) -> Claim | None:
     mine = claim(family, config.node_id, config.node_role, config.service_name)
     if mine is None:
         _logger.warning(
-            "another process shows the metrics of %s %r too, each its own: a scrape of the port that"
-            " they share has one of them. Set processes='shared' or BUTTERFLY_OTEL_PROCESSES=shared,"
+            "another process shows the metrics of %s %r too, each its own: a scrape of the port"
+            " that they share has one of them. Set processes='shared' or"
+            " BUTTERFLY_OTEL_PROCESSES=shared,"
             " so that it has the totals of all (docs/how-to/processes.md)",
             config.node_role,
             config.node_id,

@@ -98,8 +98,8 @@ class Group:
             OSError: When the port is somebody else's, or none, or nothing can be written.
         """
         group = cls(place, content, on_lead, on_yield)
-        group._begin(_JOINING, strict=True)  # noqa: SLF001 - it is made here
-        forks.call_in_child(group._after_fork)  # noqa: SLF001 - likewise
+        group._begin(_JOINING, strict=True)
+        forks.call_in_child(group._after_fork)
         return group
 
     @property

@@ -12,7 +12,7 @@ from butterfly_otel import catalog
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
 from butterfly_otel.lint.expositions.check import check_exposition
 from butterfly_otel.runtime import lifecycle as runtime
-from butterfly_otel.runtime.assembly import is_ours
+from butterfly_otel.runtime.readers import is_ours
 from butterfly_otel.runtime.configure import Arguments, configure
 from butterfly_otel.settings.spelling import refuse_unknown
 from butterfly_otel.testing.isolation import isolated

@@ -37,7 +37,7 @@ def test_prometheus_sees_one_node_whatever_becomes_of_its_workers(
         scrape = Scrape([f"{HOST}:{node.metrics}"])
         with Prometheus(prometheus3, tmp_path, scrapes=[scrape]) as prometheus:
             # Once it is up: before, the workers may have started just now.
-            wait_until(lambda: prometheus.query(f"{REQUESTS} > 0"), "the first scrape")
+            wait_until(lambda: prometheus.query(f"{REQUESTS} > 0"), 60, "the first scrape")
             for each in (signal.SIGTERM, signal.SIGTERM, signal.SIGTERM):
                 before = node.answered
                 node.end_one(each)
@@ -45,6 +45,7 @@ def test_prometheus_sees_one_node_whatever_becomes_of_its_workers(
             answered = node.rest()
             wait_until(
                 lambda: sum(each.value for each in prometheus.query(REQUESTS)) >= answered,
+                60,
                 "every request in Prometheus",
             )
             # A scrape later nothing has changed.

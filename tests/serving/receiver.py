@@ -21,6 +21,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self._series: dict[tuple[Any, ...], float] = {}
+        self._instances: dict[tuple[Any, ...], str] = {}
         self._lock = threading.Lock()
         take = self._take
 
@@ -52,6 +53,9 @@ class Receiver:
         with self._lock:
             for resource in request.resource_metrics:
                 who = _identity(resource.resource.attributes)
+                for each in resource.resource.attributes:
+                    if each.key == "service.instance.id":
+                        self._instances[who] = each.value.string_value
                 for scope in resource.scope_metrics:
                     for metric in scope.metrics:
                         for point in metric.sum.data_points:
@@ -69,6 +73,15 @@ class Receiver:
         """Return how many processes have counted anything of a metric."""
         with self._lock:
             return len({key[0] for key, value in self._series.items() if key[1] == name and value})
+
+    def instances(self, name: str) -> set[str]:
+        """Return the instances that have told anything of a metric."""
+        with self._lock:
+            return {
+                self._instances[key[0]]
+                for key, value in self._series.items()
+                if key[1] == name and value
+            }
 
 
 def _identity(attributes: Any) -> tuple[tuple[str, str], ...]:

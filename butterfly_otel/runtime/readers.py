@@ -1,0 +1,113 @@
+"""The readers that settings ask for: what pulls, what pushes, and for how many processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from butterfly_otel import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.sdk.metrics.export import MetricReader
+
+    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
+    from butterfly_otel.settings.config import Config
+
+    #: Adds to one of the SDK's own counters: its name, labels and how many.
+    Count = Callable[[str, Mapping[str, str], int], None]
+
+
+class Readers(NamedTuple):
+    """All readers of a runtime.
+
+    Attributes:
+        ours: Those made here.
+        given: The application's.
+        pull: The one that is scraped, where pull is configured.
+        own: Where several processes are one node, the one of what this process has measured.
+        for_all: There, those that push what all of them have measured; they read no provider.
+    """
+
+    ours: tuple[MetricReader, ...]
+    given: tuple[MetricReader, ...]
+    pull: PrometheusMetricReader | None
+    own: PrometheusMetricReader | None
+    for_all: tuple[MetricReader, ...]
+
+    @property
+    def every(self) -> tuple[MetricReader, ...]:
+        """What is flushed and shut down."""
+        return *self.ours, *self.given
+
+    @property
+    def measured(self) -> tuple[MetricReader, ...]:
+        """Those that a provider is read by."""
+        return tuple(each for each in self.every if each not in self.for_all)
+
+    def give_up(self) -> None:
+        """End those made here, where nothing comes of it."""
+        for reader in self.ours:
+            reader.shutdown(timeout_millis=0)
+
+
+def build_readers(config: Config, count: Count) -> Readers:
+    """Return the readers that are configured.
+
+    Raises:
+        ConfigurationError: When a TLS file is wrong.
+    """
+    shared = config.processes.mode == "shared"
+    # What pushes first: it can fail, and what pulls is then not registered anywhere yet.
+    pushing = _pushing(config, count)
+    for_all = pushing if shared and config.processes.pushed_by == "node" else ()
+    pull = own = None
+    if "prometheus" in config.exporters:
+        pull = own = _prometheus_reader(config, count)
+    elif shared:
+        own = _prometheus_reader(config, count, apart=True)
+    ours = pushing if own is None else (*pushing, own)
+    return Readers(ours, config.metric_readers, pull, own if shared else None, for_all)
+
+
+def _pushing(config: Config, count: Count) -> tuple[MetricReader, ...]:
+    names = [each for each in config.exporters if each != "prometheus"]
+    if not names:
+        return ()
+    from butterfly_otel.runtime.pushing import push_reader  # noqa: PLC0415 - only where it pushes
+
+    made: list[MetricReader] = []
+    try:
+        made.extend(push_reader(name, config, count) for name in names)
+    except BaseException:
+        for reader in made:
+            reader.shutdown(timeout_millis=0)
+        raise
+    return tuple(made)
+
+
+def _prometheus_reader(
+    config: Config, count: Count, *, apart: bool = False
+) -> PrometheusMetricReader:
+    """Return the reader that is scraped; ``apart`` from any registry, where none is."""
+    from prometheus_client import REGISTRY, CollectorRegistry  # noqa: PLC0415 - only where it pulls
+
+    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader  # noqa: PLC0415
+
+    settings = config.prometheus
+    registry = CollectorRegistry() if apart else config.registry
+    return PrometheusMetricReader(
+        disable_target_info=not settings.target_info,
+        scope_info_enabled=settings.scope_labels,
+        registry=REGISTRY if registry is None else registry,
+        verbatim=is_ours,
+        translation_strategy=settings.translation_strategy,
+        on_omission=lambda reason: count(
+            "butterfly_otel_scrape_omissions_total", {"reason": reason}, 1
+        ),
+    )
+
+
+def is_ours(scope: str, name: str) -> bool:
+    """Tell whether a metric is the catalogue's and keeps its exact name."""
+    return scope == catalog.METER_NAME and name in catalog.BY_NAME
