@@ -6,7 +6,9 @@ Its argument is the URL to push to.
 from __future__ import annotations
 
 import sys
+import tempfile
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -78,6 +80,21 @@ def rejecting(endpoint: str) -> str:
     return f"http://127.0.0.1:{server.server_port}/v1/metrics"
 
 
+def token_file() -> str:
+    """Write a token that no scraper here has."""
+    with tempfile.NamedTemporaryFile("w", delete=False) as file:
+        file.write("nobody-has-it")
+    return file.name
+
+
+def refused(url: str) -> None:
+    """Scrape without the token."""
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+
+
 def main(endpoint: str) -> None:
     """Measure what is wrong, and go on until somebody ends the process."""
     registry = CollectorRegistry()
@@ -88,6 +105,7 @@ def main(endpoint: str) -> None:
         service_name="butterfly-troubled",
         exporter="otlp,prometheus",
         prometheus_port=0,
+        prometheus_bearer_token_file=token_file(),
         registry=registry,
         otlp_endpoint=rejecting(endpoint),
         export_interval=1,
@@ -104,6 +122,7 @@ def main(endpoint: str) -> None:
         list(stream())
         assert runtime.prometheus_reader is not None
         runtime.prometheus_reader.render()
+        refused(str(runtime.prometheus_url))
         metrics.tokens_processed_total.add(float("nan"), model="m")
         metrics.tokens_processed_total.add(1, model="x" * 200)
         metrics.cryptographic_failures_total.add(1, operation="verify")

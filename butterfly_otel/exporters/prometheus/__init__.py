@@ -11,9 +11,9 @@
 
 :mod:`.model` has names, labels and families, :mod:`.translating` makes families of what was
 collected, :mod:`.writing` writes a registry as a page, :mod:`.serving` chooses the format and
-answers requests, and :mod:`.reader` ties it to a meter provider.
+answers requests, :mod:`.securing` says whose, and :mod:`.reader` ties it to a meter provider.
 
-A spelling is changed in the first two, how pages are served in the last two. May import:
+A spelling is changed in the first two, how pages are served in the last three. May import:
 ``settings``, ``engine``, ``process``, ``errors``.
 """
 

@@ -79,6 +79,7 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
     errors = "butterfly_otel_callback_errors_total"
     rejected = "butterfly_otel_rejected_points_total"
     missing = "butterfly_otel_scrape_omissions_total"
+    refused = "butterfly_otel_scrape_refusals_total"
     return (
         Panel(
             title="Metrics with too many series",
@@ -113,8 +114,8 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
         Panel(
             title="Measurements that were ignored",
             description="Values within an hour that are no number or go the wrong way,"
-            " callbacks that raised, points that no receiver took, and what scrapes had to leave"
-            " out.",
+            " callbacks that raised, points that no receiver took, what scrapes had to leave out,"
+            " and scrapes that were refused.",
             unit="none",
             targets=(
                 Target(
@@ -131,6 +132,10 @@ def _contract(scope: Scope) -> tuple[Panel, ...]:
                 Target(
                     expr=f"sum by (reason) ({scope.hourly(missing)}) > 0",
                     legend="scrape: {{reason}}",
+                ),
+                Target(
+                    expr=f"sum by (reason) ({scope.hourly(refused)}) > 0",
+                    legend="refused: {{reason}}",
                 ),
             ),
             width=8,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.prometheus.securing.files import as_file
 from butterfly_otel.process.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from butterfly_otel.exporters.prometheus.securing.files import Files
     from butterfly_otel.exporters.prometheus.securing.webfile import Pem, TlsSettings
 
@@ -177,7 +179,8 @@ def alternative_names(certificate: object) -> set[str]:
     if not isinstance(certificate, dict):
         return set()
     found: set[str] = set()
-    for kind, value in certificate.get("subjectAltName", ()):
+    named = cast("dict[str, Iterable[tuple[str, str]]]", certificate)
+    for kind, value in named.get("subjectAltName", ()):
         if kind == "IP Address":
             found.add(plain_address(value))
         elif kind in {"DNS", "email", "URI"}:

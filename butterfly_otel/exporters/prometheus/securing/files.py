@@ -13,7 +13,7 @@ from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.process.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
 #: When and where a file was last changed; None where there is none.
@@ -115,7 +115,7 @@ def _mark(path: Path) -> Mark:
 
 
 @contextmanager
-def as_file(data: bytes) -> Iterator[str]:
+def as_file(data: bytes) -> Generator[str, None, None]:
     """Yield the path of a file that holds ``data`` meanwhile, and that nobody else can read.
 
     The ssl module reads keys from files alone; so what it reads is what was checked.

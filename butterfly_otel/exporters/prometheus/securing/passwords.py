@@ -7,6 +7,7 @@ import secrets
 from collections import OrderedDict
 from hashlib import blake2b
 from hmac import compare_digest
+from importlib import import_module
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -36,10 +37,10 @@ def is_hash(value: bytes) -> bool:
 def require_bcrypt(where: str) -> None:
     """Raise ConfigurationError where passwords can't be checked."""
     try:
-        import bcrypt  # noqa: F401, PLC0415 - an extra
+        import_module("bcrypt")
     except ImportError as error:
         raise ConfigurationError(
-            f"{where} has basic_auth_users, which need the extra 'secure':"
+            f"{where}, where basic_auth_users need the extra 'secure':"
             " pip install 'butterfly-otel[secure]'"
         ) from error
 
