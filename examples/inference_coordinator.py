@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import socket
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -125,7 +125,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
     port: int = parser.parse_args().port
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    # uvicorn ends the service in order, and then passes Ctrl-C on.
+    with socket.create_server(("127.0.0.1", port)) as listener, suppress(KeyboardInterrupt):
         print(f"metrics are on http://127.0.0.1:{listener.getsockname()[1]}/metrics", flush=True)
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 

@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from butterfly_otel.cli import catalog, check, dashboards, demo, render, rules, sizes, top, views
+from butterfly_otel.cli.output import write_what_can_be_written
 from butterfly_otel.errors import ButterflyOtelError
 from butterfly_otel.version import __version__
 
@@ -41,12 +42,19 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (catalog, check, dashboards, demo, render, rules, sizes, top, views):
         command.add_parser(commands)
+    for each in commands.choices.values():
+        each.set_defaults(chosen=each)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; a user's mistake is one sentence."""
-    args = build_parser().parse_args(argv)
+    args, unknown = build_parser().parse_known_args(argv)
+    if unknown:
+        # By the command's own parser, for its usage.
+        args.chosen.error(f"unrecognized arguments: {' '.join(unknown)}")
+    for stream in (sys.stdout, sys.stderr):
+        write_what_can_be_written(stream)
     try:
         code: int = args.run(args)
         sys.stdout.flush()

@@ -37,6 +37,7 @@ _EXPORTERS: dict[str, list[ExporterName]] = {
     "both": ["prometheus", "otlp"],
     "console": ["console"],
 }
+_LAST_PORT = 65_535
 _PARTS = ("coordinators", "compute", "observers", "layers", "models")
 
 
@@ -136,6 +137,11 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and not value > 0:
             msg = f"--{name.replace('_', '-')} is {value:g}; pass a number above 0"
+            raise ConfigurationError(msg)
+    for name in ("port", "prometheus_port"):
+        value = getattr(args, name)
+        if value is not None and not 0 <= value <= _LAST_PORT:
+            msg = f"--{name.replace('_', '-')} is {value}; pass a number from 0 to {_LAST_PORT}"
             raise ConfigurationError(msg)
     planned = [parse_fault(text) for text in args.fault or ()]
     options = Options(

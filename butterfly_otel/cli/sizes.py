@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.cli.rule_options import parse_duration
 from butterfly_otel.errors import ConfigurationError
@@ -83,17 +84,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DURATION",
         help="default: 15s",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the tables."""
+    """Print the tables, or the same as JSON."""
     if not args.scrape_interval:
         msg = "--scrape-interval is 0; give what Prometheus is set to, such as 15s"
         raise ConfigurationError(msg)
     streams = apply_overlays(default_streams(), args.views)
     parts = {name: getattr(args, name) for name in _PARTS if getattr(args, name) is not None}
     shapes = [sizes.Shape.of(nodes, **parts) for nodes in args.nodes]
+    if args.json:
+        print(json.dumps(_document(shapes, streams, args.scrape_interval), indent=2))
+        return 0
     rows = [_row(shape, streams, args.scrape_interval) for shape in shapes]
     print("\n".join(_table([_HEAD, *rows])))
     print(f"\nlargest metrics, of {shapes[-1].nodes} nodes:")
@@ -105,28 +110,54 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(shape: sizes.Shape, streams: Sequence[Stream], interval: float) -> tuple[str, ...]:
+def _document(
+    shapes: Sequence[sizes.Shape], streams: Sequence[Stream], interval: float
+) -> dict[str, Any]:
+    """Return what the tables say, in bytes and whole numbers."""
+    return {
+        "clusters": [_needs(shape, streams, interval) for shape in shapes],
+        "largest": {"nodes": shapes[-1].nodes, "series": dict(_ordered(shapes[-1], streams))},
+        "node_samples": sizes.ceiling(streams),
+        "sample_limit": sizes.sample_limit(streams),
+    }
+
+
+def _needs(shape: sizes.Shape, streams: Sequence[Stream], interval: float) -> dict[str, float]:
     series = sizes.cluster_series(shape, streams)
     rate = series / interval
-    each = (
-        sum(sizes.node_series("coordinator", shape, streams).values()),
-        sum(sizes.node_series("compute", shape, streams).values()),
-    )
+    return {
+        "nodes": shape.nodes,
+        "coordinator_series": sum(sizes.node_series("coordinator", shape, streams).values()),
+        "compute_series": sum(sizes.node_series("compute", shape, streams).values()),
+        "series": series,
+        "samples_per_second": rate,
+        "memory_bytes": series * _BYTES_A_SERIES,
+        "disk_bytes_per_day": round(rate * _BYTES_A_SAMPLE * _DAY),
+        "servers": -(-series // _SERIES_A_SERVER),
+    }
+
+
+def _row(shape: sizes.Shape, streams: Sequence[Stream], interval: float) -> tuple[str, ...]:
+    needs = _needs(shape, streams, interval)
+    numbers = ("nodes", "coordinator_series", "compute_series", "series", "samples_per_second")
     return (
-        *(f"{number:,}" for number in (shape.nodes, *each, series, round(rate))),
-        _size(series * _BYTES_A_SERIES),
-        _size(rate * _BYTES_A_SAMPLE * _DAY),
-        f"{-(-series // _SERIES_A_SERVER)}",
+        *(f"{round(needs[each]):,}" for each in numbers),
+        _size(needs["memory_bytes"]),
+        _size(needs["disk_bytes_per_day"]),
+        f"{needs['servers']}",
     )
 
 
 def _largest(shape: sizes.Shape, streams: Sequence[Stream]) -> list[tuple[str, str]]:
+    return [(name, f"{series:,}") for name, series in _ordered(shape, streams)]
+
+
+def _ordered(shape: sizes.Shape, streams: Sequence[Stream]) -> list[tuple[str, int]]:
     found: dict[str, int] = {}
     for role in sizes.ROLES:
         for name, series in sizes.node_series(role, shape, streams).items():
             found[name] = found.get(name, 0) + series * shape.count(role)
-    ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [(name, f"{series:,}") for name, series in ordered[:_LARGEST]]
+    return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:_LARGEST]
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

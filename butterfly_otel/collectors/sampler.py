@@ -85,6 +85,16 @@ class Sampler:
             self._dormant = False
             self.start()
 
+    def awaited(self) -> list[str]:
+        """Return the names of the sources that have not had their first round yet.
+
+        In a forked child it starts reading them, as a collection does: who waits for this one
+        may collect nothing before it is over.
+        """
+        self.wake()
+        # One without a thread, of which there were no more, is never read.
+        return [each.name for each in tuple(self._threads) if not each.settled()]
+
     def _start_threads(self) -> None:
         try:
             for worker in self.workers:

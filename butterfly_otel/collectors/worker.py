@@ -82,6 +82,7 @@ class Worker:
         self._failures = 0
         self._logged: set[str] = set()
         self._failing = False
+        self._had_round = False
 
     # What the callbacks of a collection read.
 
@@ -108,6 +109,10 @@ class Worker:
     def duration(self) -> float | None:
         """Return the seconds that the last finished round took."""
         return self._duration
+
+    def settled(self) -> bool:
+        """Return whether a round has ended, however it did, or hangs and is not waited for."""
+        return self._had_round or self.time_left() <= 0
 
     # What watches it.
 
@@ -142,6 +147,7 @@ class Worker:
         self._late = False
         # It may be about the parent.
         self._snapshot = self._succeeded = self._duration = self._good = None
+        self._had_round = False
 
     # What its thread does.
 
@@ -161,6 +167,8 @@ class Worker:
             self._good = False
             _logger.exception("collector %s: a round failed", self.name)
             return _LONGEST_PAUSE
+        finally:
+            self._had_round = True
 
     def round(self) -> float:
         """Read the source once, opening it first if need be; return the seconds to the next."""

@@ -47,7 +47,7 @@ from butterfly_otel.integrations.http import (
 )
 from butterfly_otel.integrations.inner import EXCHANGE, ends_body, watch
 from butterfly_otel.integrations.refusal import Late
-from butterfly_otel.integrations.scraping import CurrentGate, CurrentMetrics
+from butterfly_otel.integrations.scraping import CurrentGate, CurrentMetrics, CurrentSite
 from butterfly_otel.integrations.templates import routes_within
 
 if TYPE_CHECKING:
@@ -246,4 +246,4 @@ def metrics_app() -> ASGIApp:
     It may be made before ``configure()``, whose ``prometheus_server=False`` saves the second
     port. Not measured itself, unless its route has a method.
     """
-    return make_asgi_app(CurrentMetrics(), gate=CurrentGate())
+    return make_asgi_app(CurrentMetrics(), site=CurrentSite(), gate=CurrentGate())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from butterfly_otel.exporters.prometheus.serving.health import health_routes
 from butterfly_otel.exporters.prometheus.writing.collector import CollectionError
 from butterfly_otel.runtime import lifecycle as runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
-    from butterfly_otel.exporters.prometheus.serving.site import Request, Response
+    from butterfly_otel.exporters.prometheus.serving.site import Request, Response, Route
 
 
 class CurrentMetrics:
@@ -51,3 +53,33 @@ class CurrentGate:
         current = runtime.current()
         security = None if current is None else current.security
         return response if security is None else security.adorn(response)
+
+
+class CurrentSite(Mapping[str, "Route"]):
+    """What is served beside the metrics of whatever is configured then. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._public = health_routes(_missing)
+        self._private = health_routes(_missing, public=False)
+
+    def __getitem__(self, path: str) -> Route:
+        """Return the route of a path."""
+        return self._routes()[path]
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the paths."""
+        return iter(self._routes())
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._routes())
+
+    def _routes(self) -> Mapping[str, Route]:
+        current = runtime.current()
+        public = current is None or current.config.prometheus.health_public
+        return self._public if public else self._private
+
+
+def _missing() -> str | None:
+    current = runtime.current()
+    return "Not ready: butterfly-otel is not configured." if current is None else current.missing()

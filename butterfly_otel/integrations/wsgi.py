@@ -29,7 +29,7 @@ from butterfly_otel.integrations.http import (
     failed_by_status,
     told_length,
 )
-from butterfly_otel.integrations.scraping import CurrentGate, CurrentMetrics
+from butterfly_otel.integrations.scraping import CurrentGate, CurrentMetrics, CurrentSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sized
@@ -219,4 +219,4 @@ def metrics_app() -> WSGIApplication:
     It may be made before ``configure()``, whose ``prometheus_server=False`` saves the second
     port.
     """
-    return make_wsgi_app(CurrentMetrics(), gate=CurrentGate())
+    return make_wsgi_app(CurrentMetrics(), site=CurrentSite(), gate=CurrentGate())

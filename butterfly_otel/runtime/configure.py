@@ -44,6 +44,7 @@ class Arguments(TypedDict, total=False):
     prometheus_key: str | PathLike[str] | None
     prometheus_client_ca: str | PathLike[str] | None
     prometheus_bearer_token_file: str | PathLike[str] | None
+    prometheus_health_public: bool | None
     translation_strategy: TranslationStrategy | None
     scope_labels: bool | None
     target_info: bool | None
@@ -98,6 +99,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     prometheus_key: str | PathLike[str] | None = None,
     prometheus_client_ca: str | PathLike[str] | None = None,
     prometheus_bearer_token_file: str | PathLike[str] | None = None,
+    prometheus_health_public: bool | None = None,
     translation_strategy: TranslationStrategy | None = None,
     scope_labels: bool | None = None,
     target_info: bool | None = None,
@@ -168,6 +170,9 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             by. (BUTTERFLY_OTEL_PROMETHEUS_CLIENT_CA)
         prometheus_bearer_token_file: File of the tokens by which clients are let in, one a line.
             Read again when it changes. (BUTTERFLY_OTEL_PROMETHEUS_BEARER_TOKEN_FILE)
+        prometheus_health_public: Whether ``/-/healthy`` and ``/-/ready`` are answered without
+            authentication, as probes need it. Default True.
+            (BUTTERFLY_OTEL_PROMETHEUS_HEALTH_PUBLIC)
         translation_strategy: How names outside the contract are translated. Default
             ``UnderscoreEscapingWithSuffixes``. (BUTTERFLY_OTEL_TRANSLATION_STRATEGY)
         scope_labels: Whether metrics outside the contract carry ``otel_scope_…`` labels. Default

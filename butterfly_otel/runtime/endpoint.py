@@ -1,4 +1,4 @@
-"""Opening the endpoint that Prometheus scrapes, as the settings say."""
+"""The endpoint that Prometheus scrapes: the metrics, and what is served beside them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.runtime.assembly import Pipeline
@@ -25,13 +25,17 @@ def serves(config: Config, pipeline: Pipeline) -> bool:
 
 
 def open_endpoint(
-    config: Config, pipeline: Pipeline, listeners: Sequence[socket.socket] | None = None
+    config: Config,
+    pipeline: Pipeline,
+    missing: Callable[[], str | None],
+    listeners: Sequence[socket.socket] | None = None,
 ) -> Server | None:
     """Serve what is scraped; None where the application does that itself, or nobody.
 
     Args:
         config: The settings.
         pipeline: What is served.
+        missing: Tells why the process is not ready; None where it is.
         listeners: Sockets to serve, which the server closes; by default the configured address.
 
     Raises:
@@ -42,6 +46,7 @@ def open_endpoint(
         if security is not None:
             security.tell_if_unused()
         return None
+    from butterfly_otel.exporters.prometheus.serving.health import health_routes  # noqa: PLC0415
     from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
         PLAIN,
         WILDCARDS,
@@ -56,6 +61,7 @@ def open_endpoint(
             host,
             port,
             listeners=listeners,
+            site=health_routes(missing, public=config.prometheus.health_public),
             gate=security,
             transport=transport,
         )

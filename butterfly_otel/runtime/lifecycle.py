@@ -60,12 +60,13 @@ class Runtime:
         self._pipeline: Pipeline | None = None
         self._collection: Collection | None = None
         self._server: Server | None = None
-        self._ended = False
+        self._started = self._ended = False
         self._succeeded = False
         self._sharing: Sharing | None = None
         self._claim: Claim | None = None
         self._mute: MuteChild | None = None
         if config.disabled:
+            self._started = True
             return
         chosen = sampling.choose(config, sources)
         self._pipeline = assembly.assemble(config)
@@ -74,9 +75,11 @@ class Runtime:
             if config.processes.mode == "shared" and self._pipeline.own is not None:
                 from butterfly_otel.runtime.sharing import Sharing  # noqa: PLC0415 - only there
 
-                self._sharing = Sharing(config, self._pipeline, lambda: self._collect(chosen))
+                self._sharing = Sharing(
+                    config, self._pipeline, lambda: self._collect(chosen), self.missing
+                )
             else:
-                self._server = open_endpoint(config, self._pipeline)
+                self._server = open_endpoint(config, self._pipeline, self.missing)
                 self._claim = claim_node(config, self._pipeline)
                 # Where nobody reads, there is nothing to sample for.
                 self._collection = self._collect(chosen) if self._pipeline.readers else None
@@ -90,6 +93,7 @@ class Runtime:
             self._signals.install()
         forks.call_in_child(self._after_fork)
         _endings.watch()
+        self._started = True
 
     def _collect(self, chosen: Sequence[Chosen]) -> Collection | None:
         """Begin to read the hardware, if there is anything to read."""
@@ -124,6 +128,19 @@ class Runtime:
         if self._sharing is not None and not self._ended:
             return self._sharing.url
         return None if self._server is None or self._ended else self._server.url
+
+    def missing(self) -> str | None:
+        """Return a sentence on why this process is not ready; None where it is."""
+        if self._ended:
+            return "Not ready: butterfly-otel has been shut down."
+        if not self._started:
+            return "Not ready: butterfly-otel is being configured."
+        sharing = self._sharing
+        collection = self._collection if sharing is None else sharing.collection
+        awaited = [] if collection is None else collection.sampler.awaited()
+        if awaited:
+            return f"Not ready: not read yet by the collectors: {', '.join(awaited)}."
+        return None
 
     def force_flush(self, timeout: float = 10.0) -> bool:
         """Export now what was measured; return whether every reader did within ``timeout`` s.

@@ -49,19 +49,28 @@ class Sharing:
         config: The settings.
         pipeline: What this process measures and exports by.
         collect: Begins to read the hardware; None where nothing is read.
+        missing: Tells why this process is not ready; None where it is.
+
+    Attributes:
+        collection: What is read of the hardware, where this process leads.
 
     Raises:
         ConfigurationError: When there is no place to meet, or the port is somebody else's.
     """
 
     def __init__(
-        self, config: Config, pipeline: Pipeline, collect: Callable[[], Collection | None]
+        self,
+        config: Config,
+        pipeline: Pipeline,
+        collect: Callable[[], Collection | None],
+        missing: Callable[[], str | None],
     ) -> None:
         self._config = config
         self._pipeline = pipeline
         self._collect = collect
+        self._missing = missing
         self._server: Server | None = None
-        self._collection: Collection | None = None
+        self.collection: Collection | None = None
         self._group: Group | None = None
         # Scrapes may come while it joins.
         self._joined = Event()
@@ -144,12 +153,12 @@ class Sharing:
 
     def _lead(self, listeners: list[socket.socket] | None) -> None:
         if listeners is not None:
-            self._server = open_endpoint(self._config, self._pipeline, listeners)
-        if self._collection is None and self._pipeline.readers:
-            self._collection = self._collect()
+            self._server = open_endpoint(self._config, self._pipeline, self._missing, listeners)
+        if self.collection is None and self._pipeline.readers:
+            self.collection = self._collect()
 
     def _yield(self) -> None:
-        collection, self._collection = self._collection, None
+        collection, self.collection = self.collection, None
         server, self._server = self._server, None
         if server is not None:
             server.close(_LAST_SCRAPES)
@@ -158,7 +167,7 @@ class Sharing:
 
     def _after_fork(self) -> None:
         """Serve nothing and read no hardware in a child, which does not lead."""
-        collection, self._collection = self._collection, None
+        collection, self.collection = self.collection, None
         self._server = None
         if collection is not None:
             collection.end(0)

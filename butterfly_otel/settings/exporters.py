@@ -110,6 +110,14 @@ class PrometheusSettings(Declared):
         tells="File of the tokens by which clients are let in, one a line. Read again when it"
         " changes.",
     )
+    health_public: bool = setting(
+        "prometheus_health_public",
+        FLAG,
+        "BUTTERFLY_OTEL_PROMETHEUS_HEALTH_PUBLIC",
+        default=True,
+        tells="Whether ``/-/healthy`` and ``/-/ready`` are answered without authentication, as"
+        " probes need it.",
+    )
     translation_strategy: TranslationStrategy = setting(
         "translation_strategy",
         choice(TranslationStrategy),

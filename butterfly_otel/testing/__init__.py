@@ -24,6 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from butterfly_otel.lint.expositions.fetch import Access
     from butterfly_otel.testing.capture import Captured, capture_metrics
     from butterfly_otel.testing.checks import (
         assert_histogram,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from butterfly_otel.testing.series import HistogramValue, Series, Violation
 
 __all__ = [
+    "Access",
     "Captured",
     "Clock",
     "HistogramValue",
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Access": "exposition",
     "Captured": "capture",
     "Clock": "clock",
     "HistogramValue": "series",

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from butterfly_otel.handles.handles import Handle
 from butterfly_otel.lint.expositions.check import check_exposition
 from butterfly_otel.lint.expositions.compare import difference
-from butterfly_otel.lint.expositions.fetch import TargetError, read_target
+from butterfly_otel.lint.expositions.fetch import Access, TargetError, is_endpoint, read_target
 from butterfly_otel.lint.expositions.scan import scan
 from butterfly_otel.testing.capture import Captured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Text of an exposition, a URL (``http://…``, ``https://…``), a file, or what is captured.
+#: Text of an exposition, an endpoint (a URL, ``host:port``), a file, or what is captured.
 Readable: TypeAlias = "str | Path | Captured"
 
 
@@ -29,6 +29,7 @@ def assert_exposition(
     tolerance: float | None = None,
     lint: bool = False,
     timeout: float = 10.0,
+    access: Access | None = None,
 ) -> None:
     """Assert that an exposition says what is expected: the same series with the same values.
 
@@ -38,8 +39,8 @@ def assert_exposition(
     lines is taken off.
 
     Args:
-        actual: Text, a URL (asked for text 0.0.4, as curl shows it), a file
-            (:class:`~pathlib.Path`), or a capture.
+        actual: Text, an endpoint (a URL, or a host and a port such as ``localhost:9464``; asked
+            for text 0.0.4, as curl shows it), a file (:class:`~pathlib.Path`), or a capture.
         expected: Text or a file.
         metrics: Compare these metrics only, by name or handle; a name may be the family's
             or that of its samples.
@@ -47,14 +48,15 @@ def assert_exposition(
         tolerance: How far off values may be; by default the rounding of floats.
         lint: Also hold ``actual`` against the contract, as ``butterfly-otel check`` does; its
             errors fail.
-        timeout: Seconds a URL has for its answer.
+        timeout: Seconds an endpoint has for its answer.
+        access: How an endpoint is reached that asks for TLS or for a password.
 
     Raises:
         AssertionError: When they differ, as a unified diff; when ``actual`` can't be read.
         ValueError: When ``expected`` is no exposition.
     """
     __tracebackhide__ = True
-    text = _text(actual, timeout)
+    text = _text(actual, timeout, access)
     found = scan(text)
     for finding in found.malformed:
         raise AssertionError(f"line {finding.line} of the exposition: {finding.message}")
@@ -75,16 +77,22 @@ def assert_exposition(
         raise AssertionError("the exposition is not as expected:\n" + "\n".join(diff))
 
 
-def _text(actual: Readable, timeout: float) -> str:
+def _text(actual: Readable, timeout: float, access: Access | None) -> str:
     __tracebackhide__ = True
     if isinstance(actual, Captured):
         return actual.exposition()
-    if isinstance(actual, str) and not actual.startswith(("http://", "https://")):
+    if isinstance(actual, str) and not _is_endpoint(actual):
         return _dedent(actual)
     try:
-        return read_target(str(actual), "text", timeout).text
+        return read_target(str(actual), "text", timeout, access).text
     except TargetError as error:
         raise AssertionError(str(error)) from None
+
+
+def _is_endpoint(text: str) -> bool:
+    # Text may well have a URL in it.
+    url = text.startswith(("http://", "https://"))
+    return url or ("://" not in text and is_endpoint(text))
 
 
 def _dedent(text: str) -> str:

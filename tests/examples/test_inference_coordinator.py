@@ -56,6 +56,20 @@ def test_the_inference_coordinator_is_a_service_that_is_scraped() -> None:
     assert [each for each in check_exposition(text) if each.severity == "error"] == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another event there")
+def test_ctrl_c_ends_the_inference_coordinator_without_a_traceback() -> None:
+    """As it ends every other example."""
+    command = [sys.executable, EXAMPLES / "inference_coordinator.py", "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout is not None
+        url = re.findall(r"http://\S+", process.stdout.readline())[0]
+        assert "butterfly_" in fetch(url)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+
+
 def fetch(url: str, body: bytes | None = None) -> str:
     """Get, or post JSON, and return the answer."""
     asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})

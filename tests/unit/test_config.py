@@ -203,6 +203,11 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({**NODE, "exporter": []}, {}, r"exporter is \[\]"),
     ({**NODE, "prometheus_server": 0}, {}, "prometheus_server is 0; pass True or False"),
     (NODE, {"BUTTERFLY_OTEL_PROMETHEUS_SERVER": "x"}, "BUTTERFLY_OTEL_PROMETHEUS_SERVER is 'x'"),
+    (
+        {**NODE, "prometheus_health_public": "no"},
+        {},
+        "prometheus_health_public is 'no'; pass True or False",
+    ),
     ({**NODE, "prometheus_port": 70000}, {}, "prometheus_port is 70000.*0 to 65535"),
     (NODE, {"OTEL_EXPORTER_PROMETHEUS_PORT": "x"}, "OTEL_EXPORTER_PROMETHEUS_PORT is 'x'"),
     ({**NODE, "prometheus_web_config": "/no/web.yml"}, {}, "prometheus_web_config.*can't be read"),

@@ -23,12 +23,14 @@ from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from butterfly_otel.cli.access import EPILOG, access_of, add_access_options
 from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from butterfly_otel.cli.top.figures import Row
+    from butterfly_otel.lint.expositions.fetch import Client
     from butterfly_otel.lint.expositions.growth import Scrape
 
 _DESCRIPTION = """\
@@ -36,12 +38,14 @@ Show what endpoints with Butterfly's metrics are doing, live: requests, errors, 
 queues, GPUs, memory, quorum, faults. Rates and quantiles are those of the last interval.
 An exclamation mark, or red, is what an alert would look at. Press q to quit.
 """
-_EPILOG = """\
+_EPILOG = f"""\
 exit codes: 0 all endpoints answered the last time; 1 some did not; 2 none did, or wrong usage.
 
+{EPILOG}
 examples:
   butterfly-otel top http://localhost:9464/metrics
-  butterfly-otel top --once http://node-1:9464 http://node-2:9464
+  butterfly-otel top --once node-1:9464 node-2:9464 --ca ca.pem --bearer-file token
+  butterfly-otel top --file-sd targets.yml
   butterfly-otel top --json --interval 10 http://node-1:9464 | jq .rows[0].p99
 """
 _MOST_AT_ONCE = 32
@@ -57,7 +61,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("urls", nargs="+", metavar="URL", help="endpoint; without a path, /metrics is added")
+    add("urls", nargs="*", metavar="URL", help="endpoint: a URL or a host:port")
+    add(
+        "--file-sd",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file of endpoints, in JSON or YAML, as Prometheus' file_sd_configs; repeatable",
+    )
     add(
         "--interval",
         type=float,
@@ -69,6 +80,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--once", action="store_true", help="scrape twice, print once, in plain text")
     add("--plain", action="store_true", help="lines of text instead of the live view")
     add("--json", action="store_true", help="print one JSON object a line, each round")
+    add_access_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -79,11 +91,19 @@ class Watch:
         urls: The endpoints; one that is given twice is scraped once.
         timeout: Seconds that each has for an answer.
         clock: Monotonic seconds.
+        client: What reads them; by default it shows nothing to them.
     """
 
     def __init__(
-        self, urls: Sequence[str], timeout: float, clock: Callable[[], float] = monotonic
+        self,
+        urls: Sequence[str],
+        timeout: float,
+        clock: Callable[[], float] = monotonic,
+        client: Client | None = None,
     ) -> None:
+        from butterfly_otel.lint.expositions.fetch import Client  # noqa: PLC0415
+
+        self._client = Client() if client is None else client
         self._urls = tuple(dict.fromkeys(urls))
         self._timeout = timeout
         self._clock = clock
@@ -102,12 +122,12 @@ class Watch:
 
     def _rows(self, url: str) -> list[Row]:
         from butterfly_otel.cli.top.figures import Row, address, rows_of  # noqa: PLC0415
-        from butterfly_otel.lint.expositions.fetch import TargetError, read_target  # noqa: PLC0415
+        from butterfly_otel.lint.expositions.fetch import TargetError  # noqa: PLC0415
         from butterfly_otel.lint.expositions.growth import read_scrape  # noqa: PLC0415
 
         before = self._last.pop(url, None)
         try:
-            answer = read_target(url, "auto", self._timeout)
+            answer = self._client.read(url, "auto", self._timeout)
         except TargetError as error:
             return [Row(address(url), url, error=str(error))]
         now = self._last[url] = read_scrape(answer, self._clock())
@@ -126,14 +146,32 @@ def run(args: argparse.Namespace) -> int:
         if not 0 < getattr(args, name) < float("inf"):
             msg = f"--{name} is {getattr(args, name):g}; pass a number of seconds above 0"
             raise ConfigurationError(msg)
-    for url in args.urls:
-        if not url.startswith(("http://", "https://")):
-            msg = f"{url} is no URL that can be watched; http://… and https://… can"
-            raise ConfigurationError(msg)
-    watch = Watch(args.urls, args.timeout)
+    watch = _watch(args)
     if args.once:
         return _once(watch, args)
     return _again_and_again(watch, args)
+
+
+def _watch(args: argparse.Namespace) -> Watch:
+    from butterfly_otel.cli.discovered import targets_of  # noqa: PLC0415
+    from butterfly_otel.lint.expositions.fetch import Client, TargetError, url_of  # noqa: PLC0415
+
+    try:
+        access = access_of(args)
+        targets = targets_of(args.urls, args.file_sd)
+        urls = [url_of(_endpoint(each), secure=access.is_tls) for each in targets]
+    except TargetError as error:
+        raise ConfigurationError(str(error)) from None
+    return Watch(urls, args.timeout, client=Client(access))
+
+
+def _endpoint(target: str) -> str:
+    from butterfly_otel.lint.expositions.fetch import is_endpoint  # noqa: PLC0415
+
+    if not is_endpoint(target):
+        msg = f"{target} is no endpoint that can be watched; a URL or a host:port can"
+        raise ConfigurationError(msg)
+    return target
 
 
 def _once(watch: Watch, args: argparse.Namespace) -> int:

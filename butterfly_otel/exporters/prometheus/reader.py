@@ -19,6 +19,7 @@ from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
 from butterfly_otel.exporters.prometheus.model.problems import Problems
 from butterfly_otel.exporters.prometheus.model.text import clean
 from butterfly_otel.exporters.prometheus.serving.app import NO_SITE
+from butterfly_otel.exporters.prometheus.serving.health import health_routes
 from butterfly_otel.exporters.prometheus.serving.negotiate import choose_format
 from butterfly_otel.exporters.prometheus.serving.server import PLAIN, serve
 from butterfly_otel.exporters.prometheus.translating.translate import Translator
@@ -176,11 +177,13 @@ class PrometheusMetricReader(OfficialReader):
         gate: Gate | None = None,
         transport: Transport = PLAIN,
     ) -> Server:
-        """Serve over HTTP, as :func:`serve` does, until :meth:`shutdown`.
+        """Serve over HTTP, as :func:`serve` does, with health checks, until :meth:`shutdown`.
 
         Raises:
             OSError: When the address can't be had.
         """
+        # It is ready for as long as it is served.
+        site = {**health_routes(lambda: None), **site}
         self._server = serve(self, host, port, site=site, gate=gate, transport=transport)
         return self._server
 

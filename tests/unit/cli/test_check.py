@@ -210,17 +210,9 @@ def test_no_commands_for_the_terminal(write: Callable[[str], str]) -> None:
 def test_encoding_of_the_output(write: Callable[[str], str]) -> None:
     """Output that cannot be encoded is escaped."""
     path = write(TEXT + '{"butterfly_é"} 1\n')
-    args = argparse.Namespace(
-        target=path,
-        format="auto",
-        json=False,
-        all=False,
-        allow_label=[],
-        ignore=[],
-        strict=False,
-        timeout=1.0,
-        views=[],
-    )
+    parser = argparse.ArgumentParser()
+    check.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["check", path])
     raw = io.BytesIO()
     stdout = io.TextIOWrapper(raw, encoding="ascii")
     assert check.run(args, stdout) == 1
@@ -232,7 +224,7 @@ def test_encoding_of_the_output(write: Callable[[str], str]) -> None:
     ("arguments", "sentence"),
     [
         (["/nowhere/metrics.txt"], "/nowhere/metrics.txt cannot be read: No such file"),
-        (["localhost:9464"], "No such file or directory; a URL begins with http://"),
+        (["localhost"], "No such file or directory; a URL begins with http://"),
         (["/"], "/ cannot be read: Is a directory"),
         (["a\0b"], "cannot be read: embedded null byte"),
         (["ftp://localhost/metrics"], "is no URL that can be asked"),
@@ -369,7 +361,7 @@ def test_answer_in_drips(server: Server) -> None:
 
 def test_too_large(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer without end, compressed or not, is given up."""
-    monkeypatch.setattr("butterfly_otel.lint.expositions.fetch._MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("butterfly_otel.lint.expositions.fetch.reading._MAX_BYTES", 1 << 20)
     body = b"#" * (3 << 20)
     for url in (
         lambda: server.answer(body, TEXT_TYPE),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from butterfly_otel import catalog
 from butterfly_otel.cli import main
+from butterfly_otel.cli.output import write_what_can_be_written
 from butterfly_otel.version import __version__
 
 COMMAND = Path(sys.executable).parent / "butterfly-otel"
@@ -116,3 +119,63 @@ def test_a_users_mistake_is_one_sentence(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert result.stderr.startswith("butterfly-otel: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["check", "demo", "sizes", "top"])
+@pytest.mark.parametrize("wrong", [["--no-such-option"], ["--timeout", "x", "--no-such-option=1"]])
+def test_a_wrong_option_shows_the_usage_of_its_command(
+    command: str, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not that of the whole, which does not tell what the command takes."""
+    with pytest.raises(SystemExit) as caught:
+        main([command, *wrong])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith(f"usage: butterfly-otel {command} ")
+
+
+@pytest.mark.parametrize("option", ["--port", "--prometheus-port"])
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_the_demo_names_the_option_of_a_port_that_is_none(
+    option: str, port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the words of the command line, not of a setting."""
+    assert main(["demo", "--duration", "1", f"{option}={port}"]) == 2
+    said = f"butterfly-otel: {option} is {port}; pass a number from 0 to 65535\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--plain", "--port", "0", "--duration", "1", "--speed", "20"],
+        ["top", "--once", "--interval", "0.01", "http://127.0.0.1:1"],
+        ["catalog"],
+        ["sizes", "--nodes", "10"],
+        ["check", "http://127.0.0.1:1", "http://127.0.0.1:2"],
+    ],
+)
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_a_terminal_without_our_letters_ends_no_command(
+    arguments: list[str], encoding: str
+) -> None:
+    """Something simpler is written in the place of what it does not have."""
+    result = subprocess.run(
+        [sys.executable, "-m", "butterfly_otel", *arguments],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert b"UnicodeEncodeError" not in result.stderr
+    assert result.returncode == (2 if "http://127.0.0.1:1" in arguments else 0), result.stderr
+    assert result.stdout.decode(encoding)
+
+
+def test_what_is_simpler_is_as_wide() -> None:
+    """Columns stay under each other; what has nothing simpler is escaped."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii", newline="")
+    write_what_can_be_written(stream)
+    stream.write("40 °C · a… é")
+    stream.flush()
+    assert raw.getvalue() == b"40 'C - a~ \\xe9"

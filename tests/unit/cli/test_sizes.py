@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -121,3 +122,16 @@ def test_links_of_the_guides_lead_somewhere() -> None:
     for page in ("operating.md", "scaling.md"):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", (DOCS / page).read_text()):
             assert (DOCS / link).exists(), f"{page}: {link}"
+
+
+def test_json_says_what_the_tables_say(capsys: pytest.CaptureFixture[str]) -> None:
+    """One object, with plain numbers, for each size of a cluster."""
+    assert main(["sizes", "--nodes", "10", "100", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [each["nodes"] for each in document["clusters"]] == [10, 100]
+    series = cluster_series(Shape.of(100), default_streams())
+    assert document["clusters"][1]["series"] == series
+    assert document["clusters"][1]["samples_per_second"] == series / 15
+    assert document["sample_limit"] == sample_limit()
+    assert document["largest"]["nodes"] == 100
+    assert len(document["largest"]["series"]) == 8

@@ -63,7 +63,7 @@ def test_a_workload_tells_the_sdk_who_it_is(workload: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each["kind"])
 def test_a_workload_is_selected_and_probed(workload: dict[str, Any]) -> None:
-    """Its selector, a Service's and the ServiceMonitor's find its pods; probes use its port."""
+    """Its selector, a Service's and the ServiceMonitor's find its pods; probes ask for health."""
     spec = workload["spec"]
     labels = spec["template"]["metadata"]["labels"]
     assert spec["selector"]["matchLabels"] == labels
@@ -75,9 +75,12 @@ def test_a_workload_is_selected_and_probed(workload: dict[str, Any]) -> None:
     assert [each["name"] for each in service["spec"]["ports"]] == ["metrics"]
     assert spec.get("serviceName", service["metadata"]["name"]) == service["metadata"]["name"]
     [container] = spec["template"]["spec"]["containers"]
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        [how] = [each for each in ("httpGet", "tcpSocket") if each in container[probe]]
-        assert container[probe][how]["port"] == "metrics"
+    for probe, path in (
+        ("startupProbe", "/-/ready"),
+        ("readinessProbe", "/-/ready"),
+        ("livenessProbe", "/-/healthy"),
+    ):
+        assert container[probe]["httpGet"] == {"path": path, "port": "metrics"}
     assert container["resources"]["requests"].keys() >= {"cpu", "memory"}
     assert "memory" in container["resources"]["limits"]
 

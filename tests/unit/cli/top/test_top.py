@@ -124,7 +124,7 @@ def test_unreachable_hosts_have_a_row_and_an_exit_code(
     [
         (["--interval", "0", "http://x"], "--interval is 0; pass a number of seconds above 0"),
         (["--timeout", "nan", "http://x"], "--timeout is nan; pass"),
-        (["localhost:9464"], "localhost:9464 is no URL that can be watched"),
+        (["localhost"], "localhost is no endpoint that can be watched"),
     ],
 )
 def test_wrong_usage_is_one_sentence(

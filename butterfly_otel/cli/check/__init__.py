@@ -1,9 +1,9 @@
-"""``butterfly-otel check``: is an exposition true to the contract?
+"""``butterfly-otel check``: are expositions true to the contract?
 
-Exit codes: 0, it is; 1, it has errors (or warnings, with ``--strict``); 2, wrong usage, or a
+Exit codes: 0, they are; 1, one has errors (or warnings, with ``--strict``); 2, wrong usage, or a
 target that cannot be read.
 
-``--json`` prints one object::
+``--json`` prints one object; of one target that was named::
 
     {
       "target": "http://localhost:9464/metrics",
@@ -15,23 +15,30 @@ target that cannot be read.
          "message": "…", "line": 12}        // line is null where there is none
       ]
     }
+
+Of several, or of those in files, ``{"ok": false, "exit_code": 2, "targets": […]}``, where each has
+besides its own ``exit_code`` and ``error``, a sentence where it could not be read, which leaves
+``format`` null; otherwise null.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from dataclasses import asdict, dataclass, fields, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal, cast
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel import catalog
+from butterfly_otel.cli.access import EPILOG, access_of, add_access_options
+from butterfly_otel.cli.check.report import EXIT_OK, EXIT_USAGE, Report, as_json, as_text
+from butterfly_otel.cli.discovered import targets_of
 from butterfly_otel.lint.expositions.check import RULE_NAMES, check_exposition, sort_findings
-from butterfly_otel.lint.expositions.fetch import Answer, TargetError, read_target
+from butterfly_otel.lint.expositions.fetch import Answer, Client, TargetError
 from butterfly_otel.lint.expositions.scan import detect_format
-from butterfly_otel.lint.findings import Finding, Severity
-from butterfly_otel.process.text import printable
+from butterfly_otel.lint.findings import Finding
 from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import Stream
 
@@ -42,22 +49,23 @@ if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Metric
     from butterfly_otel.lint.expositions.model import ExpositionFormat
 
-EXIT_OK = 0
-EXIT_FINDINGS = 1
-EXIT_USAGE = 2
+_MOST_AT_ONCE = 32
 
 _DESCRIPTION = """\
-Check whether a Prometheus or OpenMetrics exposition, of any implementation in any language,
-is true to the contract: names, types, labels, vocabularies, buckets, units, HELP.
+Check whether Prometheus or OpenMetrics expositions, of any implementation in any language,
+are true to the contract: names, types, labels, vocabularies, buckets, units, HELP.
 """
-_EPILOG = """\
+_EPILOG = f"""\
 exit codes: 0 true to the contract; 1 errors, or warnings with --strict; 2 wrong usage, or a
-target that cannot be read.
+target that cannot be read. Of several targets it is the highest, and the report has each one's.
 
+{EPILOG}
 examples:
   butterfly-otel check http://localhost:9464/metrics
+  butterfly-otel check node-1:9464 node-2:9464 --ca ca.pem --bearer-file token
+  butterfly-otel check --file-sd targets.yml --json
   butterfly-otel check --format text --all --strict http://localhost:9464/metrics
-  curl -s "$PROMETHEUS/federate?match[]={job=\\"butterfly\\"}" |
+  curl -s "$PROMETHEUS/federate?match[]={{job=\\"butterfly\\"}}" |
     butterfly-otel check --allow-label job --allow-label instance -
 """
 
@@ -66,7 +74,8 @@ examples:
 class _Options:
     """The command's arguments, typed."""
 
-    target: str
+    targets: Sequence[str]
+    file_sd: Sequence[str]
     format: ExpositionFormat | Literal["auto"]
     json: bool
     all: bool
@@ -92,7 +101,20 @@ def add_parser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("target", metavar="TARGET", help="a URL (http, https), a file, or - for standard input")
+    add(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="a URL (http, https), a host:port, a file, or - for standard input; several are read"
+        " at once",
+    )
+    add(
+        "--file-sd",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file of targets, in JSON or YAML, as Prometheus' file_sd_configs; repeatable",
+    )
     add(
         "--format",
         choices=("auto", "text", "openmetrics"),
@@ -132,13 +154,14 @@ def add_parser(
         help="overlay of Views the exposition was made with, a file or a shipped one's name;"
         " repeatable",
     )
+    add_access_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(
     args: argparse.Namespace, stdout: TextIO | None = None, stderr: TextIO | None = None
 ) -> int:
-    """Check the target and print what was found.
+    """Check the targets and print what was found.
 
     Args:
         args: What the parser of :func:`add_parser` gives.
@@ -153,19 +176,32 @@ def run(
     options = _Options(**{name: getattr(args, name) for name in _FIELDS})
     try:
         _known_rules(options.ignore)
-        answer = read_target(options.target, options.format, options.timeout)
+        targets = targets_of(options.targets, options.file_sd)
+        client = Client(access_of(args))
     except TargetError as error:
         _write(errors, f"butterfly-otel check: {error}")
         return EXIT_USAGE
+    contract = _contract(options.views)
+    with ThreadPoolExecutor(min(len(targets), _MOST_AT_ONCE)) as pool:
+        reports = list(pool.map(partial(_report, client, contract, options), targets))
+    alone = len(reports) == 1 and not options.file_sd
+    if alone and reports[0].error is not None:
+        _write(errors, f"butterfly-otel check: {reports[0].error}")
+    else:
+        _write(out, (as_json if options.json else as_text)(reports, alone=alone))
+    return max((report.exit_code for report in reports), default=EXIT_OK)
+
+
+def _report(client: Client, contract: Sequence[Metric], options: _Options, target: str) -> Report:
+    try:
+        answer = client.read(target, options.format, options.timeout)
+    except TargetError as error:
+        return Report(target, error=str(error))
     used = _format_of(answer, options.format)
-    findings = _findings(answer, used, options)
+    findings = tuple(_findings(answer, used, contract, options))
     failing = {"error", "warning"} if options.strict else {"error"}
     ok = not any(finding.severity in failing for finding in findings)
-    if options.json:
-        _write(out, _as_json(options.target, used, findings, ok=ok))
-    else:
-        _write(out, _as_text(options.target, used, findings, ok=ok))
-    return EXIT_OK if ok else EXIT_FINDINGS
+    return Report(target, used, findings, ok=ok)
 
 
 def _known_rules(names: Collection[str]) -> None:
@@ -183,10 +219,12 @@ def _format_of(answer: Answer, wanted: ExpositionFormat | Literal["auto"]) -> Ex
     return detect_format(answer.text) if wanted == "auto" else wanted
 
 
-def _findings(answer: Answer, used: ExpositionFormat, options: _Options) -> list[Finding]:
+def _findings(
+    answer: Answer, used: ExpositionFormat, contract: Sequence[Metric], options: _Options
+) -> list[Finding]:
     found = check_exposition(
         answer.text,
-        metrics=_contract(options.views),
+        metrics=contract,
         expect_all=options.all,
         allow_labels=options.allow_label,
         exposition_format=used,
@@ -217,43 +255,6 @@ def _content_type(answer: Answer, used: ExpositionFormat, options: _Options) -> 
     else:
         return []
     return [Finding("content-type", "warning", "", message)]
-
-
-def _counts(findings: Collection[Finding]) -> dict[Severity, int]:
-    severities = cast("tuple[Severity, ...]", ("error", "warning", "info"))
-    return {name: sum(item.severity == name for item in findings) for name in severities}
-
-
-def _as_json(
-    target: str, used: ExpositionFormat, findings: Collection[Finding], *, ok: bool
-) -> str:
-    document = {
-        "target": target,
-        "format": used,
-        "ok": ok,
-        "counts": _counts(findings),
-        "findings": [asdict(finding) for finding in findings],
-    }
-    return json.dumps(document, indent=2)
-
-
-def _as_text(
-    target: str, used: ExpositionFormat, findings: Collection[Finding], *, ok: bool
-) -> str:
-    width = max([len(item.rule) for item in findings], default=0)
-    lines = [_line(item, width) for item in findings]
-    counts = ", ".join(
-        f"{count} {name}{'' if count == 1 else 's'}" for name, count in _counts(findings).items()
-    )
-    verdict = "true to the contract" if ok else "not true to the contract"
-    return "\n".join([*lines, printable(f"{target} ({used}): {verdict}: {counts}")])
-
-
-def _line(finding: Finding, width: int) -> str:
-    line = "-" if finding.line is None else str(finding.line)
-    subject = f"{finding.subject}: " if finding.subject else ""
-    text = f"{finding.severity:<7}  {line:>6}  {finding.rule:<{width}}  {subject}{finding.message}"
-    return printable(text)
 
 
 def _seconds(text: str) -> float:
