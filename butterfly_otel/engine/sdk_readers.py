@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import MetricsData
 
 
 #: As of the specification ("Metrics SDK", "Cardinality limits").
@@ -84,3 +85,16 @@ def introduce_stock(reader: MetricReader, provider: object) -> None:
     if known is not None:
         asked = hasattr(environment_variables, "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED")
         known(reader, provider if asked else NoOpMeterProvider())
+
+
+def collect_by(reader: MetricReader, collect: Callable[..., MetricsData | None]) -> None:
+    """Let a reader that belongs to no provider collect by a function.
+
+    ``MetricReader._set_collect_callback``, which every provider calls.
+
+    Args:
+        reader: The reader.
+        collect: Called with the reader and ``timeout_millis``; None where there is nothing.
+    """
+    chosen: Any = reader
+    chosen._set_collect_callback(collect)

@@ -72,11 +72,11 @@ class Runtime:
         self._pipeline = assembly.assemble(config)
         REPORTS.begin(strict=config.strict, count=self._pipeline.telemetry.count)
         try:
-            if config.processes.mode == "shared" and self._pipeline.own is not None:
+            if (own := self._pipeline.own) is not None:
                 from butterfly_otel.runtime.sharing import Sharing  # noqa: PLC0415 - only there
 
                 self._sharing = Sharing(
-                    config, self._pipeline, lambda: self._collect(chosen), self.missing
+                    config, self._pipeline, own, lambda: self._collect(chosen), self.missing
                 )
             else:
                 self._server = open_endpoint(config, self._pipeline, self.missing)

@@ -12,7 +12,10 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from opentelemetry.sdk.resources import Resource
+
 from butterfly_otel.engine.sdk_internals import provider_resource
+from butterfly_otel.engine.sdk_readers import collect_by
 from butterfly_otel.process import forks
 from butterfly_otel.runtime.endpoint import cannot_open, open_endpoint, serves
 from butterfly_otel.sharing.family import find_family
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
 
     from butterfly_otel.collectors.collection import Collection
+    from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.config import Config
@@ -48,6 +52,7 @@ class Sharing:
     Args:
         config: The settings.
         pipeline: What this process measures and exports by.
+        own: The reader of what this process has measured.
         collect: Begins to read the hardware; None where nothing is read.
         missing: Tells why this process is not ready; None where it is.
 
@@ -62,6 +67,7 @@ class Sharing:
         self,
         config: Config,
         pipeline: Pipeline,
+        own: PrometheusMetricReader,
         collect: Callable[[], Collection | None],
         missing: Callable[[], str | None],
     ) -> None:
@@ -75,14 +81,14 @@ class Sharing:
         # Scrapes may come while it joins.
         self._joined = Event()
         self._modes = Modes(dict(getattr(config, "across", ())))
-        own = pipeline.own
+        self._own = own
         content = MetricsContent(own, self._modes, lambda: self.leading)
         pipeline.provider.name_instance = self._instance
         pipeline.provider.rename_instance()
         if pipeline.prometheus is not None:
             pipeline.prometheus.share(self._showing())
         for reader in pipeline.pushing_for_all:
-            reader._set_collect_callback(partial(self._push, self._showing()))  # noqa: SLF001 - what a provider does
+            collect_by(reader, partial(self._push, self._showing()))
         forks.call_in_child(self._after_fork)
         try:
             self._group = Group.join(_place(config, pipeline), content, self._lead, self._yield)
@@ -129,8 +135,8 @@ class Sharing:
             self._group.leave(timeout)
 
     def _showing(self) -> Showing:
-        resource = provider_resource(self._pipeline.provider)
-        return Showing(self._pipeline.own, self._modes, self._gather, resource)
+        resource = provider_resource(self._pipeline.provider) or Resource.get_empty()
+        return Showing(self._own, self._modes, self._gather, resource)
 
     def _gather(self, timeout: float) -> Gathered:
         self._joined.wait(timeout * _SHARE)
