@@ -12,7 +12,7 @@ from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
 from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from butterfly_otel.catalog.model import Label
     from butterfly_otel.enforcement.violations import Violations
@@ -116,7 +116,7 @@ class LabelGuard:
         texts, held, evicted, ended = self._places.take(read, hold=hold)
         if said or texts != read:
             unchanged = False
-            notes = (*notes, *self._notes(read, said, texts))
+            notes += self._notes(read, said, texts)
         if evicted:
             for key, gone in evicted:
                 self._evicted(key, gone)
@@ -125,12 +125,15 @@ class LabelGuard:
 
     def _notes(
         self, read: Texts, said: Mapping[int, tuple[Note, ...]], texts: Texts
-    ) -> Iterator[Note]:
-        """Yield what is wrong, label by label."""
+    ) -> tuple[Note, ...]:
+        """Return what is wrong, label by label."""
+        notes: tuple[Note, ...] = ()
         for at, rule in enumerate(self._kept):
-            yield from said.get(at, ())
+            if at in said:
+                notes += said[at]
             if texts[at] != read[at]:
-                yield rule.over_budget(read[at])
+                notes += (rule.over_budget(read[at]),)
+        return notes
 
     def _evicted(self, key: str, value: str) -> None:
         self._admitted = {}

@@ -54,6 +54,11 @@ class Places:
         with self._lock:
             if texts in self._held:
                 return texts, True, (), ()
+            for rule, text in zip(self._rules, texts):  # noqa: B905 - it costs
+                if text not in rule.known:
+                    break
+            else:
+                return texts, hold and self._enter(texts), (), ()
             evicted: list[tuple[str, str]] = []
             ended: list[Texts] = []
             seated: list[str] = []
@@ -73,7 +78,7 @@ class Places:
             return found, held, evicted, ended
 
     def _enter(self, texts: Texts) -> bool:
-        if self.full:
+        if len(self._held) >= self.most:
             return False
         self._held.add(texts)
         for at, rule in self._counted:

@@ -161,16 +161,16 @@ class Finding(Remembering["Target"]):
         owner = cast("Any", self)
         if streams.single and not passing:
             [table] = streams.tables
-            cell = table.cell(cleaned)
-            if table.keeps(cleaned):
-                return cell, True
+            kept = table.kept(cleaned)
+            if len(kept) == len(cleaned):
+                return table.cell_of(kept), True
         cells = [table.cell(cleaned, passing=passing) for table in streams.tables]
         lasts = not passing or not any(cell.key is sdk.OVERFLOW_KEY for cell in cells)
         if not streams.single:
             return FanOut(
                 cast("Any", self), streams.generation, cleaned, cells, streams.others
             ), lasts
-        if lasts and streams.tables[0].keeps(cleaned):
+        if lasts and len(streams.tables[0].kept(cleaned)) == len(cleaned):
             return cells[0], lasts
         # What the series does not have is exemplars' to tell.
         return Narrowed(owner, streams.generation, cleaned, cells, ()), lasts

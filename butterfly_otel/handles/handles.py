@@ -89,7 +89,9 @@ class Handle:
 class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
-    __slots__ = ("_cells", "_dependents", "_known", "_nesting", "_odd", "_sink", "_version")
+    __slots__ = (
+        *("_cells", "_dependents", "_known", "_most", "_nesting", "_odd", "_sink", "_version"),
+    )
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -99,6 +101,7 @@ class SynchronousHandle(Handle):
         # Dictionaries within dictionaries, to the target; None while nothing is measured.
         self._cells: Any = None
         self._known = 0
+        self._most = self.metric.stream_limit
         # What is not looked up there: values that are not strings, or break the contract.
         self._odd: Memory[Target] = Memory(_MOST_ODD)
         self._version = object()  # replaced whenever something is forgotten
@@ -178,7 +181,7 @@ class SynchronousHandle(Handle):
         """Remember where label values lead; False where they can't be kept."""
         odd = type(target) is Reporting
         for value in values:
-            if value is not None and not isinstance(value, str):
+            if type(value) is not str and value is not None and not isinstance(value, str):
                 odd = True
         with _keeping:
             if version is not self._version:
@@ -186,11 +189,10 @@ class SynchronousHandle(Handle):
             if odd:
                 self._odd.remember_values(values, target)
                 return False
-            path = [values[at] for at in self._nesting] or [()]
             # Beyond the stream's limit everything is the overflow point: nothing to gain.
-            if self._known < self.metric.stream_limit:
+            if self._known < self._most:
                 try:
-                    self._known += grow(self._cells, path, target)
+                    self._known += grow(self._cells, self._nesting, values, target)
                 except Exception:  # noqa: BLE001 - a str subclass' own __hash__ or __eq__ may raise
                     return False
         return True

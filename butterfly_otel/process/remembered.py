@@ -224,10 +224,14 @@ class Memory(Generic[_Found]):
         """Remember what was found for label values, if it can be."""
         left = _LARGEST
         for value in values:
-            kind = type(value)
-            if kind not in _PLAIN:
+            if value is None:
+                continue
+            if type(value) is str:
+                left -= len(value)
+            elif type(value) in _PLAIN:
+                left -= _size(value)
+            else:
                 return
-            left -= len(value) if kind is str else _size(value)  # type: ignore[arg-type]
         if left >= 0:
             self._put((values, *map(type, values)), found)
 
