@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from butterfly_otel.views.streams import Stream
 
 
-#: What was admitted, by the keys and values that were given.
-_Admitted: TypeAlias = "dict[tuple[tuple[str, object], ...], Mapping[str, str]]"
+#: What was admitted, by the keys that were given and then the values.
+_Admitted: TypeAlias = "dict[tuple[object, ...], Mapping[str, str]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class LabelGuard:
     ) -> None:
         metric = self._metric = stream.metric
         self._keys = metric.label_keys
+        self._limit = metric.stream_limit
         self._known = frozenset(self._keys)
         self._violations = violations
         self._on_evict = on_evict
@@ -75,7 +76,7 @@ class LabelGuard:
         self._kept = tuple(rule for rule in self._rules if rule is not None)
         #: The keys of the labels that are kept.
         self.keys = tuple(rule.key for rule in self._kept)
-        self._places = Places(self._kept, metric.stream_limit)
+        self._places = Places(self._kept, self._limit)
         #: How much there may be of whatever is remembered.
         self.most = self._places.most
         # Mappings that were admitted unchanged, for observations; replaced whenever a value loses
@@ -214,17 +215,19 @@ class LabelGuard:
         Raises:
             LabelError: In strict mode, when a key or value breaks the contract.
         """
-        known = self._admitted
-        key: tuple[Any, ...] = ()
+        known, given = self._admitted, attributes
         try:
-            if attributes is not None:
-                key = tuple(attributes.items())
+            if given is None:
+                given = {}
+            elif type(given) is not dict:
+                given = dict(given.items())
+            key = (*given, *given.values())
             admitted = known.get(key)
         except Exception:  # noqa: BLE001 - a mapping that does anything, an unhashable value
             return self._told(self.judge_mapping(attributes, hold=False))[0]
         if admitted is None:
-            admitted, clean = self._told(self.judge_mapping(attributes, hold=False))
-            if clean and len(known) < self._metric.stream_limit and all(map(_small, key)):
+            admitted, clean = self._told(self.judge_mapping(given, hold=False))
+            if clean and len(known) < self._limit and all(map(_small, given.values())):
                 known[key] = admitted
         return admitted
 
@@ -274,9 +277,8 @@ class LabelGuard:
         return f"{self._metric.name}: {what} is not a mapping of labels to values."
 
 
-def _small(item: tuple[str, object]) -> bool:
-    """Tell whether a pair may be remembered: what is given for a dropped label may be anything."""
-    value = item[1]
+def _small(value: object) -> bool:
+    """Tell whether a value may be remembered: what is given for a dropped label may be anything."""
     return value is None or (type(value) is str and len(value) <= MAX_LENGTH)
 
 

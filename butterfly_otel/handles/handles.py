@@ -13,7 +13,7 @@ passed; in strict mode :class:`~butterfly_otel.LabelError` and
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from butterfly_otel import catalog
 from butterfly_otel.handles.dependents import Dependents
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _registering = forks.lock()
 _keeping = forks.lock()
+# OpenTelemetry's, once it was needed: an import statement costs more than an observation.
+_observation_class: type[Observation] | None = None
 #: How many label values that are not looked up in line a handle remembers.
 _MOST_ODD: Final = 512
 
@@ -252,13 +254,14 @@ class ObservableHandle(Handle):
     nothing but its own observations.
     """
 
-    __slots__ = ("_source", "registrations")
+    __slots__ = ("_keys", "_source", "registrations")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         #: The oldest first; replaced at each change, so that a collection needs no lock.
         self.registrations: tuple[Registration, ...] = ()
         self._source: object = None
+        self._keys = self.metric.label_keys
 
     def source(self) -> Callable[[], tuple[ObserveCallback, ...]]:
         """Return what returns the callbacks, until the next runtime asks. Called by the runtime."""
@@ -302,9 +305,17 @@ class ObservableHandle(Handle):
                     return
 
     def _observation(self, value: float, values: LabelValues) -> Observation:
-        from opentelemetry.metrics import Observation  # noqa: PLC0415 - keeps import light
-
-        given = zip(self.metric.label_keys, values, strict=True)
         # Label values of any type: the guard turns them into strings at collection.
-        attributes = cast("dict[str, str]", {k: v for k, v in given if v is not None})
-        return Observation(value, attributes)
+        attributes: dict[str, Any] = {}
+        for key, given in zip(self._keys, values):  # noqa: B905 - it costs
+            if given is not None:
+                attributes[key] = given
+        return (_observation_class or _find_observation_class())(value, attributes)
+
+
+def _find_observation_class() -> type[Observation]:
+    global _observation_class  # noqa: PLW0603 - one import a process
+    from opentelemetry.metrics import Observation  # noqa: PLC0415 - keeps import light
+
+    _observation_class = Observation
+    return Observation
