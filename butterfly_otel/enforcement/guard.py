@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from butterfly_otel.enforcement.places import Places
 from butterfly_otel.enforcement.rule import LabelRule, Note, Texts

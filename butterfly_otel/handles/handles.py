@@ -309,7 +309,7 @@ class ObservableHandle(Handle):
         attributes: dict[str, Any] = {}
         for key, given in zip(self._keys, values):  # noqa: B905 - it costs
             if given is not None:
-                attributes[key] = given
+                attributes[key] = given  # noqa: PERF403 - so does a comprehension, in 3.11
         return (_observation_class or _find_observation_class())(value, attributes)
 
 
