@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from butterfly_otel.enforcement.places import Places
 from butterfly_otel.enforcement.rule import LabelRule, Note, Texts
@@ -215,13 +215,16 @@ class LabelGuard:
         Raises:
             LabelError: In strict mode, when a key or value breaks the contract.
         """
-        known, given = self._admitted, attributes
+        known = self._admitted
+        given: dict[str, object]
         try:
-            if given is None:
-                given = {}
-            elif type(given) is not dict:
-                given = dict(given.items())
-            key = (*given, *given.values())
+            # A callback passes what it likes.
+            kind: object = type(attributes)
+            if kind is dict:
+                given = cast("dict[str, object]", attributes)
+            else:
+                given = {} if attributes is None else dict(attributes.items())
+            key: tuple[object, ...] = (*given, *given.values())
             admitted = known.get(key)
         except Exception:  # noqa: BLE001 - a mapping that does anything, an unhashable value
             return self._told(self.judge_mapping(attributes, hold=False))[0]

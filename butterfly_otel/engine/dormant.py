@@ -66,11 +66,11 @@ class Dormant:
 
     def living(self) -> list[Cell]:
         """Return all cells."""
-        found = [reference() for reference in list(self._cells.values())]
+        found = [reference() for reference in self._cells.copy().values()]
         return [cell for cell in found if cell is not None]
 
     def _sweep(self) -> None:
-        for key, reference in list(self._cells.items()):
+        for key, reference in self._cells.copy().items():
             # In two steps, but what comes between them finds a dead one as well, and replaces it.
             if reference() is None and self._cells.get(key) is reference:
                 self._cells.pop(key, None)

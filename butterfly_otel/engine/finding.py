@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell
-from butterfly_otel.engine.cleaning import Reports, clean, exportable
+from butterfly_otel.engine.cleaning import Reports, clean, mended
 from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.narrowed import Narrowed
 from butterfly_otel.engine.streams import CellStream
@@ -155,7 +155,7 @@ class Finding(Remembering["Target"]):
             passing: Whether it is for one measurement: then it may be the overflow point.
         """
         if cleaned is None:
-            cleaned = exportable(attributes, self._reports)
+            cleaned = mended(attributes, self._reports)
         streams = self._streams or self._look_for_streams()
         # The whole of it: what is measured slowly comes back to it.
         owner = cast("Any", self)
