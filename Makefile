@@ -42,7 +42,7 @@ docs: $(DEV_READY) ## Build the documentation into build/docs; a warning is an e
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
 	@echo "see build/docs/index.html"
 
-# autometrics' own dependencies are too old to stand beside ours.
+# autometrics' own dependencies are too old to stand beside ours. Rows without a GIL: `make interpreters`.
 bench: $(DEV_READY) ## Measure beside the peers, as docs/benchmarks.md shows it.
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python -m pip install --quiet --no-deps 'autometrics>=1,<2'

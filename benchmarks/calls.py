@@ -12,7 +12,7 @@ from benchmarks import subjects as make
 from benchmarks.measure import Settings, Subject, require_same_outcome, timings
 from butterfly_otel import metrics
 
-_LABEL_NAMES = ("node_role", "method", "status")
+LABEL_NAMES = ("node_role", "method", "status")
 THREE = '{"node_role": "coordinator", "method": "inference", "status": "success"}'
 _KEYWORDS = 'node_role="coordinator", method="inference", status="success"'
 HANDLE = f"metrics.requests_total.add(1, {_KEYWORDS})"
@@ -42,14 +42,15 @@ def api(settings: Settings) -> dict[str, list[float]]:
                 partial(make.otel_buckets, reader, make.HISTOGRAM_NAME),
             )
         )
-    counters.append(_prometheus_labels("prometheus_counter"))
+    counters.append(prometheus_labels("prometheus_counter"))
     require_same_outcome("counters by the OTel API", counters)
     require_same_outcome("histograms by the OTel API", histograms)
     return timings([*counters, *histograms], settings)
 
 
-def _prometheus_labels(key: str) -> Subject:
-    counter = make.prometheus_counter(_LABEL_NAMES, CollectorRegistry())
+def prometheus_labels(key: str) -> Subject:
+    """Return prometheus_client's counter whose labels are given at each call."""
+    counter = make.prometheus_counter(LABEL_NAMES, CollectorRegistry())
     return Subject(key, BY_LABELS, {"counter": counter}, partial(make.prometheus_sum, counter))
 
 
@@ -60,7 +61,7 @@ def handles(settings: Settings) -> dict[str, list[float]]:
         node_role="coordinator", method="checkpoint", status="success"
     )
     duration = metrics.request_duration_seconds.bind(node_role="coordinator", method="inference")
-    counter = make.prometheus_counter(_LABEL_NAMES, CollectorRegistry())
+    counter = make.prometheus_counter(LABEL_NAMES, CollectorRegistry())
     child = counter.labels(node_role="coordinator", method="inference", status="success")
     histogram = make.prometheus_histogram(("node_role", "method"), CollectorRegistry())
     observed = histogram.labels(node_role="coordinator", method="inference")
@@ -69,7 +70,7 @@ def handles(settings: Settings) -> dict[str, list[float]]:
         Subject(
             "ours_bound", "bound.add(1)", {"bound": bound}, partial(total, reader, "checkpoint")
         ),
-        _prometheus_labels("prometheus_labels"),
+        prometheus_labels("prometheus_labels"),
         Subject(
             "prometheus_child",
             "child.inc()",

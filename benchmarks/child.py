@@ -19,6 +19,7 @@ _MODULES = {
     "tracing": "conditions",
     "deltas": "conditions",
     "numbers": "conditions",
+    "free_threaded": "free_threaded",
     "scrape": "scrapes",
     "scale": "scrapes",
     "start": "pulls",
@@ -35,7 +36,7 @@ def main(group: str, rounds: str, quick: str) -> None:
     """Measure ``group``."""
     # Only what the group needs is imported, so that nothing else is in the way.
     measure = getattr(import_module(f"benchmarks.{_MODULES[group]}"), group)
-    pin()
+    pin(2 if group == "free_threaded" else 1)
     figures = measure(Settings(rounds=int(rounds), quick=quick == "quick"))
     sys.stdout.write(json.dumps(figures))
 

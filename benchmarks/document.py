@@ -47,6 +47,10 @@ _METHOD = """
   the same: equal totals, equal buckets, equal samples in the expositions, equal OTLP messages
   but for times. So that they can be equal, `target_info`, scope labels and `_created`, which
   not all of them have, are off.
+- Rows without a GIL are measured by the interpreter that `make interpreters` builds, with the same
+  releases of all packages. Two threads begin at once, on a processor each, and measure two series
+  of one metric, again where one of them had to wait for its processor; the figure is the processor
+  time of a call, and what it is compared with was measured in a thread as well.
 - The overhead of a decorator is what it adds to the time of the bare function. The same by hand
   is written into the function: no call of a wrapper, two readings of the clock, four
   measurements by bound handles. autometrics is installed without its dependencies, whose

@@ -19,8 +19,12 @@ _PACKAGES = (
 )
 
 
-def describe() -> dict[str, str]:
-    """Return what is to be known beside the figures, in the order in which it is shown."""
+def describe(without_gil: str | None = None) -> dict[str, str]:
+    """Return what is to be known beside the figures, in the order in which it is shown.
+
+    Args:
+        without_gil: The interpreter of the rows that say so, where there is one.
+    """
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "processor": _processor(),
@@ -28,6 +32,7 @@ def describe() -> dict[str, str]:
         "load average at the start": _load(),
         "system": f"{platform.system()} {platform.machine()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "Python without a GIL": without_gil or "none on this machine",
         **{name: version(name) for name in _PACKAGES},
     }
 

@@ -8,6 +8,7 @@ from typing import Literal
 #: Runs in a process of its own, in this order.
 GROUPS = (
     *("api", "handles", "attributes", "labels", "tracing", "deltas", "numbers"),
+    "free_threaded",
     *("churn", "decorators", "noop", "scrape", "first", "observed", "exemplars", "start"),
     *("otlp", "memory", "anatomy", "scale"),
 )
@@ -117,6 +118,16 @@ def _over_budget(what: str, key: str, target: float) -> Row:
     )
 
 
+def _free_threaded(what: str, key: str, peer: str, against: str, target: float) -> tuple[Row, Row]:
+    group = "free_threaded"
+    alone, both = f"{what}, without a GIL", f"{what}, without a GIL, two threads, a series each"
+    one, two, same = f"free_{key}_one", f"free_{key}_two", "the same in one thread"
+    return (
+        Row(alone, group, f"free_{key}", f"free_{peer}", f"{PROMETHEUS} {against}", target),
+        Row(both, group, two, one, same, 1.1, "at most"),
+    )
+
+
 _FINDING = (
     _attributes("an int among strings", "int", 6),
     _attributes("bool, float and int", "mixed", 6),
@@ -211,6 +222,8 @@ ROWS = (
     _number("bound `.add(True)`", "bool", "one", "bound `.add(1)`"),
     _number("bound `.add(2**31)`", "large", "one", "bound `.add(1)`"),
     _number("bound `.record(3)`", "int", "float", "bound `.record(3.0)`"),
+    *_free_threaded("bound `.add(1)`", "bound", "child", "bound child `.inc()`", 0.5),
+    *_free_threaded(_HANDLE, "handle", "labels", "`.labels(**kw).inc()`", 2),
     *_FINDING,
     *_decorated("async", "in `with` blocks"),
     *_decorated("sync", "decorators"),

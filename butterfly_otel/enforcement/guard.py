@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from butterfly_otel.enforcement.places import Places
 from butterfly_otel.enforcement.rule import LabelRule, Note, Texts
@@ -11,15 +11,15 @@ from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
 from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from butterfly_otel.catalog.model import Label
     from butterfly_otel.enforcement.violations import Violations
     from butterfly_otel.views.streams import Stream
 
 
-#: What was admitted, by the keys and values that were given.
-_Admitted: TypeAlias = "dict[tuple[tuple[str, object], ...], Mapping[str, str]]"
+#: What was admitted, by the keys that were given and then the values.
+_Admitted: TypeAlias = "dict[tuple[object, ...], Mapping[str, str]]"
 
 
 class Identity(NamedTuple):
@@ -59,6 +59,7 @@ class LabelGuard:
     ) -> None:
         metric = self._metric = stream.metric
         self._keys = metric.label_keys
+        self._limit = metric.stream_limit
         self._known = frozenset(self._keys)
         self._violations = violations
         self._on_evict = on_evict
@@ -73,7 +74,7 @@ class LabelGuard:
         self._kept = tuple(rule for rule in self._rules if rule is not None)
         #: The keys of the labels that are kept.
         self.keys = tuple(rule.key for rule in self._kept)
-        self._places = Places(self._kept, metric.stream_limit)
+        self._places = Places(self._kept, self._limit)
         #: How much there may be of whatever is remembered.
         self.most = self._places.most
         # Mappings that were admitted unchanged, for observations; replaced whenever a value loses
@@ -114,7 +115,7 @@ class LabelGuard:
         texts, held, evicted, ended = self._places.take(read, hold=hold)
         if said or texts != read:
             unchanged = False
-            notes = (*notes, *self._notes(read, said, texts))
+            notes += self._notes(read, said, texts)
         if evicted:
             for key, gone in evicted:
                 self._evicted(key, gone)
@@ -123,12 +124,15 @@ class LabelGuard:
 
     def _notes(
         self, read: Texts, said: Mapping[int, tuple[Note, ...]], texts: Texts
-    ) -> Iterator[Note]:
-        """Yield what is wrong, label by label."""
+    ) -> tuple[Note, ...]:
+        """Return what is wrong, label by label."""
+        notes: tuple[Note, ...] = ()
         for at, rule in enumerate(self._kept):
-            yield from said.get(at, ())
+            if at in said:
+                notes += said[at]
             if texts[at] != read[at]:
-                yield rule.over_budget(read[at])
+                notes += (rule.over_budget(read[at]),)
+        return notes
 
     def _evicted(self, key: str, value: str) -> None:
         self._admitted = {}
@@ -210,16 +214,21 @@ class LabelGuard:
             LabelError: In strict mode, when a key or value breaks the contract.
         """
         known = self._admitted
-        key: tuple[Any, ...] = ()
+        given: dict[str, object]
         try:
-            if attributes is not None:
-                key = tuple(attributes.items())
+            # A callback passes what it likes.
+            kind: object = type(attributes)
+            if kind is dict:
+                given = cast("dict[str, object]", attributes)
+            else:
+                given = {} if attributes is None else dict(attributes.items())
+            key: tuple[object, ...] = (*given, *given.values())
             admitted = known.get(key)
         except Exception:  # noqa: BLE001 - a mapping that does anything, an unhashable value
             return self._told(self.judge_mapping(attributes, hold=False))[0]
         if admitted is None:
-            admitted, clean = self._told(self.judge_mapping(attributes, hold=False))
-            if clean and len(known) < self._metric.stream_limit and all(map(_small, key)):
+            admitted, clean = self._told(self.judge_mapping(given, hold=False))
+            if clean and len(known) < self._limit and all(map(_small, given.values())):
                 known[key] = admitted
         return admitted
 
@@ -269,9 +278,8 @@ class LabelGuard:
         return f"{self._metric.name}: {what} is not a mapping of labels to values."
 
 
-def _small(item: tuple[str, object]) -> bool:
-    """Tell whether a pair may be remembered: what is given for a dropped label may be anything."""
-    value = item[1]
+def _small(value: object) -> bool:
+    """Tell whether a value may be remembered: what is given for a dropped label may be anything."""
     return value is None or (type(value) is str and len(value) <= MAX_LENGTH)
 
 

@@ -33,7 +33,8 @@ class Places:
 
     def __init__(self, rules: Sequence[LabelRule], limit: int) -> None:
         self._rules = rules
-        self._counted = tuple((at, rule) for at, rule in enumerate(rules) if rule.counted)
+        self._numbered = tuple(enumerate(rules))
+        self._counted = tuple((at, rule) for at, rule in self._numbered if rule.counted)
         #: How much there may be of whatever is remembered.
         self.most = 2 * limit + _SPARE
         self._held: set[Texts] = set()
@@ -56,24 +57,24 @@ class Places:
                 return texts, True, (), ()
             evicted: list[tuple[str, str]] = []
             ended: list[Texts] = []
-            seated: list[str] = []
-            for rule, text in zip(self._rules, texts):  # noqa: B905 - it costs
+            found = texts
+            for at, rule in self._numbered:
+                text = texts[at]
                 if text in rule.known:
-                    seated.append(text)
                     continue
                 exported, gone = rule.seat(text)
-                seated.append(exported)
+                if exported is not text:
+                    found = (*found[:at], exported, *found[at + 1 :])
                 if gone is not None:
                     evicted.append((rule.key, gone))
                     ended.extend(rule.series(gone))
             for series in ended:
                 self._leave(series)
-            found = tuple(seated)
             held = found in self._held or (hold and self._enter(found))
             return found, held, evicted, ended
 
     def _enter(self, texts: Texts) -> bool:
-        if self.full:
+        if len(self._held) >= self.most:
             return False
         self._held.add(texts)
         for at, rule in self._counted:

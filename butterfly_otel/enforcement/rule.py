@@ -40,6 +40,7 @@ class LabelRule:
         "_breaches",
         "_counts",
         "_label",
+        "_latest",
         "_left_out",
         "_metric",
         "_seated",
@@ -57,6 +58,7 @@ class LabelRule:
         self.key = label.key
         self.default = default
         self._label = label
+        self._latest = label.keep == "latest"
         self._metric = metric
         self._violations = violations
         self._breaches: dict[str, Breach] = {}
@@ -80,6 +82,14 @@ class LabelRule:
             if self._left_out is None:
                 self._left_out = self._read_default()
             return self._left_out
+        if (
+            type(value) is str
+            and self._vocabulary is None
+            and len(value) <= MAX_LENGTH
+            and value.isascii()
+        ):
+            # Text as it should be, which nearly all is that is new.
+            return value, (), True
         return self._read(value)
 
     def _read_default(self) -> Read:
@@ -110,7 +120,7 @@ class LabelRule:
             return text, None
         evicted: str | None = None
         if len(self._seated) >= self._label.budget:
-            if self._label.keep == "first":
+            if not self._latest:
                 return OTHER, None
             evicted = self._seated.popitem(last=False)[0]
         self._seated[text] = None
@@ -123,8 +133,9 @@ class LabelRule:
 
     def enter(self, text: str, series: Texts) -> None:
         """Note that a series has a value; needs the guard's lock."""
-        self._counts[text] = self._counts.get(text, 0) + 1
-        if self._label.keep == "latest":
+        counts = self._counts
+        counts[text] = counts.get(text, 0) + 1
+        if self._latest:
             self._series.setdefault(text, {})[series] = None
 
     def leave(self, text: str, series: Texts) -> None:
@@ -135,7 +146,7 @@ class LabelRule:
         else:
             del self._counts[text]
             self._seated.pop(text, None)
-        if self._label.keep == "latest":
+        if self._latest:
             self._series[text].pop(series)
             if not left:
                 del self._series[text]

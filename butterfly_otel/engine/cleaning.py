@@ -56,8 +56,11 @@ def exportable(attributes: object, report: Callable[..., None]) -> Mapping[str, 
     Always a copy: a callback may use one dict for all it observes.
     """
     left = clean(attributes)
-    if left is not None:
-        return left
+    return mended(attributes, report) if left is None else left
+
+
+def mended(attributes: object, report: Callable[..., None]) -> Mapping[str, Any]:
+    """Return the same for attributes of which it is known that the SDK would change them."""
     if attributes is None:
         return {}
     if not isinstance(attributes, Mapping):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from butterfly_otel.engine.instruments import CellInstrument
-    from butterfly_otel.engine.observed import Observed, Sample
+    from butterfly_otel.engine.observed import Observed
 
     #: What a reader may have: takes observable instruments and seconds, and returns what
     #: the callbacks of each observed in that time. Called by one thread at a time.
@@ -56,6 +56,28 @@ def _observations(
         failed(instrument.name, error)
         return ()
     return observed
+
+
+class Sampler:
+    """Asks the exemplar filter about what one instrument's callbacks observed, once they have.
+
+    Attributes:
+        idle: Whether it says no to all that was observed without a context of its own.
+    """
+
+    __slots__ = ("_consumer", "_instrument", "idle")
+
+    def __init__(self, consumer: CellMeasurementConsumer, instrument: Any) -> None:  # noqa: ANN401
+        self._consumer = consumer
+        self._instrument = instrument
+        self.idle = not consumer.may_sample(None)
+
+    def __call__(self, observed: Observed, /) -> sdk.Measurement | None:
+        """Return a measurement of what was observed; None where it can't become an exemplar."""
+        if not self._consumer.may_sample(observed[2]):
+            return None
+        measurement = measured(self._instrument, observed)
+        return measurement if self._consumer.should_sample(measurement) else None
 
 
 class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
@@ -106,7 +128,7 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
         ask: AskCallbacks = getattr(metric_reader, "ask_callbacks", partial(self._ask, failed))
         with storage.round():
             for instrument, observed in ask(tuple(self._async_instruments), timeout_millis / 1000):
-                storage.observe(instrument, observed, self._sampler(instrument))
+                storage.observe(instrument, observed, Sampler(self, instrument))
             return storage.collect()
 
     def _ask(
@@ -123,15 +145,6 @@ class CellMeasurementConsumer(sdk.SynchronousMeasurementConsumer):
                 msg = "Timed out while executing callback"
                 raise MetricsTimeoutError(msg)
             yield instrument, observed
-
-    def _sampler(self, instrument: Any) -> Sample:  # noqa: ANN401
-        def sample(observed: Observed) -> sdk.Measurement | None:
-            if not self.may_sample(observed[2]):
-                return None
-            measurement = measured(instrument, observed)
-            return measurement if self.should_sample(measurement) else None
-
-        return sample
 
     def storages(self) -> Collection[CellReaderStorage]:
         """Return the storage of each reader."""

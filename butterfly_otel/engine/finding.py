@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell
-from butterfly_otel.engine.cleaning import Reports, clean, exportable
+from butterfly_otel.engine.cleaning import Reports, clean, mended
 from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.narrowed import Narrowed
 from butterfly_otel.engine.streams import CellStream
@@ -155,22 +155,22 @@ class Finding(Remembering["Target"]):
             passing: Whether it is for one measurement: then it may be the overflow point.
         """
         if cleaned is None:
-            cleaned = exportable(attributes, self._reports)
+            cleaned = mended(attributes, self._reports)
         streams = self._streams or self._look_for_streams()
         # The whole of it: what is measured slowly comes back to it.
         owner = cast("Any", self)
         if streams.single and not passing:
             [table] = streams.tables
-            cell = table.cell(cleaned)
-            if table.keeps(cleaned):
-                return cell, True
+            kept = table.kept(cleaned)
+            if len(kept) == len(cleaned):
+                return table.cell_of(kept), True
         cells = [table.cell(cleaned, passing=passing) for table in streams.tables]
         lasts = not passing or not any(cell.key is sdk.OVERFLOW_KEY for cell in cells)
         if not streams.single:
             return FanOut(
                 cast("Any", self), streams.generation, cleaned, cells, streams.others
             ), lasts
-        if lasts and streams.tables[0].keeps(cleaned):
+        if lasts and len(streams.tables[0].kept(cleaned)) == len(cleaned):
             return cells[0], lasts
         # What the series does not have is exemplars' to tell.
         return Narrowed(owner, streams.generation, cleaned, cells, ()), lasts

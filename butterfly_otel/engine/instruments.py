@@ -90,10 +90,15 @@ class CellInstrument(Finding):
         if context:
             self.measure((cell,), amount, cell.labels(), context)
             return
-        refuse = self.on_invalid or self._log_invalid
-        checked = accepted(amount, negative_allowed=not self.non_negative, refuse=refuse)
-        if checked is None:
-            return
+        kind = type(amount)
+        # What nearly all are that begin a series needs no further look.
+        if (kind is int or kind is float) and self.lowest <= amount <= HIGHEST:  # type: ignore[operator]
+            checked: Any = amount
+        else:
+            refuse = self.on_invalid or self._log_invalid
+            checked = accepted(amount, negative_allowed=not self.non_negative, refuse=refuse)
+            if checked is None:
+                return
         if (cell.ready or cell.guarded) and -HIGHEST <= checked <= HIGHEST:
             cell.record(checked)
             return

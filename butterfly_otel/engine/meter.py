@@ -90,7 +90,8 @@ class CellMeter(sdk.Meter):
 
     def instruments(self) -> Iterator[CellInstrument]:
         """Yield the instruments that measure by cells."""
-        for instrument in tuple(self._registered.values()):
+        # Copied in one step: without a GIL, another thread may create one while this one looks.
+        for instrument in tuple(self._registered.copy().values()):
             if isinstance(instrument, CellInstrument):
                 yield instrument
 
@@ -158,7 +159,7 @@ class CellMeter(sdk.Meter):
 
     def _warn_of_twins(self, identity: tuple[str, str, str, str]) -> None:
         name, kind, unit, description = identity
-        for other in tuple(self._registered):
+        for other in tuple(self._registered.copy()):
             if other[0] == name and other != identity:
                 differs = ", ".join(
                     f"{what} {ours!r} instead of {theirs!r}"

@@ -21,15 +21,27 @@ from butterfly_otel.engine.shapes import Keyed
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics.export import AggregationTemporality
 
     #: A value that has been checked, cleaned attributes, and the callback's context, if any.
     Observed = tuple[float, Mapping[str, Any], Context | None]
-    #: Makes a measurement of what was observed; None where it can't become an exemplar.
-    Sample = Callable[[Observed], sdk.Measurement | None]
+
+
+class Sample(Protocol):
+    """Asks the exemplar filter about observations.
+
+    Attributes:
+        idle: Whether it says no to all that come without a context of their own.
+    """
+
+    idle: bool
+
+    def __call__(self, observed: Observed, /) -> sdk.Measurement | None:
+        """Make a measurement of what was observed; None where it can't become an exemplar."""
+        ...
 
 
 class Storage(Protocol):
@@ -89,9 +101,15 @@ class ObservedTable(Keyed):
             value = self._values.get(cell, 0) + value
         self._values[cell] = value
 
-    def has(self, cell: Cell) -> bool:
-        """Tell whether a cell found earlier still has its place."""
-        return self._cells.get(cell.key) is cell
+    def again(self, cell: Cell, value: float) -> bool:
+        """Take an observation of a cell found earlier; False where it has lost its place."""
+        if self._cells.get(cell.key) is not cell:
+            return False
+        # As `take`, but for a call.
+        if self._adds:
+            value = self._values.get(cell, 0) + value
+        self._values[cell] = value
+        return True
 
     def place(self, waiting: Sequence[tuple[Mapping[str, Any], float]]) -> list[Cell]:
         """Give what waits the places of sets that are gone, or else the overflow point."""
@@ -187,12 +205,15 @@ class ObservedStream(sdk.ViewInstrumentMatch):
             lasting: Whether equal attributes are the same mapping each time, which never changes.
         """
         table, known = self._table, self._known if lasting else {}
+        again, idle = table.again, sample.idle
         for each in observed:
-            value, attributes, _ = each
+            value, attributes, context = each
             found = known.get(id(attributes))
-            if found is not None and table.has(found[1]):
-                cell: Cell | None = found[1]
-                table.take(found[1], value)
+            cell: Cell | None
+            if found is not None and again(found[1], value):
+                if idle and not context:
+                    continue
+                cell = found[1]
             else:
                 cell = table.observe(sdk.kept_attributes(self._view, attributes), value)
                 if cell is not None and lasting:

@@ -226,14 +226,14 @@ class MeterProvider(GatedMeterProvider):
         self._refresh()
 
     def _refresh(self) -> None:
-        for meter in tuple(self._meters.values()):
+        for meter in tuple(self._meters.copy().values()):
             if isinstance(meter, CellMeter):
                 for instrument in meter.instruments():
                     instrument.refresh()
 
     def _handle_fork(self) -> None:
         super()._handle_fork()
-        for meter in tuple(self._meters.values()):
+        for meter in tuple(self._meters.copy().values()):
             if isinstance(meter, CellMeter):
                 meter.restart()
 

@@ -79,7 +79,7 @@ class Reservoirs:
         """Return the exemplars of each series that has any, and start from nothing."""
         every = [
             (cell, reservoir.collected(cell.attributes))
-            for cell, reservoir in tuple(self._by_cell.items())
+            for cell, reservoir in tuple(self._by_cell.copy().items())
         ]
         return [each for each in every if each[1]]
 

@@ -248,7 +248,7 @@ def remove_series(
     """
     with suppress(AttributeError):
         storages: Any = provider._measurement_consumer._reader_storages
-        for storage in tuple(storages.values()):
+        for storage in tuple(storages.copy().values()):
             for match in storage._instrument_view_instrument_matches.get(instrument, ()):
                 remove_from(match, doomed)
 

@@ -113,7 +113,7 @@ class CellReaderStorage(sdk.MetricReaderStorage):
                 raise RuntimeError(msg)
             self._going_round = True
             try:
-                for matches in tuple(self._instrument_view_instrument_matches.values()):
+                for matches in tuple(self._instrument_view_instrument_matches.copy().values()):
                     for match in matches:
                         if isinstance(match, ObservedStream):
                             match.begin()

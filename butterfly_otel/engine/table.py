@@ -11,10 +11,10 @@ from collections import deque
 from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
+from butterfly_otel.engine.dormant import Dormant
 from butterfly_otel.engine.exemplified import Exemplified
 from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
 from butterfly_otel.engine.shapes import Keyed
@@ -42,6 +42,9 @@ class Table(Keyed, Exemplified):
         epoch: Changes whenever series were removed, by which caches of ``cells`` know.
         direct: Whether this is the instrument's only table, so that its cells may be
             measured without asking the instrument.
+        lasting: Whether cells may be looked up in ``cells``, where they stay between collections.
+        open: Whether live cells may be measured without a lock.
+        guarded: Whether live cells may be measured under their own locks.
     """
 
     def __init__(self, owner: Owner, kind: Kind) -> None:
@@ -49,17 +52,19 @@ class Table(Keyed, Exemplified):
         self.bounds = kind.bounds
         self.cells: dict[Any, Cell] = {}
         self.epoch = 0
-        self.direct = False
+        self.direct = self.lasting = self.open = self.guarded = False
         self._kind = kind
         self._made = kind.made
         self._expiry: Expiry | None = None
         if kind.time_to_live is not None and kind.cumulative:
             self._expiry = Expiry(kind.time_to_live)
             self._made = MarkedLastValueCell if kind.made is LastValueCell else kind.made
-        # Those that somebody holds on to, for a series that is not there yet or any more.
-        self._dormant: WeakValueDictionary[Any, Cell] = WeakValueDictionary()
+        self._dormant = Dormant()
         # Whether cells change under locks of their own: see `cells`.
         self._locking = not (kind.cumulative and ATOMIC)
+        # Cells of an unusual View, such as the sum of a histogram, are not what their instrument
+        # measures in line.
+        self._usual = kind.cumulative and issubclass(self._made, owner.in_line)
         self._lock = RLock()
         # Whether the thread that has the lock is changing which series there are.
         self._changing = False
@@ -90,13 +95,16 @@ class Table(Keyed, Exemplified):
             passing: Whether to return the overflow point, where a new series would end in it:
                 for one measurement, since room may be made.
         """
-        kept = sdk.kept_attributes(self._kind.view, attributes)
+        return self.cell_of(self.kept(attributes), passing=passing)
+
+    def kept(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the series of cleaned measurement attributes has of them."""
+        return sdk.kept_attributes(self._kind.view, attributes)
+
+    def cell_of(self, kept: Mapping[str, Any], *, passing: bool = False) -> Cell:
+        """Return the same as :meth:`cell` for the attributes of a series."""
         key, own = self.identify(kept)
         return self.cells.get(key) or (passing and self._crowded()) or self._asleep(key, own)
-
-    def keeps(self, attributes: Mapping[str, Any]) -> bool:
-        """Tell whether the series of cleaned measurement attributes has all of them."""
-        return len(sdk.kept_attributes(self._kind.view, attributes)) == len(attributes)
 
     def _crowded(self) -> Cell | None:
         """Return the overflow point while a series that is not there would end in it."""
@@ -117,7 +125,7 @@ class Table(Keyed, Exemplified):
             if found is None:
                 made = self._make(key, None if own is None else dict(own))
                 # Again: making it may have run a finalizer that measures this very series.
-                found = self.cells.get(key) or self._dormant.setdefault(key, made)
+                found = self.cells.get(key) or self._dormant.settle(made)
             return found
 
     def _make(self, key: Any, own: Mapping[str, Any] | None) -> Cell:  # noqa: ANN401
@@ -154,8 +162,12 @@ class Table(Keyed, Exemplified):
                 if self._changing:
                     self._later.append((cell, amount))
                     return cell
-                with self._changes():
+                # As `_changes`, without its costs.
+                self._changing = True
+                try:
                     cell = self._awake(cell)
+                finally:
+                    self._changed()
             cell.apply(amount)
             return cell
 
@@ -171,10 +183,13 @@ class Table(Keyed, Exemplified):
             try:
                 yield
             finally:
-                self._changing = False
-                while self._later and not self._changing:
-                    cell, amount = self._later.popleft()
-                    self.update(cell, amount)
+                self._changed()
+
+    def _changed(self) -> None:
+        self._changing = False
+        while self._later and not self._changing:
+            cell, amount = self._later.popleft()
+            self.update(cell, amount)
 
     def _enlist(self) -> None:
         """Let the readers collect the instrument: the SDK does so from its first measurement."""
@@ -207,10 +222,9 @@ class Table(Keyed, Exemplified):
             cell.reset()
         cell.start = self._streams[0].previous_collection or timing.time_ns()
         cells[cell.key] = cell
-        self._dormant.pop(cell.key, None)
+        self._dormant.discard(cell.key)
         cell.live = True
-        cell.ready = self.open
-        cell.guarded = self.guarded
+        cell.ready, cell.guarded = self.open, self.guarded
         return cell
 
     def slow(self, cell: Cell, amount: float, context: Context | None = None) -> None:
@@ -225,30 +239,13 @@ class Table(Keyed, Exemplified):
         else:
             target.record_within(amount, context)
 
-    @property
-    def open(self) -> bool:
-        """Whether live cells may be measured without a lock.
-
-        Cells of an unusual View, such as the sum of a histogram, are not what their instrument
-        measures in line.
-        """
-        return self.lasting and not self._locking
-
-    @property
-    def guarded(self) -> bool:
-        """Whether live cells may be measured under their own locks."""
-        return self.direct and self._locking
-
-    @property
-    def lasting(self) -> bool:
-        """Whether cells may be looked up in ``cells``, where they stay between collections."""
-        return self.direct and self._kind.cumulative and issubclass(self._made, self.owner.in_line)
-
     def make_direct(self, *, direct: bool) -> None:
         """Let live cells be measured without asking the instrument, or not any more."""
         with self._changes():
             self.direct = direct
-            ready, guarded = self.open, self.guarded
+            self.lasting = lasting = direct and self._usual
+            self.open = ready = lasting and not self._locking
+            self.guarded = guarded = direct and self._locking
             for cell in self.cells.values():
                 cell.ready, cell.guarded = ready, guarded
 
@@ -300,7 +297,7 @@ class Table(Keyed, Exemplified):
     def _forget(self, cell: Cell) -> None:
         # Its value stays for who is just reading it, and goes when it comes to life again.
         cell.end()
-        self._dormant[cell.key] = cell
+        self._dormant.put(cell)
         for stream in self._streams:
             stream.forget(cell)
 
@@ -309,9 +306,9 @@ class Table(Keyed, Exemplified):
         self._lock = RLock()
         self._changing = False
         self._later.clear()
-        for cell in list(self._dormant.values()):
+        for cell in self._dormant.living():
             cell.renew_lock()
-        self._dormant = WeakValueDictionary()
+        self._dormant = Dormant()
         self.epoch += 1
         cells = list(self.cells.values())
         self.cells.clear()

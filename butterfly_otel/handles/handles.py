@@ -13,7 +13,7 @@ passed; in strict mode :class:`~butterfly_otel.LabelError` and
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from butterfly_otel import catalog
 from butterfly_otel.handles.dependents import Dependents
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _registering = forks.lock()
 _keeping = forks.lock()
+# OpenTelemetry's, once it was needed: an import statement costs more than an observation.
+_observation_class: type[Observation] | None = None
 #: How many label values that are not looked up in line a handle remembers.
 _MOST_ODD: Final = 512
 
@@ -89,7 +91,9 @@ class Handle:
 class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
-    __slots__ = ("_cells", "_dependents", "_known", "_nesting", "_odd", "_sink", "_version")
+    __slots__ = (
+        *("_cells", "_dependents", "_known", "_most", "_nesting", "_odd", "_sink", "_version"),
+    )
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -99,6 +103,7 @@ class SynchronousHandle(Handle):
         # Dictionaries within dictionaries, to the target; None while nothing is measured.
         self._cells: Any = None
         self._known = 0
+        self._most = self.metric.stream_limit
         # What is not looked up there: values that are not strings, or break the contract.
         self._odd: Memory[Target] = Memory(_MOST_ODD)
         self._version = object()  # replaced whenever something is forgotten
@@ -178,7 +183,7 @@ class SynchronousHandle(Handle):
         """Remember where label values lead; False where they can't be kept."""
         odd = type(target) is Reporting
         for value in values:
-            if value is not None and not isinstance(value, str):
+            if type(value) is not str and value is not None and not isinstance(value, str):
                 odd = True
         with _keeping:
             if version is not self._version:
@@ -186,11 +191,10 @@ class SynchronousHandle(Handle):
             if odd:
                 self._odd.remember_values(values, target)
                 return False
-            path = [values[at] for at in self._nesting] or [()]
             # Beyond the stream's limit everything is the overflow point: nothing to gain.
-            if self._known < self.metric.stream_limit:
+            if self._known < self._most:
                 try:
-                    self._known += grow(self._cells, path, target)
+                    self._known += grow(self._cells, self._nesting, values, target)
                 except Exception:  # noqa: BLE001 - a str subclass' own __hash__ or __eq__ may raise
                     return False
         return True
@@ -250,13 +254,14 @@ class ObservableHandle(Handle):
     nothing but its own observations.
     """
 
-    __slots__ = ("_source", "registrations")
+    __slots__ = ("_keys", "_source", "registrations")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         #: The oldest first; replaced at each change, so that a collection needs no lock.
         self.registrations: tuple[Registration, ...] = ()
         self._source: object = None
+        self._keys = self.metric.label_keys
 
     def source(self) -> Callable[[], tuple[ObserveCallback, ...]]:
         """Return what returns the callbacks, until the next runtime asks. Called by the runtime."""
@@ -300,9 +305,17 @@ class ObservableHandle(Handle):
                     return
 
     def _observation(self, value: float, values: LabelValues) -> Observation:
-        from opentelemetry.metrics import Observation  # noqa: PLC0415 - keeps import light
-
-        given = zip(self.metric.label_keys, values, strict=True)
         # Label values of any type: the guard turns them into strings at collection.
-        attributes = cast("dict[str, str]", {k: v for k, v in given if v is not None})
-        return Observation(value, attributes)
+        attributes: dict[str, Any] = {}
+        for key, given in zip(self._keys, values):  # noqa: B905 - it costs
+            if given is not None:
+                attributes[key] = given  # noqa: PERF403 - so does a comprehension, in 3.11
+        return (_observation_class or _find_observation_class())(value, attributes)
+
+
+def _find_observation_class() -> type[Observation]:
+    global _observation_class  # noqa: PLW0603 - one import a process
+    from opentelemetry.metrics import Observation  # noqa: PLC0415 - keeps import light
+
+    _observation_class = Observation
+    return Observation

@@ -25,13 +25,28 @@ def nesting(metric: Metric) -> tuple[int, ...]:
     )
 
 
-def grow(cells: dict[Any, Any], path: Sequence[object], target: object) -> bool:
-    """Put a target at the end of a path; tell whether there was none."""
-    for value in path[:-1]:
-        cells = cells.setdefault(value, {})
-    new = path[-1] not in cells
-    cells[path[-1]] = target
-    return new
+def grow(
+    cells: dict[Any, Any], order: Sequence[int], values: Sequence[object], target: object
+) -> bool:
+    """Put a target where label values lead; tell whether there was none.
+
+    Args:
+        cells: The outermost dictionary.
+        order: As :func:`nesting` has it.
+        values: In the contract's order.
+        target: Where they lead.
+    """
+    # No label values at all are one key.
+    last: object = ()
+    if order:
+        for at in order[:-1]:
+            value = values[at]
+            inner = cells.get(value)
+            cells = cells.setdefault(value, {}) if inner is None else inner
+        last = values[order[-1]]
+    before = len(cells)
+    cells[last] = target
+    return len(cells) > before
 
 
 def cut(cells: dict[Any, Any], path: Sequence[object]) -> bool:

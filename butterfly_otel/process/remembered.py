@@ -166,12 +166,15 @@ class Memory(Generic[_Found]):
         most: How many are remembered; when there are more, all are forgotten.
     """
 
-    __slots__ = ("_found", "_most", "_sequences")
+    __slots__ = ("_flooded", "_found", "_most", "_seen", "_sequences")
 
     def __init__(self, most: int) -> None:
         self._found: dict[Any, _Found] = {}
         self._most = most
         self._sequences = False
+        self._flooded = False
+        # The hashes of label values that came once since then.
+        self._seen: set[int] = set()
 
     def __len__(self) -> int:
         """Return how many are remembered."""
@@ -221,20 +224,37 @@ class Memory(Generic[_Found]):
             self._put(flat if strings else (flat, *types), found)
 
     def remember_values(self, values: tuple[object, ...], found: _Found) -> None:
-        """Remember what was found for label values, if it can be."""
+        """Remember what was found for label values, if it can be.
+
+        Once there have been too many, only what comes a second time: of values that are new each
+        time, the rest would be thrown away anyway.
+        """
         left = _LARGEST
         for value in values:
-            kind = type(value)
-            if kind not in _PLAIN:
+            if value is None:
+                continue
+            if type(value) is str:
+                left -= len(value)
+            elif type(value) in _PLAIN:
+                left -= _size(value)
+            else:
                 return
-            left -= len(value) if kind is str else _size(value)  # type: ignore[arg-type]
-        if left >= 0:
-            self._put((values, *map(type, values)), found)
+        if left < 0:
+            return
+        if self._flooded:
+            seen, number = self._seen, hash(values)
+            if number not in seen:
+                if len(seen) >= self._most:
+                    seen.clear()
+                seen.add(number)
+                return
+        self._put((values, *map(type, values)), found)
 
     def _put(self, key: Any, found: _Found) -> None:  # noqa: ANN401
         if len(self._found) >= self._most:
             # A flood: start over.
             self._found = {}
+            self._flooded = True
         self._found[key] = found
 
 

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 from butterfly_otel.process.text import printable
 
+_Number = TypeVar("_Number", int, float)
+
+
+def _immortal(number: _Number) -> _Number:
+    """Return an equal number whose references nobody counts, where CPython has such.
+
+    Without a GIL, threads that look at one object at once count in one place, and wait for each
+    other there. Numbers in a text that is compiled are exempt, those of an imported module not.
+    """
+    found: dict[str, _Number] = {}
+    exec(f"number = {number!r}", found)  # noqa: S102 - a text of our own
+    return found["number"]
+
+
 #: What most counters are given; CPython has one object for it.
 ONE: Final = 1
 #: The largest int of one digit: CPython has an instruction of its own to compare such ints.
-SMALL: Final = 2**30 - 1
+SMALL: Final = _immortal(2**30 - 1)
 #: Whatever is beyond goes the slow way, NaN included, and an int becomes a float there: a sum of
 #: ints that is beyond any float could not be added to a float.
-HIGHEST: Final = 1e150
+HIGHEST: Final = _immortal(1e150)
 
 ValueProblem = Literal["not_a_number", "not_finite", "negative"]
 

@@ -191,7 +191,7 @@ class MetricReaderStorage(metric_reader_storage.MetricReaderStorage):
             view_instrument_matches.append(made)
 
     def _known(self) -> Iterator[Any]:
-        for matches in tuple(self._instrument_view_instrument_matches.values()):
+        for matches in tuple(self._instrument_view_instrument_matches.copy().values()):
             yield from matches
 
     def _new_view_instrument_match(self, view: View, instrument: Any) -> Any:  # noqa: ANN401

@@ -15,6 +15,7 @@ from butterfly_otel import LabelError, catalog, metrics
 from butterfly_otel.enforcement.guard import LabelGuard
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.table import Table
+from butterfly_otel.process.remembered import Memory
 
 Start = Callable[..., Any]
 TOKENS = "butterfly_tokens_processed_total"
@@ -353,3 +354,19 @@ def test_series_may_begin_and_end_in_many_threads(start: Start) -> None:
     for number in range(20):
         handle.add(1, model=f"new-{number}")
     assert measured.value(TOKENS, model="new-19", node_id="coordinator-1") == 1
+
+
+def test_after_a_flood_only_what_comes_again_is_remembered() -> None:
+    """Values that are new each time leave a number behind; a value that stays is still known."""
+    memory: Memory[str] = Memory(10)
+    for number in range(11):
+        memory.remember_values((str(number),), "early")
+    assert memory.recall_values(("10",)) == "early"
+    memory.remember_values(("a",), "first")
+    assert memory.recall_values(("a",)) is None
+    memory.remember_values(("a",), "again")
+    assert memory.recall_values(("a",)) == "again"
+    for number in range(1000):
+        memory.remember_values((f"new-{number}",), "new")
+        assert len(memory) <= 10
+    assert memory.recall_values(("a",)) == "again"

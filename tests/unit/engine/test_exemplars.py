@@ -263,3 +263,32 @@ def test_a_series_that_is_over_takes_its_exemplars_along(*, observed: bool) -> N
         assert [exemplar.value for exemplar in point.exemplars] == [1]
     gc.collect()
     assert len(_Emptied.alive) <= 2
+
+
+@pytest.mark.parametrize("current", [False, True])
+def test_what_is_observed_again_and_again_has_exemplars_where_its_span_is_sampled(
+    *, current: bool
+) -> None:
+    """A context that comes with an observation counts, and else the current one at collection."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    tracer = TracerProvider(sampler=Switch()).get_tracer("t")
+    span = tracer.start_span("sampled")
+    own = None if current else trace.set_span_in_context(span)
+    attributes = {"k": "a"}, {"k": "b"}
+
+    def observe(_: Any) -> list[tuple[float, Any, Any]]:
+        return [(1.0, attributes[0], own), (2.0, attributes[1], None)]
+
+    gauge: Any = provider.get_meter("m").create_observable_gauge("g")
+    gauge.use_checked(observe)
+    for _ in range(3):
+        if current:
+            with trace.use_span(span):
+                found = points(reader, "g")
+        else:
+            found = points(reader, "g")
+        spans = [[each.span_id for each in point.exemplars] for point in found]
+        its = [span.get_span_context().span_id]
+        assert spans == [its, its if current else []]
+    provider.shutdown()

@@ -123,6 +123,7 @@ class Side:
     readers: list[InMemoryMetricReader]
     made: dict[int, Any] = field(default_factory=dict)
     bound: dict[str, Any] = field(default_factory=dict)
+    asked: set[tuple[str, ...]] = field(default_factory=set)
 
     @classmethod
     def start(cls, provider_class: type[StockProvider], plan: Plan) -> Side:
@@ -222,7 +223,11 @@ class Side:
         if spec.kind == "histogram":
             settings["explicit_bucket_boundaries_advisory"] = spec.bounds
         if spec.kind not in MEASURE:
-            settings["callbacks"] = [_callback(spec.rounds)]
+            # Of an observable that is created twice the stock SDK asks the first callbacks alone;
+            # ours asks all (test_rounds).
+            identity = (spec.meter, spec.kind, spec.name.lower(), spec.unit)
+            settings["callbacks"] = [] if identity in self.asked else [_callback(spec.rounds)]
+            self.asked.add(identity)
         return getattr(meter, f"create_{spec.kind}")(spec.name, **settings)
 
 

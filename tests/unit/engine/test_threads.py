@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 
 from butterfly_otel.engine import MeterProvider, cells, table
 from butterfly_otel.engine.cells import gil_enabled
+from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 from tests.collected import points
 from tests.unit.engine.conftest import Scenario, at_every_moment
 
@@ -434,3 +435,12 @@ def test_a_reader_added_amid_the_creation_of_an_instrument_sees_it() -> None:
         return create, lambda: provider.add_metric_reader(late), check
 
     at_every_moment(scenario)
+
+
+@pytest.mark.skipif(
+    not hasattr(sys, "_is_immortal") or gil_enabled(), reason="needs no GIL, and 3.14"
+)
+def test_threads_do_not_count_references_to_what_all_of_them_compare_with() -> None:
+    """Else two threads that measure two series wait for each other at each call."""
+    is_immortal: Any = sys._is_immortal  # type: ignore[attr-defined]
+    assert all(map(is_immortal, (ONE, SMALL, HIGHEST)))
