@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -77,30 +76,26 @@ class Sharing:
         self._missing = missing
         self._server: Server | None = None
         self.collection: Collection | None = None
-        self._group: Group | None = None
-        # Scrapes may come while it joins.
-        self._joined = Event()
-        self._modes = Modes(dict(getattr(config, "across", ())))
         self._own = own
+        self._modes = Modes(dict(config.across))
         content = MetricsContent(own, self._modes, lambda: self.leading)
+        self._group = Group(_place(config, pipeline), content, self._lead, self._yield)
         pipeline.provider.name_instance = self._instance
-        pipeline.provider.rename_instance()
         if pipeline.prometheus is not None:
             pipeline.prometheus.share(self._showing())
         for reader in pipeline.pushing_for_all:
             collect_by(reader, partial(self._push, self._showing()))
         forks.call_in_child(self._after_fork)
         try:
-            self._group = Group.join(_place(config, pipeline), content, self._lead, self._yield)
+            self._group.start()
         except OSError as error:
             raise cannot_open(config, error) from error
-        self._joined.set()
         pipeline.provider.rename_instance()
 
     @property
     def leading(self) -> bool:
         """Whether this process leads."""
-        return self._group is not None and self._group.leading
+        return self._group.leading
 
     @property
     def url(self) -> str | None:
@@ -108,7 +103,7 @@ class Sharing:
         server = self._server
         if server is not None:
             return server.url
-        listeners = () if self._group is None else self._group.listeners
+        listeners = self._group.listeners
         if not listeners:
             return None
         from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
@@ -122,26 +117,21 @@ class Sharing:
 
     def store(self) -> bool:
         """Let what was measured until now outlive this process; return whether it does."""
-        return self._group is None or self._group.store_now()
+        return self._group.store_now()
 
     def stand(self) -> None:
         """Lead from now on, unless another process does; so that who is the last one pushes."""
-        if self._group is not None:
-            self._group.stand()
+        self._group.stand()
 
     def leave(self, timeout: float) -> None:
         """Leave: what was measured stays in the node's totals. Harmless when done twice."""
-        if self._group is not None:
-            self._group.leave(timeout)
+        self._group.leave(timeout)
 
     def _showing(self) -> Showing:
         resource = provider_resource(self._pipeline.provider) or Resource.get_empty()
         return Showing(self._own, self._modes, self._gather, resource)
 
     def _gather(self, timeout: float) -> Gathered:
-        self._joined.wait(timeout * _SHARE)
-        if self._group is None:
-            raise RuntimeError("the node's other processes are not known yet")
         return self._group.gather(monotonic() + min(timeout * _SHARE, _PATIENCE))
 
     def _push(
@@ -154,7 +144,7 @@ class Sharing:
         node = self._config.node_id
         if self._config.processes.pushed_by == "node":
             return node
-        slot = None if self._group is None else self._group.slot
+        slot = self._group.slot
         return f"{node}-{os.getpid() if slot is None else slot}"
 
     def _lead(self, listeners: list[socket.socket] | None) -> None:

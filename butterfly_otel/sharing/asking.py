@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import time
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -109,6 +110,10 @@ def ask(directory: Directory, slots: Collection[int], deadline: float) -> Answer
                 if left <= 0:
                     break
                 _begin(waiting, selector)
+                if not selector.get_map():
+                    # Nobody to wait for: each is gone, or asked by too many.
+                    time.sleep(_PAUSE if waiting else 0)
+                    continue
                 for key, _ in selector.select(min(left, _PAUSE) if waiting else left):
                     _go_on(key.data, selector, answers)
         finally:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Bytes that the path of a unix socket may have; 104 with its end on BSDs, 108 on Linux.
 _LONGEST: Final = 100
@@ -54,7 +56,7 @@ class Directory:
         # Not by `fd`: the place where a listing has got to belongs to all that share one.
         own = os.open(".", _READ_ONLY, dir_fd=self.fd)
         try:
-            return os.listdir(own)
+            return os.listdir(own)  # noqa: PTH208 - it is no path
         finally:
             os.close(own)
 

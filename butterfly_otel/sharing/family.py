@@ -18,6 +18,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 _PROC: Final = "/proc"
@@ -86,7 +87,7 @@ def is_alive(process: Process, proc: str = _PROC) -> bool:
     """Tell whether a process of this machine and namespace is still there, and not another one."""
     if (found := _look(process.pid, proc)) is not None:
         return process.started in (0, found[1])
-    if os.path.isdir(f"{proc}/self"):
+    if Path(proc, "self").is_dir():
         return False
     try:
         os.kill(process.pid, 0)
@@ -171,5 +172,5 @@ def _line(path: str) -> str:
 
 def _link(path: str) -> str:
     with suppress(OSError):
-        return os.readlink(path)
+        return str(Path(path).readlink())
     return ""

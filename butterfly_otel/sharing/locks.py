@@ -17,18 +17,19 @@ from typing import TYPE_CHECKING, Final
 
 from butterfly_otel.process import forks
 
-try:
-    import fcntl
-except ImportError:  # Windows, where nothing of this room is used
-    fcntl = None  # type: ignore[assignment]
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import fcntl
+    from collections.abc import Generator
 
     from butterfly_otel.sharing.directory import Directory
+else:
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nothing of this room is used
+        fcntl = None
 
 #: Whether this system has what this room is built on.
-HAS_LOCKS: Final = fcntl is not None
+HAS_LOCKS: Final = sys.platform != "win32"
 _TAKEN: Final = {errno.EACCES, errno.EAGAIN}
 #: ``struct flock`` of the C library: type, whence, start, length and process, in its order.
 _LINUX: Final = sys.platform == "linux"
@@ -130,7 +131,7 @@ class GroupLock:
         self._file.close()
 
     @contextmanager
-    def held(self, deadline: float) -> Iterator[bool]:
+    def held(self, deadline: float) -> Generator[bool]:
         """Hold it, if it can be had before a time of the monotonic clock; tells whether so."""
         if not self._threads.acquire(timeout=max(0.0, deadline - monotonic())):
             yield False

@@ -235,4 +235,4 @@ def enter(place: Place, content: Content, port: Port, deadline: float) -> Member
         # Whoever was the last one of the group has removed it at this moment.
         lock.close()
         directory.close()
-    raise OSError(f"{place.home / place.key} is removed again and again")
+    raise OSError(f"{place.path} is removed again and again")

@@ -50,6 +50,11 @@ class Place:
     address: tuple[str, int] | None
     home: Path
 
+    @property
+    def path(self) -> Path:
+        """The group's directory."""
+        return self.home / self.key
+
     def open(self) -> Directory:
         """Return the group's directory, made where it is missing.
 
@@ -57,8 +62,8 @@ class Place:
             OSError: When it can't be made, or is not ours alone.
         """
         _own(self.home)
-        _own(self.home / self.key)
-        return Directory(self.home / self.key)
+        _own(self.path)
+        return Directory(self.path)
 
     def describe(self) -> bytes:
         """Return what other groups may want to know: the content of ``meta``."""
@@ -102,7 +107,7 @@ def find_place(
     places = [Place(family, key, address, base / f"butterfly-otel-{family.uid}") for base in bases]
     reasons: list[str] = []
     # Where the others are already, be it full or read-only by now.
-    for place in sorted(places, key=lambda each: not (each.home / key / META).exists()):
+    for place in sorted(places, key=lambda each: not (each.path / META).exists()):
         try:
             _try(place)
         except OSError as error:  # noqa: PERF203 - there are five at most

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from butterfly_otel.sharing.locks import RecordLock, is_held
@@ -88,20 +87,7 @@ def take_slot(directory: Directory, ended: Ended) -> Slot:
     Raises:
         OSError: When no file can be made.
     """
-    filled = slots_with(directory.names(), "data")
-    for number in count():
-        if number in filled:
-            continue
-        lock = RecordLock(directory, lock_name(number))
-        try:
-            taken = lock.take()
-        except OSError:
-            lock.close()
-            raise
-        # Without the group's lock another may have come, gone and left something meanwhile.
-        if taken and not directory.has(data_name(number)):
-            break
-        lock.close()
+    number, lock = _lowest_free(directory)
     noted = lock.noted()
     last = int(noted[0]) if noted and noted[0].isdecimal() else 0
     member = max(last, ended.folded.get(number, 0)) + 1
@@ -112,3 +98,20 @@ def take_slot(directory: Directory, ended: Ended) -> Slot:
         if head == str(number) and rest not in ("lock", "data"):
             directory.remove(name)
     return Slot(number, member, lock)
+
+
+def _lowest_free(directory: Directory) -> tuple[int, RecordLock]:
+    filled = slots_with(directory.names(), "data")
+    number = 0
+    while True:
+        if number not in filled:
+            lock = RecordLock(directory, lock_name(number))
+            try:
+                # Without the group's lock another may have come, gone and left something meanwhile.
+                if lock.take() and not directory.has(data_name(number)):
+                    return number, lock
+            except OSError:
+                lock.close()
+                raise
+            lock.close()
+        number += 1

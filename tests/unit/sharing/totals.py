@@ -57,6 +57,6 @@ def joined(
     on_lead: Callable[..., None] = lambda _listeners: None,
     on_yield: Callable[[], None] = lambda: None,
 ) -> Group:
-    """Return a group in a directory of the test."""
+    """Return a group in a directory of the test, not started."""
     place = find_place(find_family(name), ("node",), address, base)
-    return Group.join(place, totals, on_lead, on_yield)
+    return Group(place, totals, on_lead, on_yield)
