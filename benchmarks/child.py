@@ -26,6 +26,7 @@ _MODULES = {
     "first": "pulls",
     "observed": "pulls",
     "exemplars": "pulls",
+    "processes": "processes",
     "otlp": "otlp",
     "memory": "memory",
     "anatomy": "anatomy",

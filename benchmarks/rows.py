@@ -10,6 +10,7 @@ GROUPS = (
     *("api", "handles", "attributes", "labels", "tracing", "deltas", "numbers"),
     "free_threaded",
     *("churn", "decorators", "noop", "scrape", "first", "observed", "exemplars", "start"),
+    "processes",
     *("otlp", "memory", "anatomy", "scale"),
 )
 
@@ -285,6 +286,14 @@ ROWS = (
         "prometheus_exemplars_openmetrics",
         f"{PROMETHEUS} `generate_latest`, OpenMetrics",
         3,
+    ),
+    Row(
+        "scrape of 8 processes of 2,000 series each, all that they do to answer included",
+        "processes",
+        "ours_processes",
+        "prometheus_processes",
+        f"{PROMETHEUS} multi-process mode, `generate_latest`",
+        8,
     ),
     Row(
         "start of a process with pull, processor time",

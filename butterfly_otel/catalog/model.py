@@ -23,6 +23,10 @@ InstrumentKind = Literal[
 ]
 LabelKind = Literal["closed", "open", "bounded", "identity", "pair", "unbounded"]
 LabelDefault = Literal["node_id", "node_role", "empty"]
+#: What the values that several processes of a node have of one series make together: their
+#: sum, the largest, the smallest, the one that changed last, one series a process (a label tells
+#: them apart), or the one of the process that reads the node's hardware.
+Across = Literal["sum", "max", "min", "latest", "each", "node"]
 Category = Literal[
     "requests",
     "consensus",
@@ -92,6 +96,8 @@ class Metric:
         buckets: Upper bounds of a histogram, ascending, without ``+Inf``.
         query: An example query that parses and tells what it says.
         limit: Cardinality limit of the stream where the budgets' product is not it.
+        across: What the values of several processes of one node make together.
+        across_why: Why that, in one sentence.
     """
 
     name: str
@@ -105,6 +111,8 @@ class Metric:
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
     limit: int | None = None
+    across: Across = "sum"
+    across_why: str = ""
 
     @property
     def label_keys(self) -> tuple[str, ...]:

@@ -84,24 +84,25 @@ def _chosen(metric: Metric, args: argparse.Namespace) -> bool:
 
 
 def _table(metrics: Sequence[Metric]) -> Iterator[str]:
-    rows = [(m.name, m.type, m.unit, ", ".join(m.label_keys)) for m in metrics]
-    heads = ("NAME", "TYPE", "UNIT", "LABELS")
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(3)]
+    rows = [(m.name, m.type, m.unit, m.across, ", ".join(m.label_keys)) for m in metrics]
+    heads = ("NAME", "TYPE", "UNIT", "ACROSS", "LABELS")
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(4)]
     # A terminal would break long lines; a pipe gets all of them.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     for row in (heads, *rows):
         line = (
             "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=False))
             + "  "
-            + row[3]
+            + row[4]
         )
         yield line.rstrip() if len(line) <= width else line[: width - 1] + "…"
     yield f"{len(rows)} metrics"
 
 
 def _markdown(metrics: Sequence[Metric]) -> Iterator[str]:
-    yield "| Name | Type | Unit | Labels | Help |"
-    yield "|---|---|---|---|---|"
+    yield "| Name | Type | Unit | Across processes | Labels | Help |"
+    yield "|---|---|---|---|---|---|"
     for metric in metrics:
         labels = ", ".join(f"`{key}`" for key in metric.label_keys)
-        yield f"| `{metric.name}` | {metric.type} | `{metric.unit}` | {labels} | {metric.help} |"
+        facts = f"{metric.type} | `{metric.unit}` | {metric.across}"
+        yield f"| `{metric.name}` | {facts} | {labels} | {metric.help} |"

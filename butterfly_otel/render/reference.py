@@ -10,7 +10,7 @@ from butterfly_otel.catalog import queries
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from butterfly_otel.catalog.model import Label, Metric
+    from butterfly_otel.catalog.model import Across, Label, Metric
 
 _TITLES = {
     "requests": "Requests",
@@ -22,6 +22,14 @@ _TITLES = {
     "coordination": "Coordination",
     "byzantine": "Byzantine faults",
     "telemetry": "The SDK's own metrics",
+}
+_ACROSS: dict[Across, str] = {
+    "sum": "Sum",
+    "max": "Largest",
+    "min": "Smallest",
+    "latest": "Latest to change",
+    "each": "One series a process",
+    "node": "Read once a node",
 }
 _HEADER = """\
 <!-- Rendered from the catalogue by `butterfly-otel render`: edit the catalogue, not this. -->
@@ -35,6 +43,10 @@ text, OpenMetrics and OTLP. Where the specification contradicts itself,
 overflow point (`otel_metric_overflow="true"`) takes what comes. A label's *budget* is the number
 of distinct values one process may use; what is beyond it, and what is outside a vocabulary,
 becomes `other` and is counted in `butterfly_otel_label_violations_total`.
+
+*Across processes* tells what the values of several processes of one node make together, where
+these share an endpoint. What counts or measures a distribution goes on when a process ends; of
+all else only the values of living processes are shown.
 
 `task_id`, `checkpoint_id` and `barrier_id` name things without end. In production, use the
 overlay `views/low-cardinality.yaml`, which drops them.
@@ -66,6 +78,8 @@ def _metric(metric: Metric) -> Iterator[str]:
     )
     yield ""
     yield f"{metric.why}"
+    yield ""
+    yield f"**Across processes** {_ACROSS[metric.across]}. {metric.across_why}"
     yield ""
     if metric.labels:
         yield "| Label | What it names | Values |"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
     from prometheus_client import CollectorRegistry
 
+    from butterfly_otel.catalog.model import Across
     from butterfly_otel.collectors import Source
     from butterfly_otel.runtime.lifecycle import Runtime
     from butterfly_otel.settings.config import Engine, ExporterName, GpuId, NodeRole
@@ -79,6 +80,7 @@ class Arguments(TypedDict, total=False):
     hardware_metrics: bool | None
     checkpoint_dir: str | PathLike[str] | Sequence[str | PathLike[str]] | None
     time_to_live: Mapping[str, float] | None
+    across: Mapping[str, Across] | None
     metric_readers: Sequence[MetricReader] | None
 
 
@@ -134,6 +136,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     hardware_metrics: bool | None = None,
     checkpoint_dir: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     time_to_live: Mapping[str, float] | None = None,
+    across: Mapping[str, Across] | None = None,
     metric_readers: Sequence[MetricReader] | None = None,
 ) -> Runtime:
     """Start measuring and exporting.
@@ -253,6 +256,9 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             default none. (BUTTERFLY_OTEL_CHECKPOINT_DIR; separated as PATH is)
         time_to_live: Seconds by metric name: a series of that metric that nobody measures for
             longer is left out. (BUTTERFLY_OTEL_TIME_TO_LIVE; ``name=seconds,name=seconds``)
+        across: What the values of several processes make together, by the name of a gauge of your
+            own: sum, max, min, latest, each, node. By default, the one that changed last.
+            (BUTTERFLY_OTEL_ACROSS; ``name=choice,name=choice``)
         metric_readers: Further readers of the OpenTelemetry SDK.
 
     Raises:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
+from butterfly_otel.catalog.model import Across
 from butterfly_otel.settings import relations
 from butterfly_otel.settings.declaration import (
     Declared,
@@ -33,6 +34,7 @@ from butterfly_otel.settings.kinds import (
     Given,
     Kind,
     choice,
+    choices_by_name,
     names,
     objects,
     one_of,
@@ -245,6 +247,14 @@ class Config(Declared):
         default=(),
         tells="Seconds by metric name: a series of that metric that nobody measures for longer"
         " is left out.",
+    )
+    across: tuple[tuple[str, Across], ...] = setting(
+        "across",
+        choices_by_name(Across, "Across"),
+        "BUTTERFLY_OTEL_ACROSS",
+        default=(),
+        tells="What the values of several processes make together, by the name of a gauge of your"
+        f" own: {', '.join(get_args(Across))}. By default, the one that changed last.",
     )
     metric_readers: tuple[MetricReader, ...] = setting(
         "metric_readers",

@@ -242,6 +242,24 @@ def _seconds_by_name(given: Given) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(found.items()))
 
 
+def choices_by_name(literal: object, takes: str) -> Kind[tuple[tuple[str, Any], ...]]:
+    """Return the kind whose values are those of a Literal by name; ``takes`` names that."""
+
+    def read(given: Given) -> tuple[tuple[str, Any], ...]:
+        if given.passed and not isinstance(given.argument, Mapping):
+            raise given.wrong("pass a dict of choices by name")
+        found = pairs(given)
+        for name, value in found.items():
+            if value not in get_args(literal):
+                choices = ", ".join(get_args(literal))
+                raise ConfigurationError(
+                    f"{given.place} has {value!r} for {name}; it must be one of {choices}"
+                )
+        return tuple(sorted(found.items()))
+
+    return Kind(read, f"Mapping[str, {takes}]", "``name=choice,name=choice``")
+
+
 def _paths(given: Given) -> tuple[Path, ...]:
     from pathlib import Path  # noqa: PLC0415 - as in `_is_text`
 

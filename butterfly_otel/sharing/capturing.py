@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.process import timing
@@ -40,32 +39,40 @@ class Capture:
     def records(self, data: MetricsData | None) -> list[Record]:
         """Return the records of a collection; what of it can't be told is told once."""
         now = timing.time_ns()
-        turns: dict[Identity, count[int]] = {}
         met: set[tuple[Any, ...]] = set()
         records: list[Record] = []
         for resource_metrics in data.resource_metrics if data is not None else ():
             for scope_metrics in resource_metrics.scope_metrics:
                 scope = self._scope(scope_metrics.scope)
                 for metric in scope_metrics.metrics:
-                    try:
-                        kind = kind_of(metric)
-                        identity = Identity(scope, metric.name, metric.unit or "", kind)
-                        for found in found_in(metric, kind):
-                            turn = next(turns.setdefault(identity, count()))
-                            key = (identity, found.bounds, turn if not found.bounds else 0)
-                            if key in met:
-                                key = (*key, turn)
-                            met.add(key)
-                            stream = self._streams.get(key)
-                            if stream is None:
-                                stream = self._streams[key] = Stream(identity)
-                            records += stream.records(metric, found, now)
-                    except Exception as error:  # noqa: BLE001 - the others are to be told
-                        message = f"the metric {metric.name} can't be shared with other processes"
-                        log_once(message, error=error)
+                    records += self._metric(scope, metric, now, met)
         for key in self._streams.keys() - met:
             # Observed by nobody this time, or its callback was late: its totals have left.
-            records += self._streams[key].rest()
+            departed = self._streams[key].rest()
+            records += departed
+            if not departed:
+                del self._streams[key]
+        return records
+
+    def _metric(
+        self, scope: str, metric: Metric, now: int, met: set[tuple[Any, ...]]
+    ) -> list[Record]:
+        records: list[Record] = []
+        try:
+            kind = kind_of(metric)
+            identity = Identity(scope, metric.name, metric.unit or "", kind)
+            for found in found_in(metric, kind):
+                key: tuple[Any, ...] = (identity, found.bounds)
+                while key in met:
+                    # Several of one identity, told apart by their order alone.
+                    key = (*key, None)
+                met.add(key)
+                stream = self._streams.get(key)
+                if stream is None:
+                    stream = self._streams[key] = Stream(identity)
+                records += stream.records(metric, found, now)
+        except Exception as error:  # noqa: BLE001 - the others are to be told
+            log_once(f"the metric {metric.name} can't be shared with other processes", error=error)
         return records
 
     def _scope(self, scope: InstrumentationScope) -> str:

@@ -10,8 +10,8 @@ from butterfly_otel.sharing.payload import unrolled
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from butterfly_otel.sharing.merged import Told
-    from butterfly_otel.sharing.modes import Across
+    from butterfly_otel.catalog.model import Across
+    from butterfly_otel.sharing.placing import Told
 
 
 def chosen(
@@ -34,7 +34,7 @@ def chosen(
             times = unrolled(pairs)
         else:
             values, times = each.values, each.placed.starts
-        places = each.placed.index
+        places = each.placed.places
         if elsewhere:
             places = [elsewhere.get(place, place) for place in places]
         slot = -1 if each.slot is None else each.slot
@@ -68,7 +68,12 @@ def extremes(
     if any(each.values[which] is None for each in told):
         return found
     for each in told:
-        for place, value in zip(each.placed.index, each.values[which], strict=True):
+        places = each.placed.places
+        first, end = places[0], places[0] + len(places)
+        if not elsewhere and places == list(range(first, end)):
+            found[first:end] = map(choose, found[first:end], each.values[which])
+            continue
+        for place, value in zip(each.placed.places, each.values[which], strict=True):
             at = elsewhere.get(place, place) if elsewhere else place
             found[at] = choose(found[at], value)
     return found

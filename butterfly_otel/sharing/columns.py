@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from butterfly_otel.sharing.exact import totals
+from butterfly_otel.sharing.exact import flat, totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def _single(values: Sequence[Any]) -> list[list[float]]:
     """Return values, some of which may be lists, as columns of numbers."""
     if list not in set(map(type, values)):
         return [list(values)]
-    lists = [value if isinstance(value, list) else [value] for value in values]
+    lists = [flat((value,)) for value in values]
     width = max(map(len, lists))
     return [[each[turn] if turn < len(each) else 0 for each in lists] for turn in range(width)]
 
@@ -56,20 +56,30 @@ def _fill(
         for place, value in zip(places, values, strict=True):
             _fill(made, taken, [place], [value], size)
         return
-    for column, held in zip(made, taken, strict=True):
-        if held.isdisjoint(mine):
-            break
-    else:
-        if len(places) == size and places == list(range(size)):
-            made.append(values)
-            taken.append(mine)
-            return
-        column, held = [0] * size, set[int]()
-        made.append(column)
-        taken.append(held)
+    turn = _free(taken, mine)
+    if turn == len(made):
+        made.append([0] * size)
+    column, first = made[turn], places[0] if places else 0
+    if _in_a_row(places):
+        column[first : first + len(places)] = values
+        return
     for place, value in zip(places, values, strict=True):
         column[place] = value
-    held |= mine
+
+
+def _free(taken: list[set[int]], mine: set[int]) -> int:
+    """Take places in the first column where all are free; return which that is."""
+    for turn, held in enumerate(taken):
+        if held.isdisjoint(mine):
+            taken[turn] |= mine
+            return turn
+    taken.append(set(mine))
+    return len(taken) - 1
+
+
+def _in_a_row(places: list[int]) -> bool:
+    """Tell whether places follow one another, as they do where all processes have the same."""
+    return bool(places) and places == list(range(places[0], places[0] + len(places)))
 
 
 def _gathered(
@@ -89,15 +99,17 @@ def counts(
 ) -> list[int]:
     """Return the sums of bucket counts by place, ``width`` of them each, in one list."""
     made: list[list[int]] = []
+    taken: list[set[int]] = []
     for places, values in filled:
-        if places == list(range(size)):
-            made.append(list(values))
+        turn = _free(taken, set(places))
+        if turn == len(made):
+            made.append([0] * (size * width))
+        column = made[turn]
+        if _in_a_row(places):
+            column[places[0] * width : (places[-1] + 1) * width] = values
             continue
-        column = [0] * (size * width)
-        for turn, place in enumerate(places):
-            at, begin = place * width, turn * width
-            column[at : at + width] = values[begin : begin + width]
-        made.append(column)
+        for at, place in enumerate(places):
+            column[place * width : (place + 1) * width] = values[at * width : (at + 1) * width]
     found = list(map(sum, zip(*made, strict=True))) if len(made) > 1 else made[0]
     for place, target in elsewhere.items():
         for bucket in range(width):

@@ -95,7 +95,13 @@ class _Gone:
         self._parted: set[str] = set()
         self._exemplars: dict[str, list[Any]] = {}
 
-    def take(self, layout: Layout, values: Any, exemplars: bytes, living: set[Any]) -> None:
+    def take(
+        self,
+        layout: Layout,
+        values: Any,  # noqa: ANN401 - of JSON
+        exemplars: bytes,
+        living: set[Any],
+    ) -> None:
         """Add what a process had.
 
         Args:
@@ -122,7 +128,8 @@ class _Gone:
                 self._parted.discard(text)
             elif (self._identity, text) not in living:
                 self._parted.add(text)
-        for index, found in loads(exemplars) if exemplars else ():
+        sampled: list[tuple[int, list[Any]]] = loads(exemplars) if exemplars else []
+        for index, found in sampled:
             self._exemplars[texts[index]] = _latest(
                 [*self._exemplars.get(texts[index], ()), *found]
             )

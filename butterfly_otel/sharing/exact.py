@@ -47,18 +47,23 @@ def totals(columns: Sequence[Sequence[float]]) -> list[float]:
 
 def kept(values: Iterable[Kept]) -> Kept:
     """Return what stands for the exact sum of what was kept."""
-    flat = [each for value in values for each in (value if isinstance(value, list) else (value,))]
-    floats = [each for each in flat if type(each) is float]
-    whole = sum(each for each in flat if type(each) is not float)
-    if not floats:
-        return whole
+    numbers = flat(values)
+    whole = sum(each for each in numbers if type(each) is not float)
     parts: list[float] = []
-    for each in floats:
-        _grow(parts, each)
-        if not isfinite(parts[-1]):
-            return float(sum(flat))
+    for each in numbers:
+        if type(each) is float:
+            _grow(parts, each)
+            if not isfinite(parts[-1]):
+                return float(sum(numbers))
+    if not parts:
+        return whole
     found: list[float] = [whole, *parts] if whole else parts
     return found[0] if len(found) == 1 else found
+
+
+def flat(values: Iterable[Kept]) -> list[float]:
+    """Return the numbers that stand for what was kept."""
+    return [each for value in values for each in (value if isinstance(value, list) else (value,))]
 
 
 def rounded(value: Kept) -> float:

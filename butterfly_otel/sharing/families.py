@@ -8,12 +8,15 @@ from prometheus_client import Metric
 from prometheus_client.samples import Exemplar, Sample
 
 from butterfly_otel.process.contain import log_once
-from butterfly_otel.sharing.exact import rounded, total
+from butterfly_otel.sharing.exact import flat, rounded, total
 from butterfly_otel.sharing.foreign import ADDED
 from butterfly_otel.sharing.payload import loads, unrolled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from butterfly_otel.catalog.model import Across
+    from butterfly_otel.sharing.modes import Modes
 
 #: The label that tells the processes of a node apart where nothing else does.
 WORKER = "worker"
@@ -48,10 +51,26 @@ class Part(NamedTuple):
     exemplars: dict[int, Exemplar]
 
 
-class Families:
-    """Merges families again and again. Not thread-safe."""
+#: What prometheus_client calls them.
+_MODES: dict[Across, str] = {
+    "sum": "sum",
+    "max": "max",
+    "min": "min",
+    "latest": "mostrecent",
+    "each": "all",
+    "node": "mostrecent",
+}
 
-    def __init__(self) -> None:
+
+class Families:
+    """Merges families again and again. Not thread-safe.
+
+    Args:
+        modes: How gauges are merged of which somebody has said it.
+    """
+
+    def __init__(self, modes: Modes) -> None:
+        self._modes = modes
         self._keys: dict[bytes, list[_Key]] = {}
 
     def merge(self, told: Iterable[Told]) -> list[Metric]:
@@ -72,7 +91,7 @@ class Families:
         return [
             found
             for name, each in parts.items()
-            if (found := _family(heads[name], each)) is not None
+            if (found := _family(heads[name], each, self._modes.own(name[0]))) is not None
         ]
 
 
@@ -82,7 +101,11 @@ def keys_of(content: dict[str, Any]) -> list[_Key]:
 
 
 def part_of(
-    slot: int | None, content: dict[str, Any], keys: list[_Key], values: Any, exemplars: bytes
+    slot: int | None,
+    content: dict[str, Any],
+    keys: list[_Key],
+    values: Any,  # noqa: ANN401 - of JSON
+    exemplars: bytes,
 ) -> Part:
     """Return what a record has.
 
@@ -99,14 +122,15 @@ def part_of(
     )
 
 
-def _family(head: Sequence[str], parts: Sequence[Part]) -> Metric | None:
+def _family(head: Sequence[str], parts: Sequence[Part], own: Across | None) -> Metric | None:
     name, kind, documentation, unit = head
     made = Metric(name, documentation, kind)
     made.unit = unit
     if kind in ADDED:
         made.samples = added(kind, parts)
     else:
-        made.samples = _chosen(name, kind, [each for each in parts if each.slot is not None])
+        living = [each for each in parts if each.slot is not None]
+        made.samples = _chosen(living, _mode(name, kind, living) if own is None else _MODES[own])
     return made if made.samples else None
 
 
@@ -159,22 +183,24 @@ def _base(kind: str, key: _Key) -> _Key:
 
 
 def _sum(values: Sequence[Any]) -> float:
-    return total(
-        [part for each in values for part in (each if isinstance(each, list) else (each,))]
-    )
+    return total(flat(values))
 
 
 def _later(one: Exemplar, other: Exemplar | None) -> bool:
     return other is None or float(other.timestamp or 0) <= float(one.timestamp or 0)
 
 
-def _chosen(name: str, kind: str, parts: Sequence[Part]) -> list[Sample]:
-    """Return what is no sum: one series of all processes, or one a process."""
+def _mode(name: str, kind: str, parts: Sequence[Part]) -> str:
+    """Return how what is not a sum is merged, in prometheus_client's words."""
+    if kind in {"info", "stateset"} or _tells(name, parts):
+        return "mostrecent"
     modes = {each.mode for each in parts}
     mode = (modes.pop() if len(modes) == 1 else None) or "all"
-    mode = mode.removeprefix("live")
-    if kind in {"info", "stateset"} or _tells(name, parts):
-        mode = "mostrecent"
+    return mode.removeprefix("live")
+
+
+def _chosen(parts: Sequence[Part], mode: str) -> list[Sample]:
+    """Return what is not a sum: one series of all processes, or one a process."""
     if mode == "all":
         return [
             Sample(key[0], {**dict(key[1]), WORKER: str(part.slot)}, value, at)

@@ -38,8 +38,7 @@ def reads_files(collector: object) -> bool:
 
 def is_told(collector: object) -> bool:
     """Tell whether what a collector has is to be told to others: not what is in files anyway."""
-    wrapper: Any = getattr(sys.modules.get("prometheus_client.metrics"), "MetricWrapperBase", None)
-    in_files = own_files() and wrapper is not None and isinstance(collector, wrapper)
+    in_files = own_files() and _is_wrapper(collector)
     return not in_files and not reads_files(collector)
 
 
@@ -50,9 +49,17 @@ def mode_of(collector: object) -> str | None:
 
 
 class ForeignCapture:
-    """Makes records of families, and remembers what only grows. Not thread-safe."""
+    """Makes records of families, and remembers what only grows. Not thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        parent: What a forked child has of its parent. prometheus_client's own metrics go on in a
+            child from where they were in its parent, which has told of that already.
+    """
+
+    def __init__(self, parent: ForeignCapture | None = None) -> None:
+        self._inherited: dict[tuple[str, str], Mapping[_Key, float]] = {}
+        if parent is not None:
+            self._inherited = {key: each.inherited for key, each in parent._growing.items()}  # noqa: SLF001 - its own kind
         self._growing: dict[tuple[str, str], _Growing] = {}
         # When each sample of what may differ by process was seen to change.
         self._changes: dict[tuple[str, str], dict[_Key, tuple[float, int]]] = {}
@@ -70,9 +77,11 @@ class ForeignCapture:
             for metric in families:
                 try:
                     key = (metric.name, metric.type)
-                    records += self._family(metric, mode_of(collector), now, again=key in met)
+                    inherited = self._inherited.get(key, {}) if _is_wrapper(collector) else {}
+                    again = key in met
+                    records += self._family(metric, mode_of(collector), now, inherited, again=again)
                     met.add(key)
-                except Exception as error:  # noqa: BLE001 - somebody else's metric
+                except Exception as error:  # noqa: BLE001, PERF203 - somebody else's metric
                     name = str(getattr(metric, "name", metric))
                     log_once(f"the metric {name} can't be shared with other processes", error=error)
         for key, growing in self._growing.items():
@@ -81,11 +90,23 @@ class ForeignCapture:
                 records += growing.follow({})
         return records
 
-    def _family(self, metric: Metric, mode: str | None, now: int, *, again: bool) -> list[Record]:
+    def _family(
+        self,
+        metric: Metric,
+        mode: str | None,
+        now: int,
+        inherited: Mapping[_Key, float],
+        *,
+        again: bool,
+    ) -> list[Record]:
         samples = [each for each in metric.samples if not getattr(each, "native_histogram", None)]
         head = [metric.name, metric.type, metric.documentation, metric.unit]
         keys = [_key(each) for each in samples]
         values = [each.value for each in samples]
+        if inherited and metric.type in ADDED:
+            values = [
+                _own_part(key, value, inherited) for key, value in zip(keys, values, strict=True)
+            ]
         times: list[int] = []
         key = (metric.name, metric.type)
         if metric.type not in ADDED:
@@ -99,7 +120,7 @@ class ForeignCapture:
         )
         if metric.type not in ADDED or again:
             return [record]
-        growing = self._growing.setdefault(key, _Growing(head))
+        growing = self._growing.setdefault(key, _Growing(head, inherited))
         return [record, *growing.follow(dict(zip(keys, values, strict=True)))]
 
     def _times(self, name: tuple[str, str], values: Mapping[_Key, float], now: int) -> list[int]:
@@ -116,11 +137,17 @@ class ForeignCapture:
 class _Growing:
     """One family of what only grows: the totals of series that are not there any more."""
 
-    def __init__(self, head: list[str]) -> None:
+    def __init__(self, head: list[str], inherited: Mapping[_Key, float]) -> None:
         self._head = head
+        self._before = inherited
         self._last: Mapping[_Key, float] = {}
         self._parted: dict[_Key, float] = {}
         self._records: list[Record] = []
+
+    @property
+    def inherited(self) -> Mapping[_Key, float]:
+        """What a child that is forked now begins with."""
+        return {key: value + self._before.get(key, 0) for key, value in self._last.items()}
 
     def follow(self, present: Mapping[_Key, float]) -> list[Record]:
         """Take notice of what there is; return the record of what is not there any more."""
@@ -148,6 +175,18 @@ def _layout(
 ) -> bytes:
     samples = [[name, dict(labels)] for name, labels in keys]
     return dumps({"family": head, "mode": mode, "samples": samples, "parted": parted})
+
+
+def _own_part(key: _Key, value: float, inherited: Mapping[_Key, float]) -> float:
+    """Return what a forked child has added itself, unless it has begun anew."""
+    before = 0 if key[0].endswith(_CREATED) else inherited.get(key, 0)
+    return value - before if value >= before else value
+
+
+def _is_wrapper(collector: object) -> bool:
+    """Tell whether a collector is one of prometheus_client's own metrics."""
+    wrapper: Any = getattr(sys.modules.get("prometheus_client.metrics"), "MetricWrapperBase", None)
+    return wrapper is not None and isinstance(collector, wrapper)
 
 
 def _key(sample: Sample) -> _Key:

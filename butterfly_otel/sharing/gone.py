@@ -34,7 +34,12 @@ class GoneFamily:
         self._parted: set[_Key] = set()
         self._exemplars: dict[_Key, Exemplar] = {}
 
-    def take(self, content: dict[str, Any], values: Any, exemplars: bytes) -> None:
+    def take(
+        self,
+        content: dict[str, Any],
+        values: Any,  # noqa: ANN401 - of JSON
+        exemplars: bytes,
+    ) -> None:
         """Add what a process had, if it only grows.
 
         Raises:

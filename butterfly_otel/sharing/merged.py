@@ -15,29 +15,12 @@ from butterfly_otel.sharing.sampled import Sampled
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from butterfly_otel.catalog.model import Across
     from butterfly_otel.sharing.identity import Layout
-    from butterfly_otel.sharing.modes import Across
+    from butterfly_otel.sharing.placing import Told
 
 #: Places of series that are gone, beyond which all are given anew.
 _GONE = 100
-
-
-class Told(NamedTuple):
-    """A record of one process.
-
-    Attributes:
-        slot: The process; None for all that have ended.
-        leads: Whether its collectors are those of the node.
-        placed: Its series.
-        values: What they have.
-        exemplars: Their exemplars, as JSON; empty where there are none.
-    """
-
-    slot: int | None
-    leads: bool
-    placed: Placed
-    values: Any
-    exemplars: bytes
 
 
 class _Plan(NamedTuple):
@@ -48,6 +31,7 @@ class _Plan(NamedTuple):
     places: list[int]
     cells: list[Any]
     elsewhere: dict[int, int]
+    told: int
 
 
 class Merged:
@@ -63,7 +47,7 @@ class Merged:
 
     def __init__(self, identity: Identity, across: Across) -> None:
         self.identity = identity
-        self.across = across
+        self.across: Across = across
         self.description = ""
         self._begin((), non_negative=False)
 
@@ -96,7 +80,7 @@ class Merged:
             )
         non_negative = self.identity.kind == "histogram" and all(each for _, each in layouts)
         table = self.table
-        crowded = len(table.cells) > 2 * len(self._plan.places if self._plan else ()) + _GONE
+        crowded = len(table.cells) > 2 * (self._plan.told if self._plan else 0) + _GONE
         if bounds == table.bounds and non_negative == table.non_negative and not crowded:
             return False
         self._begin(bounds, non_negative=non_negative)
@@ -137,18 +121,19 @@ class Merged:
         ordered = sorted(places)
         cells = self.table.show(ordered)
         self._begun(placed, elsewhere)
-        self._plan = _Plan(placed, slots, ordered, cells, elsewhere)
+        told_of = len(set[int]().union(*(each.places for each in placed)))
+        self._plan = _Plan(placed, slots, ordered, cells, elsewhere, told_of)
         return self._plan
 
     def _limit(self, placed: Sequence[Placed]) -> int:
         """Return how many series there may be beside the overflow point."""
-        most = max(DEFAULT_LIMIT, *(len(each.index) for each in placed))
+        most = max(DEFAULT_LIMIT, *(len(each.places) for each in placed))
         return max(most if each.limit is None else each.limit for each in placed)
 
     def _begun(self, placed: Sequence[Placed], elsewhere: dict[int, int]) -> None:
         starts: dict[int, int] = {}
         for each in placed:
-            for place, start in zip(each.index, each.starts, strict=True):
+            for place, start in zip(each.places, each.starts, strict=True):
                 at = elsewhere.get(place, place)
                 starts[at] = min(start, starts.get(at, start))
         for place, start in starts.items():
@@ -159,7 +144,7 @@ class Merged:
         counted = [each for each in told if each.slot is not None or kind in GROWING]
         if self.across == "sum":
             filled = [
-                (each.placed.index, each.values[0] if kind == "gauge" else each.values)
+                (each.placed.places, each.values[0] if kind == "gauge" else each.values)
                 for each in counted
             ]
             found = columns.sums(filled, size, plan.elsewhere)
@@ -176,10 +161,10 @@ class Merged:
             counts = each.values[0]
             if each.placed.bounds != bounds:
                 counts = columns.narrowed(counts, each.placed.bounds, bounds)
-            filled.append((each.placed.index, counts))
+            filled.append((each.placed.places, counts))
         counts = columns.counts(filled, size, width, plan.elsewhere)
         sums = columns.sums(
-            [(each.placed.index, each.values[1]) for each in told], size, plan.elsewhere
+            [(each.placed.places, each.values[1]) for each in told], size, plan.elsewhere
         )
         lows = choosing.extremes(told, 2, inf, size, plan.elsewhere)
         highs = choosing.extremes(told, 3, -inf, size, plan.elsewhere)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.sdk.metrics.export import (
@@ -24,8 +25,9 @@ from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.exponential import exponentials
 from butterfly_otel.sharing.families import Families
 from butterfly_otel.sharing.identity import Identity, is_family, layout_of, parsed
-from butterfly_otel.sharing.merged import Merged, Told
+from butterfly_otel.sharing.merged import Merged
 from butterfly_otel.sharing.payload import PayloadError, loads, read, unpacked
+from butterfly_otel.sharing.placing import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +94,7 @@ class Merging:
         self._lines: dict[bytes, _Line] = {}
         self._merged: dict[Identity, Merged] = {}
         self._scopes: dict[str, InstrumentationScope] = {}
-        self._families = Families()
+        self._families = Families(modes)
 
     def merge(self, ended: bytes | None, members: Mapping[int, bytes]) -> Collected:
         """Return what processes have together.
@@ -141,12 +143,13 @@ class Merging:
             ]
             for each in heard:
                 _check(each)
-            return heard
         except PayloadError as error:
             log_once(f"metrics of {who} are not shown: {error}")
+            return []
         except Exception as error:  # noqa: BLE001 - bytes may be anything
             log_once(f"metrics of {who} are not shown: they can't be read", error=error)
-        return []
+            return []
+        return heard
 
     def _line(self, layout: bytes, before: Mapping[bytes, _Line]) -> _Line:
         line = self._lines.get(layout) or before.get(layout)
@@ -208,6 +211,24 @@ class Merging:
         self._scopes = {text: each for text, each in self._scopes.items() if text in scopes}
         resource = self._resource
         return MetricsData([ResourceMetrics(resource, found, resource.schema_url)])
+
+
+def settled(data: MetricsData) -> MetricsData:
+    """Return a collection whose points stay as they are, for an exporter that may keep it."""
+    return MetricsData(
+        [
+            replace(each, scope_metrics=[*map(_settled, each.scope_metrics)])
+            for each in data.resource_metrics
+        ]
+    )
+
+
+def _settled(scope: ScopeMetrics) -> ScopeMetrics:
+    metrics: list[Metric] = []
+    for each in scope.metrics:
+        data: Any = each.data
+        metrics.append(replace(each, data=replace(data, data_points=list(data.data_points))))
+    return replace(scope, metrics=metrics)
 
 
 def _check(heard: _Heard) -> None:

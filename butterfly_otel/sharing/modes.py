@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
+from butterfly_otel.collectors.collection import EXTENSION_METER
+from butterfly_otel.process.contain import log_once
+from butterfly_otel.sharing.payload import loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from butterfly_otel.catalog.model import Across
     from butterfly_otel.sharing.identity import Identity
-
-Across: TypeAlias = Literal["sum", "max", "min", "latest", "each", "node"]
 
 
 class Modes:
     """Tells how metrics are merged. Immutable.
 
     Args:
-        across: By the name of a gauge of one's own; beats the catalogue.
+        across: By the name of a gauge; beats the catalogue. What is measured by steps can't be but
+            added, or read once a node: that is told once.
     """
 
     def __init__(self, across: Mapping[str, Across] | None = None) -> None:
-        self._own = {name.lower(): each for name, each in (across or {}).items()}
+        self._own: dict[str, Across] = {name.lower(): each for name, each in (across or {}).items()}
+
+    def own(self, name: str) -> Across | None:
+        """Return what was said of a name; None where nothing was."""
+        return self._own.get(name.lower())
 
     def of(self, identity: Identity) -> Across:
         """Return how values of a metric are merged.
 
-        The catalogue says so of its own; of others sums and histograms are added, and of a gauge
-        the latest value stands.
+        The catalogue says so of its own, and what collectors read besides is the node's; of others
+        sums and histograms are added, and of a gauge the latest value stands.
         """
-        own = self._own.get(identity.name.lower())
-        if own is not None and identity.kind == "gauge":
-            return own
-        metric = catalog.BY_NAME.get(identity.name)
+        own = self.own(identity.name)
+        if own is not None:
+            if identity.kind == "gauge" or own in {"sum", "node"}:
+                return own
+            log_once(f"across names {identity.name}, which is not a gauge: its processes are added")
+        scope = loads(identity.scope)[0]
+        if scope == EXTENSION_METER:
+            return "node"
+        metric = catalog.BY_NAME.get(identity.name) if scope == catalog.METER_NAME else None
         if metric is not None:
-            across: Across | None = getattr(metric, "across", None)
-            if across is not None:
-                return across
+            return metric.across
         return "latest" if identity.kind == "gauge" else "sum"

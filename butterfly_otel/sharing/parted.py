@@ -7,14 +7,16 @@ series any more, and is there when it comes back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from butterfly_otel.sharing.exact import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from butterfly_otel.sharing.exact import Kept
+
+_Histogram: TypeAlias = "tuple[Sequence[int], Kept, float, float]"
 
 #: How many are kept of a metric whose limit is not known: the specification's default limit.
 DEFAULT_LIMIT = 2_000
@@ -81,12 +83,12 @@ def added(first: Any, second: Any) -> Any:  # noqa: ANN401 - kept sums, or histo
     """Return the sum of what two series have, exactly."""
     if not isinstance(first, tuple):
         return kept((first, second))
-    counts, total, low, high = first
+    one: _Histogram = first  # pyright: ignore[reportUnknownVariableType]
+    counts, total, low, high = one
     more, further, lower, higher = second
-    parts: tuple[Kept, Kept] = (total, further)
     return (
-        [one + other for one, other in zip(counts, more, strict=True)],
-        kept(parts),
+        [mine + theirs for mine, theirs in zip(counts, more, strict=True)],
+        kept((total, further)),
         min(low, lower),
         max(high, higher),
     )

@@ -29,7 +29,7 @@ class Placed(NamedTuple):
     """A record's series among those of all processes.
 
     Attributes:
-        index: The place of each series.
+        places: The place of each series.
         starts: When each began.
         stamps: When each was first told of.
         bounds: Bucket boundaries of a histogram.
@@ -39,7 +39,7 @@ class Placed(NamedTuple):
         description: What the metric is, by this process.
     """
 
-    index: list[int]
+    places: list[int]
     starts: list[int]
     stamps: list[int]
     bounds: tuple[float, ...]
@@ -47,6 +47,24 @@ class Placed(NamedTuple):
     non_negative: bool
     parted: bool
     description: str
+
+
+class Told(NamedTuple):
+    """A record of one process.
+
+    Attributes:
+        slot: The process; None for all that have ended.
+        leads: Whether its collectors are those of the node.
+        placed: Its series.
+        values: What they have.
+        exemplars: Their exemplars, as JSON; empty where there are none.
+    """
+
+    slot: int | None
+    leads: bool
+    placed: Placed
+    values: Any
+    exemplars: bytes
 
 
 class Table(Keyed):
@@ -122,11 +140,11 @@ def shown(kind: str, living: Iterable[Placed], ended: Iterable[Placed]) -> set[i
     places: set[int] = set()
     parted: set[int] = set()
     for each in living:
-        (parted if each.parted else places).update(each.index)
+        (parted if each.parted else places).update(each.places)
     if kind in GROWING:
         gone: set[int] = set()
         for each in ended:
-            (parted if each.parted else gone).update(each.index)
+            (parted if each.parted else gone).update(each.places)
         places |= gone - parted
     return places
 
@@ -141,7 +159,7 @@ def redirected(
     overflow = table.overflow()
     stamps: dict[int, int] = {}
     for each in told:
-        for place, stamp in zip(each.index, each.stamps, strict=True):
+        for place, stamp in zip(each.places, each.stamps, strict=True):
             stamps[place] = min(stamp, stamps.get(place, stamp))
     ordered = sorted(
         places - {overflow}, key=lambda at: (stamps[at], repr(sorted(table.cells[at].labels())))

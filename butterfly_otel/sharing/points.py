@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics.export import (
     Histogram,
 )
 
+from butterfly_otel.engine.histograms import HistogramCell, MinMaxHistogramCell
 from butterfly_otel.engine.observed import ObservedTable
 from butterfly_otel.engine.points import CellPoints
 
@@ -87,7 +88,7 @@ def same(first: Sequence[Any], second: Sequence[Any]) -> bool:
 
 def _of_cells(points: CellPoints, kind: Kind) -> Found:
     cells: list[Any] = points.cells
-    states = [cell.read() for cell in cells]
+    states = _states(cells)
     if None in states and kind != "histogram":
         cells = [cell for cell, state in zip(cells, states, strict=True) if state is not None]
         states = [state for state in states if state is not None]
@@ -103,6 +104,19 @@ def _of_cells(points: CellPoints, kind: Kind) -> Found:
         table.non_negative,
         isinstance(table, ObservedTable),
     )
+
+
+def _states(cells: list[Any]) -> list[Any]:
+    """Return what cells have, as their ``read`` does, for less where they have no locks."""
+    first = cells[0] if cells else None
+    if first is None or first.lock is not None:
+        return [cell.read() for cell in cells]
+    if isinstance(first, MinMaxHistogramCell):
+        # Of one instant: nothing is called here.
+        return [(cell.counts[:], cell.total, cell.low, cell.high) for cell in cells]
+    if isinstance(first, HistogramCell):
+        return [cell.read() for cell in cells]
+    return [cell.value for cell in cells]
 
 
 def _of_points(points: list[Any], kind: Kind, bounds: tuple[float, ...]) -> Found:

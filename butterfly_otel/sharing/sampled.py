@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from butterfly_otel.engine.cells import Cell
-    from butterfly_otel.sharing.merged import Told
-    from butterfly_otel.sharing.placing import Table
+    from butterfly_otel.sharing.placing import Table, Told
 
 
 class Sampled:
@@ -44,8 +43,9 @@ class Sampled:
             if self._seen.get(key) == each.exemplars:
                 continue
             with self._lock:
-                for index, found in loads(each.exemplars):
-                    place = each.placed.index[index]
+                sampled: list[tuple[int, list[Any]]] = loads(each.exemplars)
+                for index, found in sampled:
+                    place = each.placed.places[index]
                     self._take(elsewhere.get(place, place), found)
         self._seen = seen
 

@@ -10,7 +10,7 @@ from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.capturing import Capture
 from butterfly_otel.sharing.ended import fold
 from butterfly_otel.sharing.foreign import ForeignCapture, is_told, own_files, reads_files
-from butterfly_otel.sharing.merging import Merging
+from butterfly_otel.sharing.merging import Merging, settled
 from butterfly_otel.sharing.payload import Payload, Record, write
 
 if TYPE_CHECKING:
@@ -79,14 +79,16 @@ class MetricsContent:
         self._modes = modes
         self._leading = leading
         self._lock = forks.lock()
-        self._restart()
+        self._capture = Capture()
+        self._foreign = ForeignCapture()
+        self._records: list[Record] = []
         forks.call_in_child(self._restart)
 
     def _restart(self) -> None:
         """Begin with nothing told, as a forked child has nothing measured."""
         self._capture = Capture()
-        self._foreign = ForeignCapture()
-        self._records: list[Record] = []
+        self._foreign = ForeignCapture(self._foreign)
+        self._records = []
 
     def snapshot(self, timeout: float = TIMEOUT) -> bytes:
         """Return all that this process has measured.
@@ -109,6 +111,31 @@ class MetricsContent:
     def fold(self, ended: bytes | None, dead: Sequence[bytes]) -> bytes:
         """Return what is kept of processes that have ended."""
         return fold(ended, dead, self._modes)
+
+
+class Together:
+    """What an exporter is to push for the node: totals of all processes. Not thread-safe.
+
+    Args:
+        modes: How metrics are merged.
+        gather: Asks all processes, within so many seconds.
+        resource: What the metrics are of: the node, not this process.
+    """
+
+    def __init__(
+        self, modes: Modes, gather: Callable[[float], Gathered], resource: Resource
+    ) -> None:
+        self._gather = gather
+        self._merging = Merging(modes, resource)
+
+    def collect(self, timeout: float = TIMEOUT) -> MetricsData:
+        """Return the cumulative metrics of all processes, which nothing changes any more.
+
+        Args:
+            timeout: Seconds that it may take.
+        """
+        gathered = self._gather(timeout)
+        return settled(self._merging.merge(gathered.ended, gathered.members).data)
 
 
 class Showing:

@@ -58,6 +58,7 @@ def test_everything_can_come_from_the_environment() -> None:
         "BUTTERFLY_OTEL_HARDWARE_METRICS": "1",
         "BUTTERFLY_OTEL_CHECKPOINT_DIR": f"/a{os.pathsep}/b",
         "BUTTERFLY_OTEL_TIME_TO_LIVE": "x=1.5,butterfly_connection_active=300",
+        "BUTTERFLY_OTEL_ACROSS": "my_gauge=max",
     }
     config = load_config({}, environ)
     assert config == load_config(
@@ -86,6 +87,7 @@ def test_everything_can_come_from_the_environment() -> None:
             "hardware_metrics": True,
             "checkpoint_dir": ["/a", "/b"],
             "time_to_live": {"butterfly_connection_active": 300, "x": 1.5},
+            "across": {"my_gauge": "max"},
         },
         {},
     )
@@ -200,6 +202,9 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({**NODE, "time_to_live": {"x": 0}}, {}, "time_to_live has '0' for x.*above 0"),
     (NODE, {"BUTTERFLY_OTEL_TIME_TO_LIVE": "x=soon"}, "TIME_TO_LIVE has 'soon' for x"),
     ({**NODE, "time_to_live": {"x": 1}, "engine": "sdk"}, {}, "time_to_live needs engine"),
+    ({**NODE, "across": "max"}, {}, "across is 'max'; pass a dict"),
+    ({**NODE, "across": {"x": "most"}}, {}, "across has 'most' for x.*one of sum, max"),
+    (NODE, {"BUTTERFLY_OTEL_ACROSS": "x=all"}, "BUTTERFLY_OTEL_ACROSS has 'all' for x"),
     ({**NODE, "exporter": []}, {}, r"exporter is \[\]"),
     ({**NODE, "prometheus_server": 0}, {}, "prometheus_server is 0; pass True or False"),
     (NODE, {"BUTTERFLY_OTEL_PROMETHEUS_SERVER": "x"}, "BUTTERFLY_OTEL_PROMETHEUS_SERVER is 'x'"),

@@ -11,9 +11,9 @@ from functools import wraps
 from itertools import pairwise
 from math import inf, prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from butterfly_otel.catalog.model import STREAM_CAP
+from butterfly_otel.catalog.model import STREAM_CAP, Across
 from butterfly_otel.lint.contract.labels import (
     label_budget,
     label_default,
@@ -48,6 +48,8 @@ _INSTRUMENTS: Mapping[PrometheusType, frozenset[InstrumentKind]] = {
     "histogram": frozenset({"histogram"}),
 }
 _HELP_LENGTH = 120
+#: What is measured by steps rather than by values.
+_ADDING = frozenset({"up_down_counter", "observable_up_down_counter"})
 
 #: Which rule is not asked of which metric, and the decision that says so.
 EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
@@ -134,12 +136,26 @@ def bucket_bounds(metric: Metric) -> Iterator[str]:
 def one_sentence(metric: Metric) -> Iterator[str]:
     """Demand that each text for people is one sentence, and that HELP is short."""
     texts = {"HELP": metric.help, "reason for its instrument": metric.why}
+    if metric.across_why:
+        texts["reason for how processes are merged"] = metric.across_why
     texts |= {f"help of label {label.key!r}": label.help for label in metric.labels}
     for what, text in texts.items():
         if not _SENTENCE.fullmatch(text):
             yield f"The {what} is not one sentence."
     if len(metric.help) > _HELP_LENGTH:
         yield f"The HELP is longer than {_HELP_LENGTH} characters."
+
+
+def across_processes(metric: Metric) -> Iterator[str]:
+    """Demand of what only grows that it is added, or read once a node, and a reason of all."""
+    if metric.type != "gauge" and metric.across not in {"sum", "node"}:
+        yield f"A {metric.type} of several processes is a sum or the node's, not {metric.across!r}."
+    if metric.instrument in _ADDING and metric.across not in {"sum", "node"}:
+        yield f"Steps of several processes add up, so {metric.across!r} would lose some."
+    if metric.across not in get_args(Across):
+        yield f"Processes can't be merged by {metric.across!r}; use {', '.join(get_args(Across))}."
+    if not metric.across_why:
+        yield "There is no reason for how values of several processes are merged."
 
 
 def query_subject(metric: Metric) -> Iterator[str]:
@@ -215,6 +231,7 @@ RULES: tuple[CatalogRule, ...] = (
     each(sample_suffix),
     each(instrument_kind),
     each(bucket_bounds),
+    each(across_processes),
     each(one_sentence, "warning"),
     each(query_subject),
     each(stream_limit),

@@ -28,6 +28,7 @@ COUNTER = Metric(
     category="requests",
     labels=(NODE, CLOSED),
     query="sum(rate(butterfly_things_total[5m]))",
+    across_why="Each process counts things of its own.",
 )
 GAUGE = replace(
     COUNTER,
@@ -107,6 +108,12 @@ BROKEN = [
     ("one-sentence", replace(COUNTER, help=f"Things{' and things' * 12}.")),
     ("one-sentence", replace(COUNTER, why="Because")),
     ("one-sentence", with_label(CLOSED, help="How")),
+    ("one-sentence", replace(COUNTER, across_why="Because")),
+    ("across-processes", replace(COUNTER, across_why="")),
+    ("across-processes", replace(COUNTER, across="max")),
+    ("across-processes", replace(HISTOGRAM, across="latest")),
+    ("across-processes", replace(GAUGE, instrument="up_down_counter", across="max")),
+    ("across-processes", replace(GAUGE, across="most")),  # type: ignore[arg-type]
     ("query-subject", replace(COUNTER, query="sum(rate(butterfly_thing_total[5m]))")),
     ("query-subject", replace(COUNTER, query="sum(rate(butterfly_things_total_total[5m]))")),
     ("query-subject", replace(HISTOGRAM, query="sum(rate(butterfly_wait_seconds[5m]))")),

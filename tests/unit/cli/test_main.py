@@ -97,7 +97,7 @@ def test_markdown_and_extensions(capsys: pytest.CaptureFixture[str]) -> None:
     """Markdown is a table; --extensions adds the SDK's own metrics."""
     assert main(["catalog", "--format", "markdown", "--extensions"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "|---|---|---|---|---|"
+    assert lines[1] == "|---|---|---|---|---|---|"
     assert len(lines) == 2 + len(catalog.ALL)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.exporters.prometheus.writing.asking import Question
 from butterfly_otel.exporters.prometheus.writing.collector import FamilyCollector
@@ -47,7 +47,7 @@ def ask_others(
     return [(question.subject, question.answers) for question in questions]  # type: ignore[misc]
 
 
-def report_unanswered(question: Question[Metric], problems: Problems) -> None:
+def report_unanswered(question: Question[Any], problems: Problems) -> None:
     """Report what was late, or raised."""
     name = type(question.subject).__name__
     if question.late:
