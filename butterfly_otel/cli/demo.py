@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from butterfly_otel.settings.config import ExporterName
 
 _DESCRIPTION = """\
-Simulate a Butterfly cluster that drives every metric of the contract, serve its metrics on
-http://localhost:9464/metrics, and show in the terminal how it fares. Load comes in waves and
-bursts, checkpoints are made, and faults happen and pass: failing nodes, partitions, elections,
-liars, hot GPUs, long queues, scarce memory. The same seed gives the same simulation."""
+Simulate a Butterfly cluster that drives every metric of the contract, show it to browsers on
+http://localhost:9464/, serve its metrics on /metrics, and show in the terminal how it fares. Load
+comes in waves and bursts, checkpoints are made, and faults happen and pass: failing nodes,
+partitions, elections, liars, hot GPUs, long queues, scarce memory. The same seed gives the same
+simulation."""
 
 _EPILOG = """\
 examples:
@@ -109,6 +110,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="between two pushes, whatever the environment says (default: 10)",
     )
+    group.add_argument("--open", action="store_true", help="show the page in a browser")
     group.add_argument(
         "--plain", action="store_true", help="lines of text instead of the live view"
     )
@@ -159,6 +161,7 @@ def run(args: argparse.Namespace) -> int:
         with_prometheus=args.with_prometheus or args.prometheus_binary is not None,
         prometheus_binary=args.prometheus_binary,
         prometheus_port=args.prometheus_port,
+        open_page=args.open,
     )
     # What the console exporter writes must stay readable by a machine.
     run_demo(options, sys.stderr if args.exporter == "console" else sys.stdout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from random import uniform
 from threading import Lock
+from time import time
 from typing import TYPE_CHECKING, TypeVar
 
 from butterfly_otel.collectors.snapshot import Snapshot, prepare
@@ -83,6 +84,8 @@ class Worker:
         self._logged: set[str] = set()
         self._failing = False
         self._had_round = False
+        #: When something last went wrong, in seconds since 1970, and what; None before.
+        self.last_error: tuple[float, str] | None = None
 
     # What the callbacks of a collection read.
 
@@ -241,6 +244,7 @@ class Worker:
 
     def _tell(self, reason: Literal["failed", "timeout", "unavailable"], what: str) -> None:
         """Count an error, and log it unless it was logged before."""
+        self.last_error = time(), what
         labels = {"collector": self.name, "reason": reason}
         self._count("butterfly_otel_collector_errors_total", labels)
         if what not in self._logged and len(self._logged) < _MOST_LOGGED:

@@ -56,6 +56,8 @@ class PlainView:
         )
         for warning in status.warnings:
             self._write(f"warning: {warning}")
+        if status.page is not None:
+            self._write(f"page: {status.page}")
         if status.endpoint is not None:
             self._write(f"metrics: {status.endpoint}")
         for name, address in status.addresses.items():

@@ -41,6 +41,10 @@ _FULL_DETAIL_SPEED = 10.0
 #: Seconds behind its time from which the simulation stops to catch up.
 _TOO_LATE = 1.0
 _SHUTDOWN_WITHIN = 10.0
+_NO_PAGE = (
+    "--open needs the page, which is not served: pass --exporter prometheus or both, and leave"
+    " BUTTERFLY_OTEL_PROMETHEUS_PAGE unset"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class Options:
         faults: The faults to inject; None for those that follow from the seed.
         plain: Write lines even where a live view could be shown.
         with_prometheus: Start a Prometheus against it.
+        open_page: Show the page of the simulated cluster in a browser.
     """
 
     size: Size = field(default_factory=Size)
@@ -70,6 +75,7 @@ class Options:
     with_prometheus: bool = False
     prometheus_binary: str | None = None
     prometheus_port: int = 9090
+    open_page: bool = False
 
 
 def run_demo(options: Options, out: TextIO) -> None:
@@ -90,10 +96,12 @@ def run_demo(options: Options, out: TextIO) -> None:
     with ExitStack() as stack, _until_stopped() as stop:
         runtime = _configure(options)
         stack.callback(runtime.shutdown, timeout=_SHUTDOWN_WITHIN)
-        status.endpoint = runtime.prometheus_url
+        status.endpoint, status.page = runtime.prometheus_url, runtime.page_url
         driver = Driver(cluster, every=max(1, round(options.speed / _FULL_DETAIL_SPEED)))
         stack.callback(driver.stop)
         driver.start()
+        if options.open_page and status.page is None:
+            raise ConfigurationError(_NO_PAGE)
         if binary is not None:
             stack.enter_context(_with_prometheus(binary, options, status))
         if "otlp" in runtime.config.exporters:
@@ -104,6 +112,8 @@ def run_demo(options: Options, out: TextIO) -> None:
         if not isinstance(view, PlainView):
             stack.enter_context(_log_as_notes(status))
         view.begin(status)
+        if options.open_page and status.page is not None:
+            _open(status.page)
         stack.callback(view.end, status)
         _loop(options, status, driver, view, stop)
 
@@ -188,6 +198,13 @@ def _log_as_notes(status: Status) -> Generator[None, None, None]:
         yield
     finally:
         logging.getLogger().removeHandler(handler)
+
+
+def _open(page: str) -> None:
+    """Show the page; a browser that takes long to start holds up nothing."""
+    import webbrowser  # noqa: PLC0415 - only where it is asked for
+
+    threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
 
 def _configure(options: Options) -> butterfly_otel.Runtime:

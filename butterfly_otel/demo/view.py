@@ -93,6 +93,9 @@ def _head(status: Status) -> Text:
     if status.endpoint is None:
         text.append("metrics are not served; pass --exporter prometheus or both", "dim")
     else:
+        if status.page is not None:
+            text.append("page        ", "bold")
+            text.append(f"{status.page}\n", "cyan underline")
         text.append("metrics     ", "bold")
         text.append(status.endpoint, "cyan underline")
         text.append(f"\ntry         curl -s {status.endpoint} | grep butterfly_requests")

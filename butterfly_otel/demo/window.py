@@ -117,6 +117,7 @@ class Status:
         seed: What it follows from.
         speed: Simulated seconds a second that were asked for.
         endpoint: Where metrics are served; None where they are not.
+        page: Where people see them; None where there is no page.
         addresses: What else can be visited, by name.
         warnings: What the user should know.
         reached: Simulated seconds a second that are reached.
@@ -127,6 +128,7 @@ class Status:
     seed: int
     speed: float
     endpoint: str | None = None
+    page: str | None = None
     addresses: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     reached: float = 0.0

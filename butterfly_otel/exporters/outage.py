@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 _logger = logging.getLogger("butterfly_otel")
 
@@ -32,6 +33,8 @@ class Outage:
     def __init__(self, shown: str) -> None:
         self.shown = shown
         self._failing = False
+        #: When an export last failed, in seconds since 1970, and why; None before.
+        self.last: tuple[float, str] | None = None
         self._reasons: set[str] = set()
 
     def failed(self, reason: str) -> None:
@@ -44,6 +47,12 @@ class Outage:
                 one_line(reason),
             )
         self._failing = True
+        self.last = time.time(), one_line(reason)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last export failed."""
+        return self._failing
 
     def succeeded(self) -> None:
         """Note an export that arrived."""

@@ -114,6 +114,11 @@ class PushMetricReader(MetricReader):
         self._ended = False  # whether the last export is over
         self._thread = Thread(target=self._run, name=f"butterfly-otel-{self._name}", daemon=True)
 
+    @property
+    def outage(self) -> Outage:
+        """What is known of exports that failed."""
+        return self._outage
+
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Export now; return whether that succeeded within ``timeout_millis``."""
         return self.begin_force_flush()(timeout_millis / 1000)

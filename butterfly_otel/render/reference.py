@@ -66,6 +66,11 @@ def render_reference() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def metric_reference(metric: Metric) -> str:
+    """Return what the reference says of one metric."""
+    return "\n".join(_metric(metric)).rstrip() + "\n"
+
+
 def _metric(metric: Metric) -> Iterator[str]:
     yield f"### `{metric.name}`"
     yield ""

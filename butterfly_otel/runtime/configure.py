@@ -46,6 +46,7 @@ class Arguments(TypedDict, total=False):
     prometheus_client_ca: str | PathLike[str] | None
     prometheus_bearer_token_file: str | PathLike[str] | None
     prometheus_health_public: bool | None
+    prometheus_page: bool | None
     translation_strategy: TranslationStrategy | None
     scope_labels: bool | None
     target_info: bool | None
@@ -102,6 +103,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     prometheus_client_ca: str | PathLike[str] | None = None,
     prometheus_bearer_token_file: str | PathLike[str] | None = None,
     prometheus_health_public: bool | None = None,
+    prometheus_page: bool | None = None,
     translation_strategy: TranslationStrategy | None = None,
     scope_labels: bool | None = None,
     target_info: bool | None = None,
@@ -176,6 +178,8 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
         prometheus_health_public: Whether ``/-/healthy`` and ``/-/ready`` are answered without
             authentication, as probes need it. Default True.
             (BUTTERFLY_OTEL_PROMETHEUS_HEALTH_PUBLIC)
+        prometheus_page: Whether a browser that asks that server for ``/`` gets a page about this
+            node. Default True. (BUTTERFLY_OTEL_PROMETHEUS_PAGE)
         translation_strategy: How names outside the contract are translated. Default
             ``UnderscoreEscapingWithSuffixes``. (BUTTERFLY_OTEL_TRANSLATION_STRATEGY)
         scope_labels: Whether metrics outside the contract carry ``otel_scope_…`` labels. Default

@@ -10,9 +10,10 @@ from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.exporters.prometheus.serving.site import Site
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.config import Config
 
@@ -27,7 +28,7 @@ def serves(config: Config, pipeline: Pipeline) -> bool:
 def open_endpoint(
     config: Config,
     pipeline: Pipeline,
-    missing: Callable[[], str | None],
+    site: Site,
     listeners: Sequence[socket.socket] | None = None,
 ) -> Server | None:
     """Serve what is scraped; None where the application does that itself, or nobody.
@@ -35,7 +36,7 @@ def open_endpoint(
     Args:
         config: The settings.
         pipeline: What is served.
-        missing: Tells why the process is not ready; None where it is.
+        site: What is served beside the metrics.
         listeners: Sockets to serve, which the server closes; by default the configured address.
 
     Raises:
@@ -46,7 +47,6 @@ def open_endpoint(
         if security is not None:
             security.tell_if_unused()
         return None
-    from butterfly_otel.exporters.prometheus.serving.health import health_routes  # noqa: PLC0415
     from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
         PLAIN,
         WILDCARDS,
@@ -61,7 +61,7 @@ def open_endpoint(
             host,
             port,
             listeners=listeners,
-            site=health_routes(missing, public=config.prometheus.health_public),
+            site=site,
             gate=security,
             transport=transport,
         )

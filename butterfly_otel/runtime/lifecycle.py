@@ -20,6 +20,7 @@ from butterfly_otel.runtime.claiming import claim_node
 from butterfly_otel.runtime.ending_readers import begin, each_reader
 from butterfly_otel.runtime.endings import Endings
 from butterfly_otel.runtime.endpoint import open_endpoint
+from butterfly_otel.runtime.frontage import Frontage
 from butterfly_otel.runtime.mute import MuteChild
 from butterfly_otel.runtime.signals import SignalFlush
 from butterfly_otel.settings.config import Config, load_config
@@ -60,6 +61,7 @@ class Runtime:
         self._pipeline: Pipeline | None = None
         self._collection: Collection | None = None
         self._server: Server | None = None
+        self._frontage: Frontage | None = None
         self._started = self._ended = False
         self._succeeded = False
         self._sharing: Sharing | None = None
@@ -70,16 +72,19 @@ class Runtime:
             return
         chosen = sampling.choose(config, sources)
         self._pipeline = assembly.assemble(config)
+        self._frontage = Frontage(
+            config, self._pipeline, self.missing, lambda: self._reading, self._members
+        )
         REPORTS.begin(strict=config.strict, count=self._pipeline.telemetry.count)
         try:
             if (own := self._pipeline.own) is not None:
                 from butterfly_otel.runtime.sharing import Sharing  # noqa: PLC0415 - only there
 
                 self._sharing = Sharing(
-                    config, self._pipeline, own, lambda: self._collect(chosen), self.missing
+                    config, self._pipeline, own, lambda: self._collect(chosen), self._frontage
                 )
             else:
-                self._server = open_endpoint(config, self._pipeline, self.missing)
+                self._server = open_endpoint(config, self._pipeline, self._frontage)
                 self._claim = claim_node(config, self._pipeline)
                 # Where nobody reads, there is nothing to sample for.
                 self._collection = self._collect(chosen) if self._pipeline.readers else None
@@ -100,6 +105,14 @@ class Runtime:
         if not chosen or self._pipeline is None:
             return None
         return sampling.begin(chosen, self._pipeline, self.config)
+
+    @property
+    def _reading(self) -> Collection | None:
+        """What reads the hardware in this process, if anything does."""
+        return self._collection if self._sharing is None else self._sharing.collection
+
+    def _members(self) -> tuple[int, ...]:
+        return () if self._sharing is None else self._sharing.members
 
     def __repr__(self) -> str:
         """Say whose metrics these are and where they are served."""
@@ -122,6 +135,13 @@ class Runtime:
         return None if self._pipeline is None else self._pipeline.security
 
     @property
+    def page_url(self) -> str | None:
+        """Where the page for people is; None where there is none, or not any more."""
+        url, frontage = self.prometheus_url, self._frontage
+        shown = url is not None and frontage is not None and frontage.has_page
+        return url.removesuffix("metrics") if url is not None and shown else None
+
+    @property
     def prometheus_url(self) -> str | None:
         """Where metrics are served for Prometheus; None where they are not, or not any more."""
         self._is_mute()
@@ -135,9 +155,8 @@ class Runtime:
             return "Not ready: butterfly-otel has been shut down."
         if not self._started:
             return "Not ready: butterfly-otel is being configured."
-        sharing = self._sharing
-        collection = self._collection if sharing is None else sharing.collection
-        awaited = [] if collection is None else collection.sampler.awaited()
+        reading = self._reading
+        awaited = [] if reading is None else reading.sampler.awaited()
         if awaited:
             return f"Not ready: not read yet by the collectors: {', '.join(awaited)}."
         return None

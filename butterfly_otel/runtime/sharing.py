@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from butterfly_otel.collectors.collection import Collection
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.exporters.prometheus.serving.site import Site
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.config import Config
     from butterfly_otel.sharing.content import Gathered
@@ -53,7 +54,7 @@ class Sharing:
         pipeline: What this process measures and exports by.
         own: The reader of what this process has measured.
         collect: Begins to read the hardware; None where nothing is read.
-        missing: Tells why this process is not ready; None where it is.
+        site: What is served beside the metrics.
 
     Attributes:
         collection: What is read of the hardware, where this process leads.
@@ -68,12 +69,12 @@ class Sharing:
         pipeline: Pipeline,
         own: PrometheusMetricReader,
         collect: Callable[[], Collection | None],
-        missing: Callable[[], str | None],
+        site: Site,
     ) -> None:
         self._config = config
         self._pipeline = pipeline
         self._collect = collect
-        self._missing = missing
+        self._site = site
         self._server: Server | None = None
         self.collection: Collection | None = None
         self._own = own
@@ -96,6 +97,11 @@ class Sharing:
     def leading(self) -> bool:
         """Whether this process leads."""
         return self._group.leading
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """The slots of the processes that were there when it was asked last."""
+        return self._group.members
 
     @property
     def url(self) -> str | None:
@@ -149,7 +155,7 @@ class Sharing:
 
     def _lead(self, listeners: list[socket.socket] | None) -> None:
         if listeners is not None:
-            self._server = open_endpoint(self._config, self._pipeline, self._missing, listeners)
+            self._server = open_endpoint(self._config, self._pipeline, self._site, listeners)
         if self.collection is None and self._pipeline.readers:
             self.collection = self._collect()
 

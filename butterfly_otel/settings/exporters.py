@@ -118,6 +118,13 @@ class PrometheusSettings(Declared):
         tells="Whether ``/-/healthy`` and ``/-/ready`` are answered without authentication, as"
         " probes need it.",
     )
+    page: bool = setting(
+        "prometheus_page",
+        FLAG,
+        "BUTTERFLY_OTEL_PROMETHEUS_PAGE",
+        default=True,
+        tells="Whether a browser that asks that server for ``/`` gets a page about this node.",
+    )
     translation_strategy: TranslationStrategy = setting(
         "translation_strategy",
         choice(TranslationStrategy),

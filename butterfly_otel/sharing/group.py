@@ -116,6 +116,11 @@ class Group:
         return None if life is None else life.membership.slot.number
 
     @property
+    def members(self) -> tuple[int, ...]:
+        """The slots of those that were there when they were asked last."""
+        return tuple(sorted(self._last.members))
+
+    @property
     def leading(self) -> bool:
         """Whether this process leads."""
         life = self._life

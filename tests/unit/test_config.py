@@ -213,6 +213,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
         {},
         "prometheus_health_public is 'no'; pass True or False",
     ),
+    ({**NODE, "prometheus_page": "no"}, {}, "prometheus_page is 'no'; pass True or False"),
+    (NODE, {"BUTTERFLY_OTEL_PROMETHEUS_PAGE": "x"}, "BUTTERFLY_OTEL_PROMETHEUS_PAGE is 'x'"),
     ({**NODE, "prometheus_port": 70000}, {}, "prometheus_port is 70000.*0 to 65535"),
     (NODE, {"OTEL_EXPORTER_PROMETHEUS_PORT": "x"}, "OTEL_EXPORTER_PROMETHEUS_PORT is 'x'"),
     ({**NODE, "prometheus_web_config": "/no/web.yml"}, {}, "prometheus_web_config.*can't be read"),

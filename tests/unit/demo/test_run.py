@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,30 @@ def test_the_demo_serves_and_ends_by_itself() -> None:
     assert "stopped after 00:00:1" in out
     with pytest.raises(OSError, match="refused"):
         _scrape(url)
+
+
+def test_the_page_is_named_and_opened(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The address of the page is printed before all others, and `--open` gives it to a browser."""
+    opened, done = list[str](), threading.Event()
+
+    def browse(url: str) -> None:
+        opened.append(url)
+        done.set()
+
+    monkeypatch.setattr("webbrowser.open", browse)
+    assert main(["demo", "--port", "0", "--duration", "0.5", "--plain", "--open"]) == 0
+    assert done.wait(30)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"page: {opened[0]}"
+    assert lines[2] == f"metrics: {opened[0]}metrics"
+
+
+def test_a_page_that_is_not_served_cannot_be_opened(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without an endpoint there is no page: one sentence says which option is missing."""
+    assert main(["demo", "--exporter", "console", "--open"]) == 2
+    assert "--open needs the page, which is not served" in capsys.readouterr().err
 
 
 def test_all_metrics_are_served_soon() -> None:

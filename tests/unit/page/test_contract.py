@@ -1,0 +1,68 @@
+"""What the page is told of the contract, and the documents that it links to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from butterfly_otel import catalog
+from butterfly_otel.exporters.prometheus import PrometheusMetricReader
+from butterfly_otel.exporters.prometheus.serving.app import Request, respond
+from butterfly_otel.exporters.prometheus.serving.site import Response
+from butterfly_otel.page import Facts, page_site
+from butterfly_otel.page.contract import alert_names, contract_of
+from butterfly_otel.views.streams import Stream, default_streams
+
+
+def _answer(path: str) -> Response:
+    reader = PrometheusMetricReader(registry=CollectorRegistry())
+    site = page_site(reader, lambda: Facts("n", "compute", {}, 0.0), default_streams())
+    return respond(reader, Request("GET", path), site)
+
+
+def test_the_contract_is_what_is_exported() -> None:
+    """Eight categories and the SDK's own, and of each metric what an overlay leaves of it."""
+    streams = list(default_streams())
+    first = streams[0]
+    streams[0] = Stream(first.metric, first.labels[:1], (), 7)
+    streams[1] = Stream(streams[1].metric, (), (), 1, dropped=True)
+    told = contract_of(streams)
+    assert [each["key"] for each in told["categories"]][-1] == "telemetry"
+    assert len(told["categories"]) == 9
+    assert len(told["metrics"]) == len(catalog.ALL) - 1
+    assert [label["key"] for label in told["metrics"][0]["labels"]] == ["node_role"]
+    assert told["metrics"][0]["limit"] == 7
+
+
+def test_metrics_lead_to_their_alerts() -> None:
+    """Also by what is recorded of them: a latency's alert looks at a recorded quantile."""
+    metrics = {each["name"]: each for each in contract_of(default_streams())["metrics"]}
+    names = {each["name"] for each in metrics["butterfly_request_duration_seconds"]["alerts"]}
+    assert "HighLatency" in names
+    assert all("{{" not in a["summary"] for m in metrics.values() for a in m["alerts"])
+
+
+@pytest.mark.parametrize("name", alert_names())
+def test_each_alert_has_its_runbook_there(name: str) -> None:
+    """What the page links to is served, as the documentation has it."""
+    response = _answer(f"/-/runbooks/{name}")
+    assert response.body.decode().startswith(f"# {name}\n")
+
+
+def test_a_runbook_that_is_not_installed_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A package without the documentation says so instead of failing."""
+    monkeypatch.setattr("butterfly_otel.page.runbooks._folder", lambda: tmp_path)
+    response = _answer("/-/runbooks/HighLatency")
+    assert response.status == "404 Not Found"
+    assert response.body == b"The runbook HighLatency is not installed here.\n"
+
+
+def test_each_metric_has_its_reference() -> None:
+    """What the reference says of a metric is served under its name."""
+    for metric in catalog.ALL:
+        body = _answer(f"/-/reference/{metric.name}").body.decode()
+        assert body.startswith(f"### `{metric.name}`\n\n{metric.help}\n")
