@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel.exporters.prometheus.serving.health import health_routes
 from butterfly_otel.exporters.prometheus.serving.site import Route
+from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ class Frontage(Mapping[str, Route]):
         self._health = health_routes(missing, public=config.prometheus.health_public)
         #: Whether there is a page.
         self.has_page = pipeline.prometheus is not None and config.prometheus.page
+        self._began = timing.monotonic()
         self._pages: Site | None = None
 
     def __getitem__(self, path: str) -> Route:
@@ -73,6 +75,8 @@ class Frontage(Mapping[str, Route]):
         if self._pages is None:
             from butterfly_otel.runtime.looked_at import LookedAt, page_routes  # noqa: PLC0415
 
-            looked_at = LookedAt(self._config, self._pipeline, self._collection, self._members)
+            looked_at = LookedAt(
+                self._config, self._pipeline, self._collection, self._members, self._began
+            )
             self._pages = page_routes(self._pipeline, looked_at)
         return self._pages

@@ -31,6 +31,7 @@ class LookedAt:
         pipeline: What exports its metrics.
         collection: Tells what reads its hardware in this process, if anything does.
         members: Tells the processes of the node by their slots; empty where there is one alone.
+        began: When the node was configured, on the monotonic clock.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class LookedAt:
         pipeline: Pipeline,
         collection: Callable[[], Collection | None],
         members: Callable[[], tuple[int, ...]],
+        began: float,
     ) -> None:
         self._config = config
         self._pipeline = pipeline
-        self._began = timing.monotonic()
+        self._began = began
         self._collection = collection
         self._members = members
 
