@@ -177,7 +177,7 @@ class Membership:
             return False
         return root.pid == os.getpid() or not is_alive(root)
 
-    def _settle(self, *, held: bool) -> None:
+    def settle(self, *, held: bool) -> None:
         """Take a place and answer there.
 
         Raises:
@@ -226,7 +226,7 @@ def enter(place: Place, content: Content, port: Port, deadline: float) -> Member
         try:
             with lock.held(deadline) as held:
                 if directory.is_linked():
-                    member._settle(held=held)  # noqa: SLF001 - it is made here
+                    member.settle(held=held)
                     return member
         except BaseException:
             lock.close()

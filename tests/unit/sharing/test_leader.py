@@ -61,8 +61,8 @@ class Client:
         """Stop, and see that nothing was refused and no total has fallen."""
         self._stop.set()
         self._thread.join(PATIENCE)
-        assert not self.refused
-        assert self.told == sorted(self.told)
+        assert not self.refused, self.refused
+        assert self.told == sorted(self.told), self.told
 
 
 @apart
@@ -92,7 +92,7 @@ def test_the_port_survives_the_leader(base: Path) -> None:
     until(lambda: len(client.told) > seen + 1)
     client.end()
     # Connections that were open when their process was killed.
-    assert client.cut <= killed
+    assert client.cut <= killed, (client.cut, killed)
     assert client.told[-1] == 90
 
 
