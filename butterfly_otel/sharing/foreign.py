@@ -77,7 +77,9 @@ class ForeignCapture:
             for metric in families:
                 try:
                     key = (metric.name, metric.type)
-                    inherited = self._inherited.get(key, {}) if _is_wrapper(collector) else {}
+                    inherited: Mapping[_Key, float] = {}
+                    if _is_wrapper(collector):
+                        inherited = self._inherited.get(key, inherited)
                     again = key in met
                     records += self._family(metric, mode_of(collector), now, inherited, again=again)
                     met.add(key)
