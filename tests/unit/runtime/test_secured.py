@@ -241,6 +241,24 @@ def test_the_reader_of_the_entry_point_is_secured_too(
         AutoPrometheusMetricReader()
 
 
+@pytest.mark.parametrize("public", [True, False])
+def test_probes_need_no_password_unless_asked(
+    certificates: Certificates,
+    public: bool,  # noqa: FBT001
+) -> None:
+    """Health checks are answered to everybody who speaks TLS, or to those who may scrape."""
+    runtime = configure(
+        prometheus_web_config=certificates.web(basic_auth_users={"alice": HASHED}),
+        prometheus_health_public=public,
+    )
+    assert runtime.prometheus_url is not None
+    context = certificates.trusting()
+    for path in ("/-/healthy", "/-/ready"):
+        url = runtime.prometheus_url.replace("/metrics", path)
+        assert get(url, {}, context)[0] == (200 if public else 401)
+        assert get(url, basic("alice"), context)[0] == 200
+
+
 def test_settings_of_the_endpoint_show_no_secret(certificates: Certificates) -> None:
     """A configuration can be printed: it has the names of files alone."""
     path = certificates.web(basic_auth_users={"alice": HASHED})
