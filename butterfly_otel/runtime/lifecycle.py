@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.securing.security import Security
     from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.exporters.prometheus.serving.site import Route
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.runtime.sharing import Sharing
     from butterfly_otel.settings.kinds import Others
@@ -133,6 +134,11 @@ class Runtime:
     def security(self) -> Security | None:
         """Who may scrape; None where everybody may."""
         return None if self._pipeline is None else self._pipeline.security
+
+    @property
+    def site(self) -> Mapping[str, Route]:
+        """What is served beside the metrics: health checks, and the page where it is not off."""
+        return {} if self._frontage is None or self._ended else self._frontage
 
     @property
     def page_url(self) -> str | None:

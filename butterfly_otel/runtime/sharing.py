@@ -21,7 +21,7 @@ from butterfly_otel.sharing.family import find_family
 from butterfly_otel.sharing.group import Group
 from butterfly_otel.sharing.modes import Modes
 from butterfly_otel.sharing.place import find_place
-from butterfly_otel.sharing.showing import MetricsContent, Showing
+from butterfly_otel.sharing.showing import MetricsContent, Showing, Together
 
 if TYPE_CHECKING:
     import socket
@@ -77,15 +77,15 @@ class Sharing:
         self._site = site
         self._server: Server | None = None
         self.collection: Collection | None = None
-        self._own = own
         self._modes = Modes(dict(config.across))
         content = MetricsContent(own, self._modes, lambda: self.leading)
         self._group = Group(_place(config, pipeline), content, self._lead, self._yield)
         pipeline.provider.name_instance = self._instance
         if pipeline.prometheus is not None:
-            pipeline.prometheus.share(self._showing())
+            pipeline.prometheus.share(Showing(own, self._modes, self._gather, self._resource()))
         for reader in pipeline.pushing_for_all:
-            collect_by(reader, partial(self._push, self._showing()))
+            together = Together(self._modes, self._gather, self._resource())
+            collect_by(reader, partial(self._push, together))
         forks.call_in_child(self._after_fork)
         try:
             self._group.start()
@@ -133,18 +133,17 @@ class Sharing:
         """Leave: what was measured stays in the node's totals. Harmless when done twice."""
         self._group.leave(timeout)
 
-    def _showing(self) -> Showing:
-        resource = provider_resource(self._pipeline.provider) or Resource.get_empty()
-        return Showing(self._own, self._modes, self._gather, resource)
+    def _resource(self) -> Resource:
+        return provider_resource(self._pipeline.provider) or Resource.get_empty()
 
     def _gather(self, timeout: float) -> Gathered:
         return self._group.gather(monotonic() + min(timeout * _SHARE, _PATIENCE))
 
     def _push(
-        self, showing: Showing, _reader: object, timeout_millis: float = 10_000
+        self, together: Together, _reader: object, timeout_millis: float = 10_000
     ) -> MetricsData | None:
         """Return what is pushed: the totals of all where this process leads, else nothing."""
-        return showing.shown(timeout_millis / 1000).data if self.leading else None
+        return together.collect(timeout_millis / 1000) if self.leading else None
 
     def _instance(self) -> str:
         node = self._config.node_id

@@ -145,7 +145,7 @@ class Showing:
         own: The reader.
         modes: How metrics are merged.
         gather: Asks all processes, within so many seconds.
-        resource: What the metrics are of.
+        resource: What the metrics are of, where the reader's is not the node's.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Showing:
         own: Own,
         modes: Modes,
         gather: Callable[[float], Gathered],
-        resource: Resource,
+        resource: Resource | None = None,
     ) -> None:
         self.resource = resource
         self._own = own

@@ -12,8 +12,8 @@ from butterfly_otel import catalog
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
 from butterfly_otel.lint.expositions.check import check_exposition
 from butterfly_otel.runtime import lifecycle as runtime
-from butterfly_otel.runtime.readers import is_ours
 from butterfly_otel.runtime.configure import Arguments, configure
+from butterfly_otel.runtime.readers import is_ours
 from butterfly_otel.settings.spelling import refuse_unknown
 from butterfly_otel.testing.isolation import isolated
 from butterfly_otel.testing.selection import Wanted, of_metric, one, wanted

@@ -13,6 +13,7 @@ import pytest
 from tests.foreground import FOREGROUND
 from tests.serving.load import SECONDS, our_code
 from tests.serving.receiver import Receiver
+from tests.serving.watching import wait_for
 
 pytestmark = pytest.mark.timeout(150)
 TOKENS = "butterfly_tokens_processed_total"
@@ -117,8 +118,5 @@ def test_the_last_process_pushes_what_the_others_have_left(
     needed()
     source = _ORPHAN + "os.close(read)\n"
     run(tmp_path, receiver, source)
-    for _ in range(600):
-        if (tmp_path / "done").exists():
-            break
-        subprocess.run(["sleep", "0.05"], check=True)
+    wait_for((tmp_path / "done").exists, lambda: "it has not ended")
     assert receiver.total(TOKENS) == 21

@@ -273,7 +273,7 @@ class PrometheusMetricReader(OfficialReader):
     def _resource(self) -> Resource | None:
         if self._ended:
             return None
-        if self._showing is not None:
+        if self._showing is not None and self._showing.resource is not None:
             return self._showing.resource
         # Asked for at each scrape: the provider's resource changes after a fork.
         provider = self._provider()

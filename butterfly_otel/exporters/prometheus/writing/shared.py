@@ -26,11 +26,12 @@ class Showing(Protocol):
     """Gives it. Called for one scrape at a time.
 
     Attributes:
-        resource: What the metrics are of: the node, whichever process is asked.
+        resource: What the metrics are of: the node, whichever process is asked; None where the
+            reader's own says that.
     """
 
     @property
-    def resource(self) -> Resource:
+    def resource(self) -> Resource | None:
         """See above."""
         ...
 
