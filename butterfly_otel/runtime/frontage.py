@@ -12,9 +12,9 @@ from butterfly_otel.process import timing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from butterfly_otel.collectors.collection import Collection
     from butterfly_otel.exporters.prometheus.serving.site import Site
     from butterfly_otel.runtime.assembly import Pipeline
+    from butterfly_otel.runtime.duties import Duties
     from butterfly_otel.settings.config import Config
 
 #: Where the page and what it asks for are.
@@ -29,8 +29,7 @@ class Frontage(Mapping[str, Route]):
         config: The settings.
         pipeline: What is served.
         missing: Tells why the process is not ready; None where it is.
-        collection: Tells what reads the hardware in this process, if anything does.
-        members: Tells the processes of the node by their slots; empty where there is one alone.
+        duties: Tells what the process does for its node; None before that is known.
     """
 
     def __init__(
@@ -38,13 +37,11 @@ class Frontage(Mapping[str, Route]):
         config: Config,
         pipeline: Pipeline,
         missing: Callable[[], str | None],
-        collection: Callable[[], Collection | None],
-        members: Callable[[], tuple[int, ...]],
+        duties: Callable[[], Duties | None],
     ) -> None:
         self._config = config
         self._pipeline = pipeline
-        self._collection = collection
-        self._members = members
+        self._duties = duties
         self._health = health_routes(missing, public=config.prometheus.health_public)
         #: Whether there is a page.
         self.has_page = pipeline.prometheus is not None and config.prometheus.page
@@ -75,8 +72,6 @@ class Frontage(Mapping[str, Route]):
         if self._pages is None:
             from butterfly_otel.runtime.looked_at import LookedAt, page_routes  # noqa: PLC0415
 
-            looked_at = LookedAt(
-                self._config, self._pipeline, self._collection, self._members, self._began
-            )
+            looked_at = LookedAt(self._config, self._pipeline, self._duties, self._began)
             self._pages = page_routes(self._pipeline, looked_at)
         return self._pages

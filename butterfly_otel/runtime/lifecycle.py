@@ -16,12 +16,10 @@ from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.process import forks
 from butterfly_otel.process.reports import REPORTS
 from butterfly_otel.runtime import assembly, global_provider, sampling
-from butterfly_otel.runtime.claiming import claim_node
+from butterfly_otel.runtime.alone import Alone
 from butterfly_otel.runtime.ending_readers import begin, each_reader
 from butterfly_otel.runtime.endings import Endings
-from butterfly_otel.runtime.endpoint import open_endpoint
 from butterfly_otel.runtime.frontage import Frontage
-from butterfly_otel.runtime.mute import MuteChild
 from butterfly_otel.runtime.signals import SignalFlush
 from butterfly_otel.settings.config import Config, load_config
 from butterfly_otel.settings.relations import DISABLED
@@ -35,18 +33,14 @@ if TYPE_CHECKING:
     from butterfly_otel.engine import GatedMeterProvider
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.securing.security import Security
-    from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.exporters.prometheus.serving.site import Route
     from butterfly_otel.runtime.assembly import Pipeline
-    from butterfly_otel.runtime.sharing import Sharing
+    from butterfly_otel.runtime.duties import Duties
     from butterfly_otel.settings.kinds import Others
-    from butterfly_otel.sharing.claims import Claim
 
 _logger = logging.getLogger("butterfly_otel")
 _lock = forks.rlock()
 _current: Runtime | None = None
-#: Seconds at most for which scrapes that are going on may finish at the end.
-_LAST_SCRAPES = 2.0
 
 
 class Runtime:
@@ -60,35 +54,19 @@ class Runtime:
         self.config = config
         self.sources = tuple(sources)
         self._pipeline: Pipeline | None = None
-        self._collection: Collection | None = None
-        self._server: Server | None = None
+        self._duties: Duties | None = None
         self._frontage: Frontage | None = None
         self._started = self._ended = False
         self._succeeded = False
-        self._sharing: Sharing | None = None
-        self._claim: Claim | None = None
-        self._mute: MuteChild | None = None
         if config.disabled:
             self._started = True
             return
         chosen = sampling.choose(config, sources)
         self._pipeline = assembly.assemble(config)
-        self._frontage = Frontage(
-            config, self._pipeline, self.missing, lambda: self._reading, self._members
-        )
+        duties = self._duties = self._duties_of(self._pipeline, chosen)
         REPORTS.begin(strict=config.strict, count=self._pipeline.telemetry.count)
         try:
-            if (own := self._pipeline.own) is not None:
-                from butterfly_otel.runtime.sharing import Sharing  # noqa: PLC0415 - only there
-
-                self._sharing = Sharing(
-                    config, self._pipeline, own, lambda: self._collect(chosen), self._frontage
-                )
-            else:
-                self._server = open_endpoint(config, self._pipeline, self._frontage)
-                self._claim = claim_node(config, self._pipeline)
-                # Where nobody reads, there is nothing to sample for.
-                self._collection = self._collect(chosen) if self._pipeline.readers else None
+            duties.start()
         except BaseException:
             self._end(timeout=0)
             raise
@@ -101,19 +79,18 @@ class Runtime:
         _endings.watch()
         self._started = True
 
-    def _collect(self, chosen: Sequence[Chosen]) -> Collection | None:
-        """Begin to read the hardware, if there is anything to read."""
-        if not chosen or self._pipeline is None:
-            return None
-        return sampling.begin(chosen, self._pipeline, self.config)
+    def _duties_of(self, pipeline: Pipeline, chosen: Sequence[Chosen]) -> Duties:
+        """Return what this process is to do beside measuring."""
+        self._frontage = Frontage(self.config, pipeline, self.missing, lambda: self._duties)
 
-    @property
-    def _reading(self) -> Collection | None:
-        """What reads the hardware in this process, if anything does."""
-        return self._collection if self._sharing is None else self._sharing.collection
+        def collect() -> Collection | None:
+            return sampling.begin(chosen, pipeline, self.config) if chosen else None
 
-    def _members(self) -> tuple[int, ...]:
-        return () if self._sharing is None else self._sharing.members
+        if pipeline.own is None:
+            return Alone(self.config, pipeline, collect, self._frontage)
+        from butterfly_otel.runtime.sharing import Sharing  # noqa: PLC0415 - only there
+
+        return Sharing(self.config, pipeline, pipeline.own, collect, self._frontage)
 
     def __repr__(self) -> str:
         """Say whose metrics these are and where they are served."""
@@ -151,9 +128,7 @@ class Runtime:
     def prometheus_url(self) -> str | None:
         """Where metrics are served for Prometheus; None where they are not, or not any more."""
         self._is_mute()
-        if self._sharing is not None and not self._ended:
-            return self._sharing.url
-        return None if self._server is None or self._ended else self._server.url
+        return None if self._duties is None or self._ended else self._duties.url
 
     def missing(self) -> str | None:
         """Return a sentence on why this process is not ready; None where it is."""
@@ -161,7 +136,7 @@ class Runtime:
             return "Not ready: butterfly-otel has been shut down."
         if not self._started:
             return "Not ready: butterfly-otel is being configured."
-        reading = self._reading
+        reading = None if self._duties is None else self._duties.collection
         awaited = [] if reading is None else reading.sampler.awaited()
         if awaited:
             return f"Not ready: not read yet by the collectors: {', '.join(awaited)}."
@@ -172,10 +147,10 @@ class Runtime:
 
         False in a forked child that nobody can scrape and that pushes nothing.
         """
-        if self._pipeline is None or self._ended:
+        if self._pipeline is None or self._duties is None or self._ended:
             return self._pipeline is None
         deadline = monotonic() + timeout
-        stored = self._sharing is None or self._sharing.store()
+        stored = self._duties.store()
         done = each_reader(self._pipeline.readers, "force_flush", deadline) and stored
         return done and not self._is_mute()
 
@@ -207,51 +182,33 @@ class Runtime:
             _lock.release()
 
     def _after_fork(self) -> None:
-        """Serve nothing more in a forked child: its parent has the port."""
+        """Go on in a forked child, as far as it can."""
         global _current  # noqa: PLW0603 - the process has one runtime
         if self._ended and _current is self:
             # The thread that was ending it is not here.
             _current = None
-        if not self._ended and self._pipeline is not None:
+        if not self._ended and self._duties is not None:
             self._signals.watch()
-        if self._ended or self._pipeline is None or self._server is None:
-            return
-        self._server = None
-        pull = self._pipeline.prometheus
-        if all(reader is pull for reader in self._pipeline.readers):
-            self._mute = MuteChild()
+            self._duties.after_fork()
 
     def _is_mute(self) -> bool:
-        if self._mute is not None:
-            self._mute.tell()
-        return self._mute is not None
+        return self._duties is not None and self._duties.is_mute()
 
     def gives_way_to(self, config: Config) -> bool:
         """Tell whether this is only what a parent has left in its child: it is in nobody's way."""
-        return self._mute is not None and self.config != config
+        given = self._duties is not None and self._duties.gives_way
+        return given and self.config != config
 
     def _end(self, timeout: float) -> bool:
         self._ended = True
-        if self._pipeline is None:
+        if self._pipeline is None or self._duties is None:
             return True
         deadline = monotonic() + timeout
-        if self._collection is not None:
-            self._collection.stop()
-        if self._sharing is not None:
-            self._sharing.stand()
-        begun = begin(self._pipeline.readers, "shutdown")
-        if self._sharing is not None:
-            # While its reader still reads, and after what pushes for all has done so.
-            each_reader(tuple(begun), "shutdown", monotonic() + timeout / 2, begun)
-            self._sharing.leave(min(_LAST_SCRAPES, max(0.0, timeout / 2)))
-        if self._server is not None:
-            # A scrape that hangs must leave some time to the others.
-            self._server.close(min(_LAST_SCRAPES, max(0.0, timeout / 2)))
-        succeeded = each_reader(self._pipeline.readers, "shutdown", deadline, begun)
-        if self._collection is not None:
-            self._collection.end(deadline - monotonic())
-        if self._claim is not None:
-            self._claim.release()
+        self._duties.stop()
+        readers = self._pipeline.readers
+        begun = begin(readers, "shutdown")
+        succeeded = self._duties.end_readers(readers, begun, deadline, max(0.0, timeout / 2))
+        self._duties.end(deadline - monotonic())
         assembly.detach_handles()
         REPORTS.end()
         global_provider.uninstall(self._pipeline.provider)

@@ -16,10 +16,10 @@ from butterfly_otel.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from butterfly_otel.collectors.collection import Collection
     from butterfly_otel.collectors.worker import Worker
     from butterfly_otel.exporters.prometheus.serving.site import Site
     from butterfly_otel.runtime.assembly import Pipeline
+    from butterfly_otel.runtime.duties import Duties
     from butterfly_otel.settings.config import Config
 
 
@@ -29,8 +29,7 @@ class LookedAt:
     Args:
         config: Its settings.
         pipeline: What exports its metrics.
-        collection: Tells what reads its hardware in this process, if anything does.
-        members: Tells the processes of the node by their slots; empty where there is one alone.
+        duties: Tells what this process does for it; None before that is known.
         began: When the node was configured, on the monotonic clock.
     """
 
@@ -38,15 +37,13 @@ class LookedAt:
         self,
         config: Config,
         pipeline: Pipeline,
-        collection: Callable[[], Collection | None],
-        members: Callable[[], tuple[int, ...]],
+        duties: Callable[[], Duties | None],
         began: float,
     ) -> None:
         self._config = config
         self._pipeline = pipeline
         self._began = began
-        self._collection = collection
-        self._members = members
+        self._duties = duties
 
     def facts(self) -> Facts:
         """Return how things are now."""
@@ -60,9 +57,12 @@ class LookedAt:
             "Python": f"{platform.python_version()}, {platform.system()} {platform.machine()}",
             "pid": str(os.getpid()),
         }
-        collection = self._collection()
+        duties = self._duties()
+        collection = None if duties is None else duties.collection
         workers = () if collection is None else collection.sampler.workers
-        members = tuple({"process": str(slot)} for slot in self._members())
+        members = tuple(
+            {"process": str(slot)} for slot in (() if duties is None else duties.members)
+        )
         return Facts(
             node_id=config.node_id,
             node_role=config.node_role,

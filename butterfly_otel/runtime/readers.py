@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
-    from butterfly_otel.settings.config import Config
+    from butterfly_otel.settings.config import Config, ExporterName
 
     #: Adds to one of the SDK's own counters: its name, labels and how many.
     Count = Callable[[str, Mapping[str, str], int], None]
@@ -71,7 +71,7 @@ def build_readers(config: Config, count: Count) -> Readers:
 
 
 def _pushing(config: Config, count: Count) -> tuple[MetricReader, ...]:
-    names = [each for each in config.exporters if each != "prometheus"]
+    names: list[ExporterName] = [each for each in config.exporters if each != "prometheus"]
     if not names:
         return ()
     from butterfly_otel.runtime.pushing import push_reader  # noqa: PLC0415 - only where it pushes

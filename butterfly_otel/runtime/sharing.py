@@ -1,4 +1,4 @@
-"""This process' part in a node of several: it joins, tells, shows the totals, and may lead.
+"""What a process of a node of several does beside measuring: it joins, tells, and may lead.
 
 Who leads serves the port, reads the hardware and pushes, for all. See
 docs/explanation/processes.md.
@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.engine.sdk_readers import collect_by
 from butterfly_otel.process import forks
+from butterfly_otel.runtime.ending_readers import each_reader
 from butterfly_otel.runtime.endpoint import cannot_open, open_endpoint, serves
 from butterfly_otel.sharing.family import find_family
 from butterfly_otel.sharing.group import Group
@@ -25,14 +26,15 @@ from butterfly_otel.sharing.showing import MetricsContent, Showing, Together
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
     from butterfly_otel.collectors.collection import Collection
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.exporters.prometheus.serving.site import Site
+    from butterfly_otel.exporters.push import Wait
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.config import Config
     from butterfly_otel.sharing.content import Gathered
@@ -42,12 +44,14 @@ if TYPE_CHECKING:
 #: or hangs must not cost the scrape.
 _SHARE = 0.5
 _PATIENCE = 2.0
+#: Seconds at most that leaving may take.
+_LEAVING = 2.0
 #: Seconds in which scrapes that are going on may finish when another process takes over.
 _LAST_SCRAPES = 1.0
 
 
 class Sharing:
-    """What a process does for its node, from the constructor to :meth:`leave`. Thread-safe.
+    """What it does, from :meth:`start` to :meth:`end_readers`. See ``duties.py`` for what each is.
 
     Args:
         config: The settings.
@@ -60,7 +64,7 @@ class Sharing:
         collection: What is read of the hardware, where this process leads.
 
     Raises:
-        ConfigurationError: When there is no place to meet, or the port is somebody else's.
+        ConfigurationError: When there is no place to meet.
     """
 
     def __init__(
@@ -86,12 +90,16 @@ class Sharing:
         for reader in pipeline.pushing_for_all:
             together = Together(self._modes, self._gather, self._resource())
             collect_by(reader, partial(self._push, together))
-        forks.call_in_child(self._after_fork)
+
+    def start(self) -> None:
+        """Join the others; serve and read where this process leads."""
+        # Before the group's own, which joins anew.
+        forks.call_in_child(self._let_go)
         try:
             self._group.start()
         except OSError as error:
-            raise cannot_open(config, error) from error
-        pipeline.provider.rename_instance()
+            raise cannot_open(self._config, error) from error
+        self._pipeline.provider.rename_instance()
 
     @property
     def leading(self) -> bool:
@@ -121,17 +129,44 @@ class Sharing:
         transport = PLAIN if security is None else security.transport
         return url_of(self._config.prometheus.host, listeners[0].getsockname()[1], transport)
 
+    @property
+    def gives_way(self) -> bool:
+        """False: a child is one of the node's processes, as its parent is."""
+        return False
+
+    def is_mute(self) -> bool:
+        """False: what is measured here is told to the others."""
+        return False
+
     def store(self) -> bool:
         """Let what was measured until now outlive this process; return whether it does."""
         return self._group.store_now()
 
-    def stand(self) -> None:
+    def stop(self) -> None:
         """Lead from now on, unless another process does; so that who is the last one pushes."""
         self._group.stand()
 
-    def leave(self, timeout: float) -> None:
-        """Leave: what was measured stays in the node's totals. Harmless when done twice."""
-        self._group.leave(timeout)
+    def end_readers(
+        self,
+        readers: tuple[MetricReader, ...],
+        begun: Mapping[MetricReader, Wait],
+        deadline: float,
+        patience: float,
+    ) -> bool:
+        """Push, leave while this process can still tell what it has measured, then end the rest.
+
+        What was measured stays in the node's totals.
+        """
+        pushed = each_reader(tuple(begun), "shutdown", monotonic() + patience, begun)
+        self._group.leave(min(_LEAVING, patience))
+        rest = tuple(reader for reader in readers if reader not in begun)
+        return each_reader(rest, "shutdown", deadline, {}) and pushed
+
+    def end(self, timeout: float) -> None:
+        """Do nothing: what reads the hardware has ended with leading."""
+
+    def after_fork(self) -> None:
+        """Do nothing: the group has joined anew."""
 
     def _resource(self) -> Resource:
         return provider_resource(self._pipeline.provider) or Resource.get_empty()
@@ -166,7 +201,7 @@ class Sharing:
         if collection is not None:
             collection.end(0)
 
-    def _after_fork(self) -> None:
+    def _let_go(self) -> None:
         """Serve nothing and read no hardware in a child, which does not lead."""
         collection, self.collection = self.collection, None
         self._server = None

@@ -209,7 +209,7 @@ def test_configure_does_not_wait_for_hardware(start: Start, hang: Hang) -> None:
 def test_an_own_source_keeps_its_interval(start: Start) -> None:
     """The setting is for the collectors that ship with the package."""
     measured = start(collectors=["cpu", FakeSource(interval=7)], sampling_interval=3)
-    collection = measured.runtime._collection
+    collection = measured.runtime._duties.collection
     assert collection is not None
     assert [worker.interval for worker in collection.sampler.workers] == [3, 7]
 

@@ -151,8 +151,8 @@ def test_one_deadline_holds_for_everything_also_while_a_scrape_hangs(
 
         monkeypatch.setattr(part, method, noted)
 
-    noting(runtime._server, "close")
-    noting(runtime._collection, "end")
+    noting(runtime._duties._server, "close")
+    noting(runtime._duties.collection, "end")
     runtime.shutdown(timeout=0.5)
     connection.close()
     server, collectors = given
