@@ -28,6 +28,7 @@ _BAD_CERTIFICATE = (
     "ACCESS_DENIED",
 )
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
+_HUNG_UP = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _NO_COMMON = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_SHARED_CIPHER", "NO_PROTOCOLS")
 
 
@@ -43,7 +44,10 @@ def unreachable(url: str, error: object, access: Access, proxy: Proxy | None) ->
     if isinstance(error, ssl.SSLError):
         return _no_tls(url, error, access)
     reason = getattr(error, "strerror", None) or error
-    return f"{url} cannot be reached{_through(proxy)}: {reason}{_mend(proxy)}"
+    # An endpoint that refuses a client's certificate may hang up before its reason is read.
+    hung_up = isinstance(error, _HUNG_UP) and url.startswith("https://")
+    hint = _perhaps(access) if hung_up else ""
+    return f"{url} cannot be reached{_through(proxy)}: {reason}{hint}{_mend(proxy)}"
 
 
 def broken(url: str, error: Exception, access: Access, proxy: Proxy | None) -> str:
