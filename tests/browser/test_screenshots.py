@@ -57,7 +57,7 @@ class _Simulated:
         assert pipeline.prometheus is not None
         # It began as long ago as the simulation says.
         began = timing.monotonic() - self.cluster.clock
-        looked_at = LookedAt(self.runtime.config, pipeline, lambda: None, lambda: (), began)
+        looked_at = LookedAt(self.runtime.config, pipeline, lambda: None, began)
         site = page_site(pipeline.prometheus, looked_at.facts, pipeline.streams, reuse=0)
         self.server = serve(pipeline.prometheus, "localhost", 0, site=site)
         clock = {name: getattr(time, name) for name in ("monotonic", "thread_time")}
