@@ -55,7 +55,7 @@ def roster(last: Gathered, life: Life | None) -> tuple[Member, ...]:
 
 
 def _pid(directory: Directory, slot: int) -> int | None:
-    """Return what another member has written down; not for the own one, whose lock it would lose."""
+    """Return what another member has written down; not for the own slot, which it would lose."""
     with suppress(OSError):
         noted = (directory.read(lock_name(slot)) or b"").split()
         if len(noted) > 1 and noted[1].isdigit():

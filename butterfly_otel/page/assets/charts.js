@@ -62,9 +62,10 @@ function bounds(values, unit) {
   const most = Math.max(...values.map(Math.abs), 0);
   // Bytes are counted in powers of 1024, so round numbers are other ones.
   const scale = unit === "By" && most > 0 ? 1024 ** Math.max(0, Math.floor(Math.log(most) / Math.log(1024))) : 1;
-  const [low, high, step] = rounded(values.map((each) => each / scale));
-  // A share of something ends at all of it.
-  const full = unit === "1" && most <= 1 ? 1 : Infinity;
+  // A share of something is from nothing to all of it.
+  const share = unit === "1";
+  const [low, high, step] = rounded([...values, ...(share ? [0] : [])].map((each) => each / scale));
+  const full = share && most <= 1 ? 1 : Infinity;
   return [low * scale, Math.min(high, full) * scale, step * scale];
 }
 

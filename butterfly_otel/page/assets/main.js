@@ -132,7 +132,7 @@ function tellStatus(kind, text) {
 function tellProblem(text) {
   document.body.classList.add("stale");
   const last = app.history.now;
-  const when = last ? ` since ${new Date(last.t * 1000).toLocaleTimeString()}` : "";
+  const when = last ? ` since ${new Date(last.t * 1000).toLocaleTimeString([], { hour12: false })}` : "";
   tellStatus("bad", text === "no answer" ? text + when : text);
   if (app.state) showNode();
 }

@@ -75,9 +75,7 @@ class Credentials:
             return later(_TOO_MANY, wait)
         return _unauthorized(users, tokens, "This password or token is wrong.")
 
-    def _shown(
-        self, header: str, users: Mapping[bytes, bytes], tokens: frozenset[bytes]
-    ) -> _Shown:
+    def _shown(self, header: str, users: Mapping[bytes, bytes], tokens: frozenset[bytes]) -> _Shown:
         """Return what a header shows, as far as nothing has to be hashed for it."""
         scheme, _, value = header.partition(" ")
         given = value.strip().encode("latin-1", "replace")
