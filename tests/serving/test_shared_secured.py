@@ -54,11 +54,11 @@ class Client:
                     continue  # a connection that was open when its process was killed
 
 
-def _plainly(port: int, path: str = "/metrics") -> tuple[int, bytes]:
+def _plainly(port: int, headers: dict[str, str] | None = None) -> tuple[int, str]:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
-        connection.request("GET", path)
+        connection.request("GET", "/metrics", headers=headers or {})
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return answer.status, answer.read().decode()
 
 
 def _refused(client: Client) -> int:
@@ -88,7 +88,7 @@ def test_tls_and_passwords_outlive_who_serves(
             )
             assert client.get("/metrics", "wrong")[0] == 401
             status, body = _plainly(node.metrics)
-            assert (status, b"HTTPS" in body) == (400, True)
+            assert (status, "HTTPS" in body) == (400, True)
             # A health check needs none.
             assert client.get("/-/healthy", "wrong")[0] == 200
             node.wait_for(before + 30)
