@@ -236,7 +236,7 @@ def _of_connection(error: BaseException) -> bool:
     return isinstance(error, OSError) or (within != () and all(map(_of_connection, within)))
 
 
-def metrics_app() -> ASGIApp:
+def metrics_app(*, page: bool = False) -> ASGIApp:
     """Return an ASGI application that serves what Prometheus scrapes, to mount in another.
 
     ::
@@ -245,5 +245,10 @@ def metrics_app() -> ASGIApp:
 
     It may be made before ``configure()``, whose ``prometheus_server=False`` saves the second
     port. Not measured itself, unless its route has a method.
+
+    Args:
+        page: Whether a browser that opens it, by a path that ends in a slash, gets the page for
+            people. Workers should be one node then (``processes="shared"``): else each answer is
+            of another one.
     """
-    return make_asgi_app(CurrentMetrics(), site=CurrentSite(), gate=CurrentGate())
+    return make_asgi_app(CurrentMetrics(), site=CurrentSite(page=page), gate=CurrentGate())

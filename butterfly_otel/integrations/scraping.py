@@ -56,9 +56,14 @@ class CurrentGate:
 
 
 class CurrentSite(Mapping[str, "Route"]):
-    """What is served beside the metrics of whatever is configured then. Thread-safe."""
+    """What is served beside the metrics of whatever is configured then. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        page: Whether the page for people is, where the settings have it on.
+    """
+
+    def __init__(self, *, page: bool) -> None:
+        self._page = page
         self._public = health_routes(_missing)
         self._private = health_routes(_missing, public=False)
 
@@ -76,6 +81,8 @@ class CurrentSite(Mapping[str, "Route"]):
 
     def _routes(self) -> Mapping[str, Route]:
         current = runtime.current()
+        if self._page and current is not None and not current.config.disabled:
+            return current.site
         public = current is None or current.config.prometheus.health_public
         return self._public if public else self._private
 

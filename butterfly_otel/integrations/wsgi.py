@@ -213,10 +213,15 @@ def _asked_for(environ: WSGIEnvironment) -> tuple[str, str]:
     return environ["REQUEST_METHOD"], path
 
 
-def metrics_app() -> WSGIApplication:
+def metrics_app(*, page: bool = False) -> WSGIApplication:
     """Return a WSGI application that serves what Prometheus scrapes, to mount in another.
 
     It may be made before ``configure()``, whose ``prometheus_server=False`` saves the second
     port.
+
+    Args:
+        page: Whether a browser that opens it, by a path that ends in a slash, gets the page for
+            people. Workers should be one node then (``processes="shared"``): else each answer is
+            of another one.
     """
-    return make_wsgi_app(CurrentMetrics(), site=CurrentSite(), gate=CurrentGate())
+    return make_wsgi_app(CurrentMetrics(), site=CurrentSite(page=page), gate=CurrentGate())

@@ -29,7 +29,8 @@ _CATEGORIES: Final = {
     "byzantine": ("Byzantine faults", "Checks, liars and reputation"),
     "telemetry": ("SDK", "What the SDK says of itself"),
 }
-#: By unit; the rest is added up.
+#: Where the catalogue's ``across`` does not tell: that is of one series in several processes, and
+#: this of several series, of GPUs or links, say. By unit; the rest is added up.
 _BY_UNIT: Final[Mapping[str, Combined]] = {
     "1": "mean",
     "s": "mean",
@@ -38,6 +39,7 @@ _BY_UNIT: Final[Mapping[str, Combined]] = {
     "{entry}": "max",
     "{score}": "mean",
     "{stage}": "max",
+    "{batch}": "mean",
     "{collector}": "mean",
     "{device}": "mean",
 }
@@ -96,6 +98,8 @@ def _metric(stream: Stream, alerts: Iterable[Alert]) -> dict[str, Any]:
 
 def combined(metric: Metric) -> Combined:
     """Return what the values of several series of a gauge make together."""
+    if metric.across == "sum":
+        return "sum"
     return _BY_NAME.get(metric.name) or _BY_UNIT.get(metric.unit, "sum")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A collector or an exporter.
+    """A collector, an exporter, or one of several processes.
 
     Attributes:
         name: What it is called.
@@ -39,7 +39,7 @@ class Facts:
         uptime: Seconds since it was configured.
         exporters: How its metrics leave.
         collectors: What reads its hardware.
-        processes: The processes that make up the node, each as it is shown; one, so far.
+        processes: The processes that make up the node, where there may be several.
     """
 
     node_id: str
@@ -48,4 +48,4 @@ class Facts:
     uptime: float
     exporters: tuple[Part, ...] = ()
     collectors: tuple[Part, ...] = ()
-    processes: tuple[Mapping[str, str], ...] = field(default=())
+    processes: tuple[Part, ...] = ()

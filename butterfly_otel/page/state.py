@@ -60,6 +60,8 @@ class State:
 
     def _make(self) -> bytes:
         began = time.thread_time()
+        # First: the processes of a node are those that were asked for these.
+        metrics = self._metrics()
         facts = self._facts()
         told: dict[str, Any] = {
             "now": time.time(),
@@ -67,9 +69,9 @@ class State:
             "uptime": facts.uptime,
             "exporters": [_part(each) for each in facts.exporters],
             "collectors": [_part(each) for each in facts.collectors],
-            "processes": [dict(each) for each in facts.processes],
+            "processes": [_part(each) for each in facts.processes],
         }
-        told.update(self._metrics())
+        told.update(metrics)
         text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
         took = time.thread_time() - began
         every = min(_LATEST, max(_SOONEST, took / _SHARE))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.config import Config
     from butterfly_otel.sharing.claims import Claim
+    from butterfly_otel.sharing.roster import Member
 
 #: Seconds at most for which scrapes that are going on may finish at the end.
 _LAST_SCRAPES = 2.0
@@ -35,8 +36,6 @@ class Alone:
         collect: Begins to read the hardware; None where nothing is read.
         site: What is served beside the metrics.
     """
-
-    members: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -53,6 +52,11 @@ class Alone:
         self._claim: Claim | None = None
         self._mute: MuteChild | None = None
         self.collection: Collection | None = None
+
+    @staticmethod
+    def members() -> tuple[Member, ...]:
+        """Return none: this process is the node."""
+        return ()
 
     def start(self) -> None:
         """Open the port and begin to read."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.collectors.collection import Collection
     from butterfly_otel.exporters.push import Wait
+    from butterfly_otel.sharing.roster import Member
 
 
 class Duties(Protocol):
@@ -21,9 +22,8 @@ class Duties(Protocol):
         """What reads the hardware in this process, if anything does."""
         ...
 
-    @property
-    def members(self) -> tuple[int, ...]:
-        """The processes of the node by their slots; empty where there is one alone."""
+    def members(self) -> tuple[Member, ...]:
+        """Return the processes of the node; empty where there is one alone."""
         ...
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.runtime.duties import Duties
     from butterfly_otel.settings.config import Config
+    from butterfly_otel.sharing.roster import Member
 
 
 class LookedAt:
@@ -60,9 +61,6 @@ class LookedAt:
         duties = self._duties()
         collection = None if duties is None else duties.collection
         workers = () if collection is None else collection.sampler.workers
-        members = tuple(
-            {"process": str(slot)} for slot in (() if duties is None else duties.members)
-        )
         return Facts(
             node_id=config.node_id,
             node_role=config.node_role,
@@ -70,7 +68,7 @@ class LookedAt:
             uptime=uptime,
             exporters=tuple(self._exporters()),
             collectors=tuple(map(_collector, workers)),
-            processes=members or ({"pid": str(os.getpid())},),
+            processes=() if duties is None else tuple(map(_process, duties.members())),
         )
 
     def _exporters(self) -> Iterator[Part]:
@@ -93,6 +91,12 @@ def page_routes(pipeline: Pipeline, looked_at: LookedAt) -> Site:
     if pull is None:
         return {}
     return page_site(pull, looked_at.facts, pipeline.streams)
+
+
+def _process(member: Member) -> Part:
+    known = () if member.pid is None else (f"pid {member.pid}",)
+    tells = ", ".join((*known, "leads") if member.leads else known)
+    return Part(str(member.slot), None if member.late else True, tells)
 
 
 def _collector(worker: Worker) -> Part:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from butterfly_otel.settings.config import Config
     from butterfly_otel.sharing.content import Gathered
     from butterfly_otel.sharing.place import Place
+    from butterfly_otel.sharing.roster import Member
 
 #: The part of a scrape's time in which others may answer, and its cap in seconds: who is stopped
 #: or hangs must not cost the scrape.
@@ -106,10 +107,9 @@ class Sharing:
         """Whether this process leads."""
         return self._group.leading
 
-    @property
-    def members(self) -> tuple[int, ...]:
-        """The slots of the processes that were there when it was asked last."""
-        return self._group.members
+    def members(self) -> tuple[Member, ...]:
+        """Return the processes that were there when they were asked last."""
+        return self._group.roster()
 
     @property
     def url(self) -> str | None:

@@ -14,6 +14,7 @@ from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.content import Gathered
 from butterfly_otel.sharing.life import INTERVAL, STORING, begin, threads_are_greenlets
 from butterfly_otel.sharing.port import Port
+from butterfly_otel.sharing.roster import roster
 from butterfly_otel.sharing.sweep import sweep
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from butterfly_otel.sharing.leader import OnLead, OnYield
     from butterfly_otel.sharing.life import Life
     from butterfly_otel.sharing.place import Place
+    from butterfly_otel.sharing.roster import Member
 
 #: The groups that this process is in.
 _here: set[Path] = set()
@@ -115,10 +117,15 @@ class Group:
         life = self._life
         return None if life is None else life.membership.slot.number
 
-    @property
-    def members(self) -> tuple[int, ...]:
-        """The slots of those that were there when they were asked last."""
-        return tuple(sorted(self._last.members))
+    def roster(self) -> tuple[Member, ...]:
+        """Return those that were there when they were asked last."""
+        # The own slot must not change meanwhile; who is changing it is not waited for.
+        still = self._changing.acquire(blocking=False)
+        try:
+            return roster(self._last, self._life if still else None)
+        finally:
+            if still:
+                self._changing.release()
 
     @property
     def leading(self) -> bool:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import urllib.request
 from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from opentelemetry.metrics import Observation
 
 from butterfly_otel import catalog, metrics
+from butterfly_otel.exporters.prometheus import serve
+from butterfly_otel.page import Facts, Part, page_site
+from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
     from butterfly_otel.runtime.lifecycle import Runtime
@@ -179,5 +184,94 @@ def test_a_node_that_is_gone_is_told_of(watch: Watch, node: Node) -> None:
     seen.wait_for_samples(1)
     runtime.shutdown()
     seen.page.clock.run_for(3_000)
-    seen.page.locator("#status", has_text="no answer").wait_for()
+    seen.page.locator("#status", has_text="no answer since").wait_for()
     assert seen.page.locator("#node-id").inner_text() == "coordinator-1"
+    assert seen.page.title() == "✕ coordinator-1 · Butterfly"
+    assert seen.page.locator("body.stale").count() == 1
+
+
+def test_a_node_that_comes_back_is_live_again(watch: Watch, node: Node) -> None:
+    """What a new process counts goes on where the line was, and nothing looks stale any more."""
+    runtime = node()
+    metrics.requests_total.add(500, method="inference", status="success")
+    port = urlsplit(runtime.page_url).port
+    seen = watch(runtime.page_url, hurried=True)
+    seen.wait_for_samples(1)
+    runtime.shutdown()
+    seen.page.clock.run_for(3_000)
+    seen.page.locator("body.stale").wait_for()
+    node(prometheus_port=port)
+    metrics.requests_total.add(7, method="inference", status="success")
+    seen.poll()
+    assert seen.page.locator("#status").inner_text() == "live"
+    assert seen.page.title() == "coordinator-1 · Butterfly"
+    assert re.search(
+        r"requests/s\s+total 7 requests", seen.card("butterfly_requests_total").inner_text()
+    )
+
+
+def test_a_node_that_does_not_answer_is_told_of(watch: Watch, node: Node) -> None:
+    """A process that was stopped accepts connections; the page does not wait for it for ever."""
+    seen = watch(node().page_url, hurried=True)
+    seen.wait_for_samples(1)
+    seen.page.evaluate(
+        """() => {
+          const late = new DOMException("", "TimeoutError");
+          window.fetch = (_url, { signal }) => signal instanceof AbortSignal
+            ? Promise.reject(late) : new Promise(() => {});
+        }"""
+    )
+    seen.page.clock.run_for(3_000)
+    seen.page.locator("#status", has_text="no answer since").wait_for()
+
+
+def test_nothing_measured_yet_is_said(watch: Watch, node: Node) -> None:
+    """A node whose application has measured nothing says so, until it has."""
+    seen = watch(node(zero_init=False, collectors="none").page_url, hurried=True)
+    seen.wait_for_samples(1)
+    assert seen.page.locator("#quiet").is_visible()
+    metrics.requests_total.add(1, method="inference", status="success")
+    seen.poll()
+    assert not seen.page.locator("#quiet").is_visible()
+
+
+def test_the_processes_of_a_node_are_shown(watch: Watch, node: Node) -> None:
+    """Each has its place and number, who leads is told, and who did not answer is marked."""
+    parts = [Part(str(n), None if n == 3 else True, f"pid {4000 + n}") for n in range(40)]
+    parts[0] = Part("0", ok=True, tells="pid 4000, leads")
+    reader = node().prometheus_reader
+    assert reader is not None
+
+    def facts() -> Facts:
+        return Facts("coordinator-1", "coordinator", {}, 1.0, processes=tuple(parts))
+
+    with serve(reader, "localhost", 0, site=page_site(reader, facts, default_streams())) as server:
+        seen = watch(server.url.removesuffix("metrics"))
+        seen.wait_for_samples(1)
+        box = seen.page.locator("#health .box", has=seen.page.locator("ul.many"))
+        assert re.search(
+            r"Processes\s+1 of 40 did not answer in time\s+.*0\s+pid 4000, leads",
+            box.inner_text(),
+            re.DOTALL,
+        )
+        assert box.locator("li").count() == 40
+        assert box.locator("li .mark.wait").get_attribute("aria-label") == "did not answer in time"
+        assert box.bounding_box()["height"] < 300
+
+
+def test_an_axis_tells_its_ticks_apart(watch: Watch, node: Node) -> None:
+    """Values that hardly differ have labels that do; shares are from nothing to all."""
+    runtime = node(zero_init=False, collectors="none")
+    queued = count(180_000, 700)
+    metrics.tasks_queued.observe(lambda: next(queued))
+    metrics.cpu_usage_ratio.observe(lambda: [Observation(0.99, {"core": "0"})])
+    seen = watch(runtime.page_url, hurried=True)
+    seen.wait_for_samples(1)
+    seen.poll()
+    ticks = (
+        "name => [...document.querySelectorAll(`#vitals .chart[aria-label^='${name}'] .tick`)]"
+        ".filter(each => each.getAttribute('text-anchor') === 'end').map(each => each.textContent)"
+    )
+    tasks = seen.page.evaluate(ticks, "Tasks waiting")
+    assert len(set(tasks)) == len(tasks) > 3
+    assert seen.page.evaluate(ticks, "CPU") == ["0%", "25%", "50%", "75%", "100%", "now"]

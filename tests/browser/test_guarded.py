@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -15,10 +15,9 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from butterfly_otel import metrics
 from butterfly_otel.exporters.prometheus.serving.app import make_wsgi_app
-from butterfly_otel.exporters.prometheus.serving.site import Response
+from tests.certificates import HASHED, PASSWORD, Certificates
 
 if TYPE_CHECKING:
-    from butterfly_otel.exporters.prometheus.serving.site import Request
     from butterfly_otel.runtime.lifecycle import Runtime
 
     from .watched import Watched
@@ -186,20 +185,35 @@ def test_under_a_path_prefix(watch: Watch, node: Node) -> None:
         assert all("/team/node-7/" in each for each in seen.asked if each.startswith("http"))
 
 
-class _Password:
-    """A gate that wants a user and a password."""
+@pytest.mark.parametrize("hosted", [False, True])
+def test_behind_authentication(
+    watch: Watch,
+    node: Node,
+    tmp_path: Path,
+    hosted: bool,  # noqa: FBT001
+) -> None:
+    """The browser's own credentials are enough for the page and all it asks for.
 
-    wanted = "Basic " + base64.b64encode(b"ops:secret").decode()
-
-    def refuse(self, request: Request) -> Response | None:
-        if request.headers.get("authorization") == self.wanted:
-            return None
-        return Response("401 Unauthorized", (("WWW-Authenticate", 'Basic realm="m"'),), b"no\n")
-
-
-def test_behind_authentication(watch: Watch, node: Node) -> None:
-    """The browser's own credentials are enough for the page and all it asks for."""
-    with _hosted(node(), gate=_Password()) as url:
-        seen = watch(url, http_credentials={"username": "ops", "password": "secret"})
+    Of our server by TLS, and of an application's that serves it under a prefix.
+    """
+    certificates = Certificates(tmp_path)
+    web = certificates.web(
+        basic_auth_users={"ops": HASHED},
+        http_server_config={"headers": {"Content-Security-Policy": "default-src 'none'"}},
+    )
+    runtime = node(prometheus_web_config=web, prometheus_server=not hosted)
+    own = nullcontext(runtime.page_url)
+    with _hosted(runtime, "/team/n", gate=runtime.security) if hosted else own as url:
+        assert str(url).startswith("http:" if hosted else "https:")
+        trusted: dict[str, Any] = {"ignore_https_errors": True}
+        known = {"username": "ops", "password": PASSWORD}
+        seen = watch(url, http_credentials=known, **trusted)
         seen.wait_for_samples(1)
         assert seen.page.locator("#status").inner_text() == "live"
+        seen.card("butterfly_tasks_queued").locator(".name").click()
+        seen.page.locator("#details a", has_text="Reference").click()
+        seen.page.locator("#document h2", has_text="butterfly_tasks_queued").wait_for()
+        assert seen.complaints == []
+        for path in ("", "-/state", "-/contract", "-/reference/butterfly_tasks_queued", "metrics"):
+            answer = seen.page.request.get(f"{url}{path}", headers={"Authorization": "Basic eA=="})
+            assert answer.status == 401, path

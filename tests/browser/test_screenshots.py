@@ -17,6 +17,7 @@ from butterfly_otel.demo.cluster import Cluster
 from butterfly_otel.demo.drive import Driver
 from butterfly_otel.exporters.prometheus import serve
 from butterfly_otel.page import page_site, state
+from butterfly_otel.process import timing
 from butterfly_otel.runtime.looked_at import LookedAt
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class _Simulated:
         pipeline = self.runtime._pipeline
         assert pipeline is not None
         assert pipeline.prometheus is not None
-        looked_at = LookedAt(self.runtime.config, pipeline)
+        # It began as long ago as the simulation says.
+        began = timing.monotonic() - self.cluster.clock
+        looked_at = LookedAt(self.runtime.config, pipeline, lambda: None, began)
         site = page_site(pipeline.prometheus, looked_at.facts, pipeline.streams, reuse=0)
         self.server = serve(pipeline.prometheus, "localhost", 0, site=site)
-        # It began as long ago as the simulation says.
-        looked_at._began -= self.cluster.clock
         clock = {name: getattr(time, name) for name in ("monotonic", "thread_time")}
         shifted = SimpleNamespace(**clock, time=lambda: time.time() + self.ahead)
         monkeypatch.setattr(state, "time", shifted)

@@ -45,8 +45,7 @@ class Cards {
     const button = make(
       "button", { type: "button", class: "plain name", onclick: () => details.open(metric.name) },
     );
-    // A long name may break after an underscore, and nowhere else.
-    metric.short.split(/(?<=_)/).forEach((part) => button.append(part, make("wbr")));
+    button.append(...breakable(metric.short));
     const root = make(
       "li", { class: "card empty", "data-metric": metric.name },
       make("h3", {}, button),
@@ -116,6 +115,11 @@ class Cards {
     const points = pointsOf(metric, groupsOf(metric.name)).filter((point) => point.t >= from);
     card.spark.update(points, keys, from, to);
   }
+}
+
+// A long name may break after an underscore, and nowhere else.
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part) => [part, make("wbr")]);
 }
 
 // What has not changed is left alone: a screen reader may be at it.

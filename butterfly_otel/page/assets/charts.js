@@ -62,7 +62,11 @@ function bounds(values, unit) {
   const most = Math.max(...values.map(Math.abs), 0);
   // Bytes are counted in powers of 1024, so round numbers are other ones.
   const scale = unit === "By" && most > 0 ? 1024 ** Math.max(0, Math.floor(Math.log(most) / Math.log(1024))) : 1;
-  return rounded(values.map((each) => each / scale)).map((each) => each * scale);
+  // A share of something is from nothing to all of it.
+  const share = unit === "1";
+  const [low, high, step] = rounded([...values, ...(share ? [0] : [])].map((each) => each / scale));
+  const full = share && most <= 1 ? 1 : Infinity;
+  return [low * scale, Math.min(high, full) * scale, step * scale];
 }
 
 function rounded(values) {
@@ -136,7 +140,7 @@ class Chart {
         draw("line", { class: "grid", x1: left, x2: width - 6, y1: at, y2: at }),
         draw("text", {
           class: "tick", x: left - 6, y: Number(at) + 3.5, "text-anchor": "end",
-          text: short(Number(tick.toPrecision(6)), unit, rate),
+          text: short(Number(tick.toPrecision(12)), unit, rate, step),
         }),
       );
     }

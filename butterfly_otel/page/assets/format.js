@@ -12,55 +12,60 @@ function unitWord(unit) {
   return noted ? plural(noted[1]) : WORDS[unit] || unit || "";
 }
 
-function digits(value) {
+// `step` is the least difference that has to be seen.
+function digits(value, step = 0) {
   const size = Math.abs(value);
   if (size === 0) return "0";
+  if (step && size >= 1) {
+    return String(Number(value.toFixed(Math.min(6, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9) + 1)))));
+  }
   if (size < 0.001) return value.toExponential(1);
   if (size < 1) return String(Number(value.toPrecision(2)));
   if (size < 10) return String(Number(value.toFixed(2)));
   return size < 100 ? String(Number(value.toFixed(1))) : String(Math.round(value));
 }
 
-function scaled(value, steps, base) {
+function scaled(value, steps, base, step) {
   let at = 0;
   let left = value;
   while (Math.abs(left) >= base * 0.9995 && at < steps.length - 1) {
     left /= base;
     at += 1;
   }
-  return [digits(left), steps[at]];
+  return [digits(left, step / base ** at), steps[at]];
 }
 
-function duration(seconds) {
+function duration(seconds, step) {
   const size = Math.abs(seconds);
+  const inUnits = (scale, word) => [digits(seconds * scale, step * scale), word];
   if (size === 0) return ["0", "s"];
-  if (size < 1e-6) return [digits(seconds * 1e9), "ns"];
-  if (size < 1e-3) return [digits(seconds * 1e6), "µs"];
-  if (size < 1) return [digits(seconds * 1e3), "ms"];
-  if (size < 120) return [digits(seconds), "s"];
-  return size < 7200 ? [digits(seconds / 60), "min"] : [digits(seconds / 3600), "h"];
+  if (size < 1e-6) return inUnits(1e9, "ns");
+  if (size < 1e-3) return inUnits(1e6, "µs");
+  if (size < 1) return inUnits(1e3, "ms");
+  if (size < 120) return inUnits(1, "s");
+  return size < 7200 ? inUnits(1 / 60, "min") : inUnits(1 / 3600, "h");
 }
 
-// [number, unit] of a value; `rate` where it is an increase a second.
-function figure(value, unit, rate = false) {
+// [number, unit] of a value; `rate` where it is an increase a second, `step` as in digits().
+function figure(value, unit, rate = false, step = 0) {
   if (value === null || value === undefined || Number.isNaN(value)) return ["–", ""];
   if (!Number.isFinite(value)) return [value > 0 ? "+∞" : "−∞", ""];
   const each = rate ? "/s" : "";
   if (unit === "By") {
-    const [number, step] = scaled(value, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"], 1024);
-    return [number, step + each];
+    const [number, prefix] = scaled(value, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"], 1024, step);
+    return [number, prefix + each];
   }
-  if (unit === "s" && !rate) return duration(value);
-  if (unit === "1" && !rate) return [digits(value * 100), "%"];
-  const [number, step] = scaled(value, ["", "k", "M", "G", "T", "P"], 1000);
+  if (unit === "s" && !rate) return duration(value, step);
+  if (unit === "1" && !rate) return [digits(value * 100, step * 100), "%"];
+  const [number, prefix] = scaled(value, ["", "k", "M", "G", "T", "P"], 1000, step);
   const word = unitWord(unit);
   const shown = unit === "Cel" ? "°C" : word + each;
-  return [number + (step ? " " + step : ""), shown];
+  return [number + (prefix ? " " + prefix : ""), shown];
 }
 
 // The same in few characters, for an axis.
-function short(value, unit, rate = false) {
-  const [number, word] = figure(value, unit, rate);
+function short(value, unit, rate = false, step = 0) {
+  const [number, word] = figure(value, unit, rate, step);
   if (unit === "By" || (!rate && (unit === "s" || unit === "1"))) {
     return number + (word === "%" ? "%" : " " + word.replace("/s", ""));
   }

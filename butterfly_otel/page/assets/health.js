@@ -31,13 +31,20 @@ class Health {
 
   _parts(title, parts, none) {
     const bad = parts.filter((each) => each.ok === false).length;
-    const summary = !parts.length ? none : bad ? `${bad} of ${parts.length} in trouble` : "all work";
+    const open = parts.filter((each) => each.ok === null).length;
+    const summary = !parts.length
+      ? none
+      : bad
+        ? `${bad} of ${parts.length} in trouble`
+        : open
+          ? `${parts.length - open} of ${parts.length} work`
+          : "all work";
     const errorsAge = parts.map((each) => each.errorAt && ago(app.state.now - each.errorAt));
     const rows = () =>
       parts.map((part, index) =>
         make(
           "li", {},
-          mark(part.ok),
+          mark(part.ok, "not known yet"),
           make("span", { class: "part" }, make("b", { text: part.name }), make("span", { text: part.tells })),
           part.error
             ? make("span", { class: "error", text: `${errorsAge[index]} ago: ${part.error}` })
@@ -71,10 +78,10 @@ class Health {
       top.map(([metric, what, used, most]) =>
         make(
           "li", { class: "use" },
-          make("button", {
-            type: "button", class: "plain", text: `${metric.short} · ${what}`,
-            onclick: () => details.open(metric.name),
-          }),
+          make(
+            "button", { type: "button", class: "plain", onclick: () => details.open(metric.name) },
+            ...breakable(metric.short), " · ", make("b", { text: what }),
+          ),
           meter(used, most, `${metric.name}, ${what}: ${used} of ${most} in use`),
           make("span", { class: "of", text: `${used} / ${most}` }),
         ),
@@ -111,34 +118,38 @@ class Health {
   _processes() {
     const { processes } = app.state;
     const rows = () =>
-      processes.map((each) =>
+      processes.map(({ ok, name, tells }) =>
         make(
-          "li", {}, mark(true),
-          make("span", { class: "part" },
-            ...Object.entries(each).map(([key, value]) => make("span", { text: `${key} ${value}` }))),
+          "li", {}, mark(ok, "did not answer in time"),
+          make("span", { class: "part" }, make("b", { text: name }), make("span", { text: tells })),
         ),
       );
-    return box("Processes", `${processes.length} make up this node`, true, rows, processes);
+    const late = processes.filter((each) => each.ok === null).length;
+    const summary = late
+      ? `${late} of ${processes.length} did not answer in time`
+      : `${processes.length} make up this node`;
+    return box("Processes", summary, late ? null : true, rows, processes, "many");
   }
 }
 
-function box(title, summary, ok, rows, key) {
+function box(title, summary, ok, rows, key, kind = "") {
   const made = () =>
     make(
       "article", { class: "box" },
       make("header", {}, mark(ok), make("h3", { text: title }), make("span", { text: summary })),
-      make("ul", {}, ...rows()),
+      // What is long scrolls, which a keyboard can do as well.
+      make("ul", kind ? { class: kind, tabindex: "0", "aria-label": title } : {}, ...rows()),
     );
   return { key: [title, summary, ok, key], make: made };
 }
 
 // A mark that does not rely on its colour alone.
-function mark(ok) {
+function mark(ok, open = "to be watched") {
   const marks = {
     true: ["ok", "✓", "works"],
     false: ["bad", "✕", "in trouble"],
     none: ["idle", "–", "nothing there"],
   };
-  const [name, symbol, tells] = marks[ok] || ["wait", "•", "to be watched"];
+  const [name, symbol, tells] = marks[ok] || ["wait", "•", open];
   return make("i", { class: `mark ${name}`, role: "img", "aria-label": tells, text: symbol });
 }

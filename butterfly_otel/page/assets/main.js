@@ -7,6 +7,7 @@ const vitals = new Vitals($("vitals"));
 const nodes = new Nodes($("nodes"), chooseNode);
 const cards = new Cards($("metrics"), $("categories"));
 const LONG = 5; // how much slower it is asked while nobody can see the page
+const PATIENCE = 20_000; // milliseconds that an answer may take
 
 let timer = null;
 let failures = 0;
@@ -15,7 +16,9 @@ async function ask() {
   clearTimeout(timer);
   let every = 2;
   try {
-    const answer = await fetch("-/state", { cache: "no-store" });
+    // A process that was stopped accepts, and never answers.
+    const signal = AbortSignal.timeout(PATIENCE);
+    const answer = await fetch("-/state", { cache: "no-store", signal });
     if (answer.status === 401 || answer.status === 403) throw new Error("sign in again: reload this page");
     if (!answer.ok) throw new Error(`it answers ${answer.status}`);
     const state = await answer.json();
@@ -26,7 +29,7 @@ async function ask() {
   } catch (error) {
     failures += 1;
     every = Math.min(30, 2 * failures);
-    tellStatus("bad", error instanceof TypeError ? "no answer" : error.message);
+    tellProblem(error instanceof TypeError || error.name === "TimeoutError" ? "no answer" : error.message);
   }
   if (!app.paused) timer = setTimeout(ask, every * 1000 * (document.hidden ? LONG : 1));
 }
@@ -40,8 +43,9 @@ async function begin() {
 
 function take(state) {
   app.state = state;
-  if (state.error) tellStatus("bad", state.error);
+  if (state.error) tellProblem(state.error);
   else {
+    document.body.classList.remove("stale");
     // The node may have told the same before: to somebody else who looks.
     if (app.history.now?.t !== state.now) app.history.add(state.now, state.text);
     state.text = "";
@@ -64,6 +68,7 @@ function show() {
   const all = app.metrics.size;
   $("found").textContent = shown === all ? `${all} metrics` : `${shown} of ${all} metrics`;
   $("nothing").hidden = shown > 0;
+  $("quiet").hidden = countSeries() > 1;
   cards.update();
   details.update();
   document.body.dataset.samples = String(app.history.shots.length);
@@ -71,8 +76,10 @@ function show() {
 
 function showNode() {
   const { node, uptime } = app.state;
-  document.title = `${node.id} · Butterfly`;
+  const stale = document.body.classList.contains("stale");
+  document.title = `${stale ? "✕ " : ""}${node.id} · Butterfly`;
   $("node-id").textContent = node.id;
+  $("node-id").title = node.id;
   $("node-role").textContent = node.role;
   const facts = { ...node.about, up: ago(uptime), series: String(countSeries()) };
   const key = JSON.stringify(Object.keys(facts));
@@ -119,6 +126,15 @@ function tellStatus(kind, text) {
   const status = $("status");
   if (status.textContent !== text) status.textContent = text;
   status.className = `status ${kind}`;
+}
+
+// What is shown is what was read last, and looks like it.
+function tellProblem(text) {
+  document.body.classList.add("stale");
+  const last = app.history.now;
+  const when = last ? ` since ${new Date(last.t * 1000).toLocaleTimeString([], { hour12: false })}` : "";
+  tellStatus("bad", text === "no answer" ? text + when : text);
+  if (app.state) showNode();
 }
 
 function search() {

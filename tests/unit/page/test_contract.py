@@ -66,3 +66,24 @@ def test_each_metric_has_its_reference() -> None:
     for metric in catalog.ALL:
         body = _answer(f"/-/reference/{metric.name}").body.decode()
         assert body.startswith(f"### `{metric.name}`\n\n{metric.help}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "combined"),
+    [
+        # What processes add up, series of other nodes add up as well.
+        ("butterfly_tasks_queued", "sum"),
+        ("butterfly_layer_memory_bytes", "sum"),
+        # One series is the larger of two processes', several series are several links.
+        ("butterfly_connection_active", "sum"),
+        ("butterfly_quic_packet_loss_ratio", "mean"),
+        ("butterfly_gpu_temperature_celsius", "max"),
+        ("butterfly_consensus_term", "max"),
+        ("butterfly_batch_size", "mean"),
+        ("butterfly_cpu_usage_ratio", "mean"),
+    ],
+)
+def test_series_of_a_gauge_are_shown_together(name: str, combined: str) -> None:
+    """The card of a gauge with several series says what they make together."""
+    metrics = {each["name"]: each for each in contract_of(default_streams())["metrics"]}
+    assert metrics[name]["combine"] == combined

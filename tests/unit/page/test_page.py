@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Collection
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
@@ -99,8 +100,9 @@ def test_a_setting_switches_it_off() -> None:
     url = str(runtime.prometheus_url).removesuffix("metrics")
     assert b"# TYPE" in _get(url, BROWSER)[1]
     assert b"html" not in _get(url, BROWSER)[1]
-    with pytest.raises(OSError, match="404"):
+    with pytest.raises(HTTPError, match="404") as caught:
         _get(f"{url}-/state")
+    caught.value.close()
 
 
 def test_the_policy_allows_exactly_what_is_in_the_page() -> None:

@@ -7,7 +7,7 @@ import logging
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -179,9 +179,41 @@ def test_an_application_asks_for_the_same_users(certificates: Certificates) -> N
     assert by_wsgi(wsgi, {})[0].startswith("500")
 
 
-def by_wsgi(app: Any, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+@pytest.mark.parametrize("make", [wsgi_app, asgi_app])
+def test_an_application_has_the_page_where_it_is_asked_for(
+    certificates: Certificates, make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the same password as the metrics; unasked, browsers get metrics there as well."""
+    call = by_wsgi if make is wsgi_app else by_asgi
+    html = {"Accept": "text/html,*/*;q=0.8"}
+    path = certificates.folder / "users.yml"
+    path.write_text(f"basic_auth_users: {{alice: {HASHED}}}")
+    shown, plain = make(page=True), make()
+    assert call(shown, html, "/-/ready")[0].startswith("503")
+    configure(prometheus_server=False, prometheus_web_config=path)
+    for at in ("/", "/-/state", "/-/contract"):
+        assert call(shown, html, at)[0].startswith("401")
+        assert call(shown, {**html, **basic("alice")}, at)[0].startswith("200")
+    known = {**html, **basic("alice")}
+    assert call(shown, known, "/")[1]["content-type"].startswith("text/html")
+    assert call(shown, basic("alice"), "/")[1]["content-type"].startswith("text/plain")
+    assert call(shown, html, "/-/ready")[0].startswith("200")
+    assert call(plain, known, "/")[1]["content-type"].startswith("text/plain")
+    assert call(plain, known, "/-/state")[0].startswith("404")
+    butterfly_otel.shutdown()
+    configure(prometheus_server=False, prometheus_page=False)
+    assert call(shown, html, "/")[1]["content-type"].startswith("text/plain")
+    butterfly_otel.shutdown()
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    configure()
+    assert call(shown, html, "/-/healthy")[0].startswith("200")
+
+
+def by_wsgi(
+    app: Any, headers: Mapping[str, str], path: str = "/metrics"
+) -> tuple[str, dict[str, str]]:
     """Return the status and the headers of a scrape by WSGI."""
-    environ: dict[str, Any] = {"REMOTE_ADDR": "10.0.0.7", "PATH_INFO": "/metrics"}
+    environ: dict[str, Any] = {"REMOTE_ADDR": "10.0.0.7", "PATH_INFO": path}
     setup_testing_defaults(environ)
     environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
     found: list[tuple[str, dict[str, str]]] = []
@@ -193,13 +225,15 @@ def by_wsgi(app: Any, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     return found[0]
 
 
-def by_asgi(app: Any, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def by_asgi(
+    app: Any, headers: Mapping[str, str], path: str = "/metrics"
+) -> tuple[str, dict[str, str]]:
     """Return the status and the headers of a scrape by ASGI."""
     sent: list[Any] = []
     scope = {
         "type": "http",
         "method": "GET",
-        "path": "/metrics",
+        "path": path,
         "client": ("10.0.0.8", 1),
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
     }

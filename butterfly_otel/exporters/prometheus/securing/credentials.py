@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from butterfly_otel.exporters.prometheus.securing.passwords import Passwords
 from butterfly_otel.exporters.prometheus.securing.sources import Sources
-from butterfly_otel.exporters.prometheus.securing.tokens import is_known
+from butterfly_otel.exporters.prometheus.securing.tokens import digest, is_known
 from butterfly_otel.exporters.prometheus.serving.site import Response, plain
 from butterfly_otel.exporters.prometheus.serving.stream import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from butterfly_otel.exporters.prometheus.securing.passwords import Verdict
     from butterfly_otel.exporters.prometheus.securing.refusals import Refusals
@@ -22,11 +23,25 @@ if TYPE_CHECKING:
 _TOO_MANY: Final = "Too many passwords or tokens from here were wrong; try again later."
 
 
+class _Shown(NamedTuple):
+    """What a request shows.
+
+    Attributes:
+        whose: The user's name, or the token's digest.
+        known: Whether it is right, where that is known without hashing a password.
+        check: Hashes the password.
+    """
+
+    whose: bytes
+    known: Verdict | None
+    check: Callable[[], Verdict] = lambda: "wrong"
+
+
 class Credentials:
     """Checks what requests say. Thread-safe.
 
-    Who is known passes, whatever others do; a source of many failures has to wait before it may
-    try again, and until then nothing is hashed for it.
+    Who has passed before, from the same source, passes whatever others do; a source of many
+    failures has to wait before it may try anything else, and until then nothing is hashed for it.
 
     Args:
         refusals: Told of those that are refused.
@@ -53,32 +68,41 @@ class Credentials:
         if not header:
             self._refusals.add("missing_credentials", source_of(request.client))
             return _unauthorized(users, tokens, "Who asks for this has to say who it is.")
-        scheme, _, value = header.partition(" ")
-        given = value.strip().encode("latin-1", "replace")
-        if scheme.lower() == "bearer" and tokens and is_known(given, tokens):
-            return None
-        pair = _basic(given) if scheme.lower() == "basic" else None
-        wait = self._judge(source_of(request.client), users, pair)
+        wait = self._judge(source_of(request.client), self._shown(header, users, tokens))
         if wait is None:
             return None
         if wait:
             return later(_TOO_MANY, wait)
         return _unauthorized(users, tokens, "This password or token is wrong.")
 
-    def _judge(
-        self, source: str, users: Mapping[bytes, bytes], pair: tuple[bytes, bytes] | None
-    ) -> float | None:
-        """Return None for a user's password, else the seconds until another one may be tried."""
-        known = self._passwords.known(users, *pair) if pair else "wrong"
-        if known == "right":
+    def _shown(self, header: str, users: Mapping[bytes, bytes], tokens: frozenset[bytes]) -> _Shown:
+        """Return what a header shows, as far as nothing has to be hashed for it."""
+        scheme, _, value = header.partition(" ")
+        given = value.strip().encode("latin-1", "replace")
+        if scheme.lower() == "bearer" and tokens:
+            return _Shown(digest(given), "right" if is_known(given, tokens) else "wrong")
+        pair = _basic(given) if scheme.lower() == "basic" else None
+        if pair is None:
+            return _Shown(b"", "wrong")
+        check = partial(self._passwords.check, users, *pair)
+        return _Shown(pair[0], self._passwords.known(users, *pair), check)
+
+    def _judge(self, source: str, shown: _Shown) -> float | None:
+        """Return None for who is let in, else the seconds until another one may be tried.
+
+        What is right is let in without further ado only where it came from before: who guesses
+        elsewhere must not learn by that, as fast as requests go, which guess is right.
+        """
+        if shown.known == "right" and self._sources.has_passed(source, shown.whose):
             return None
         wait = self._sources.begin(source)
-        verdict: Verdict = known or "wrong"
-        if not wait and pair and known is None:
-            verdict = self._passwords.check(users, *pair)
+        verdict: Verdict = "wrong"
+        if not wait:
+            verdict = shown.known or shown.check()
             if verdict != "wrong":
                 self._sources.forgive(source)
         if verdict == "right":
+            self._sources.let_pass(source, shown.whose)
             return None
         wait = 1.0 if verdict == "busy" else wait
         self._refusals.add("too_many_failures" if wait else "wrong_credentials", source)

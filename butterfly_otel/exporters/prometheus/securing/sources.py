@@ -1,4 +1,4 @@
-"""How often each client has failed, and how long it has to wait before it may try again."""
+"""Who has passed from where, how often each has failed, and how long it has to wait then."""
 
 from __future__ import annotations
 
@@ -16,12 +16,29 @@ _MOST: Final = 1024
 
 
 class Sources:
-    """Counts failures by their source. Thread-safe."""
+    """Counts failures by their source, and knows who has passed from it. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = forks.lock()
         # When the failures of each would be over at one an interval; the latest at the end.
         self._over: OrderedDict[str, float] = OrderedDict()
+        # Who has passed from where; the latest at the end.
+        self._passed: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+
+    def has_passed(self, source: str, whose: bytes) -> bool:
+        """Whether somebody has passed from there before."""
+        with self._lock:
+            if (source, whose) not in self._passed:
+                return False
+            self._passed.move_to_end((source, whose))
+            return True
+
+    def let_pass(self, source: str, whose: bytes) -> None:
+        """Remember that somebody has passed from there."""
+        with self._lock:
+            self._passed[source, whose] = None
+            if len(self._passed) > _MOST:
+                self._passed.popitem(last=False)
 
     def begin(self, source: str) -> float:
         """Count a failure beforehand, and return 0.0; or the seconds until another one may be.

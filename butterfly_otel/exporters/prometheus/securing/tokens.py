@@ -32,13 +32,18 @@ def read_tokens(data: bytes, where: str) -> frozenset[bytes]:
                 f"{where}, where line {number} is not a token: use letters, digits and"
                 " any of -._~+/ alone"
             )
-    return frozenset(sha256(each).digest() for each in tokens)
+    return frozenset(map(digest, tokens))
+
+
+def digest(token: bytes) -> bytes:
+    """Return what is kept of a token."""
+    return sha256(token).digest()
 
 
 def is_known(token: bytes, digests: Iterable[bytes]) -> bool:
     """Whether a token is one of them, in a time that tells nothing of them."""
-    digest = sha256(token).digest()
+    given = digest(token)
     found = False
     for each in digests:
-        found |= compare_digest(digest, each)
+        found |= compare_digest(given, each)
     return found

@@ -108,10 +108,11 @@ def _unauthorized(error: urllib.error.HTTPError, access: Access) -> str:
         return f"it does not know the user {access.user!r} with that password; correct them"
     if any(name.lower() == "authorization" for name in access.headers):
         return "it does not accept the header Authorization; correct it"
-    wanted = (error.headers.get("WWW-Authenticate") or "").partition(" ")[0].lower()
-    if wanted == "bearer":
+    asked = error.headers.get_all("WWW-Authenticate") or []
+    wanted = {each.partition(" ")[0].lower() for each in asked}
+    if wanted == {"bearer"}:
         return "it asks for a token; give --bearer-file"
-    if wanted == "basic":
+    if wanted == {"basic"}:
         return "it asks for a password; give --user and --password-file"
     return "it asks who you are; give --user and --password-file, or --bearer-file"
 

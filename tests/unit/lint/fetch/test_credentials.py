@@ -56,6 +56,16 @@ def test_a_token_is_read_again_when_it_changes(tmp_path: Path) -> None:
         assert refusal(server.url()).endswith("it asks for a token; give --bearer-file")
 
 
+def test_either_is_named_where_both_would_do() -> None:
+    """Who is asked for a password or a token is told of both."""
+    with endpoint() as server:
+        server.wants = "Bearer new"
+        server.scheme = 'Basic realm="metrics"\r\nWWW-Authenticate: Bearer'
+        assert refusal(server.url()).endswith(
+            "it asks who you are; give --user and --password-file, or --bearer-file"
+        )
+
+
 def test_headers_are_sent() -> None:
     """Any header; one that is refused is not taken for a password that is missing."""
     with endpoint() as server:

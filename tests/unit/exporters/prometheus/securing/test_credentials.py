@@ -239,6 +239,29 @@ def test_many_failures_slow_down_their_source_alone(
     assert users.ask(basic("alice", "another"), "10.0.0.9") == "429 Too Many Requests"
 
 
+def test_guesses_beyond_the_limit_learn_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that has to wait is told the same of a right password or token as of a wrong one.
+
+    Also of those that a scraper uses all the time; else one could guess as fast as one can ask.
+    """
+    monkeypatch.setattr(sources, "monotonic", lambda: 1000.0)
+    web, token = tmp_path / "web.yml", tmp_path / "token"
+    web.write_text(f"basic_auth_users: {{alice: {HASHED}}}")
+    token.write_text("t0ken")
+    gate = Gate(tmp_path, web_config=web, bearer_token_file=token)
+    assert gate.ask(basic("alice"), "10.0.0.1") == gate.ask(bearer("t0ken"), "10.0.0.2") == ""
+    for number in range(10):
+        assert gate.ask(bearer(f"guess-{number}"), "10.0.0.9") == "401 Unauthorized"
+    for right in (basic("alice"), bearer("t0ken")):
+        assert gate.ask(right, "10.0.0.9") == "429 Too Many Requests"
+    # Who scrapes goes on; as somebody else, from the same address, it begins anew.
+    for _ in range(3):
+        assert gate.ask(basic("alice"), "10.0.0.1") == gate.ask(bearer("t0ken"), "10.0.0.2") == ""
+        assert gate.ask(bearer("t0ken"), "10.0.0.1") == ""
+
+
 def test_who_has_to_wait_is_told_for_how_long(users: Gate) -> None:
     """429 has Retry-After in whole seconds."""
     for number in range(11):
@@ -263,6 +286,11 @@ def test_sources_are_bounded() -> None:
     for number in range(5_000):
         assert known.begin(str(number)) == 0.0
     assert len(known._over) <= sources._MOST
+    for number in range(5_000):
+        known.let_pass(str(number), b"alice")
+        # One that goes on scraping is not forgotten for those that come and go.
+        assert known.has_passed("0", b"alice")
+    assert len(known._passed) <= sources._MOST
 
 
 def test_few_passwords_wait_for_being_hashed(users: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
