@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import resource
 import subprocess
 import sys
 from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
@@ -21,12 +22,23 @@ from butterfly_otel import metrics
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-_SPAN = SpanContext(0xC0FFEE << 100, 0xBEEF << 40, is_remote=False, trace_flags=TraceFlags(1))
-_SAMPLED = set_span_in_context(NonRecordingSpan(_SPAN))
-_EXEMPLAR = {"trace_id": f"{_SPAN.trace_id:032x}", "span_id": f"{_SPAN.span_id:016x}"}
+#: A span of its own for each exemplar of a scrape, as where each is of another request.
+_SPANS = [
+    SpanContext(
+        (0xC0FFEE << 100) + place * 0x9E3779B97F4A7C15,
+        (0xBEEF << 40) + place,
+        is_remote=False,
+        trace_flags=TraceFlags(1),
+    )
+    for place in range(2_000)
+]
+_SAMPLED = [set_span_in_context(NonRecordingSpan(each)) for each in _SPANS]
+_EXEMPLARS = [
+    {"trace_id": f"{each.trace_id:032x}", "span_id": f"{each.span_id:016x}"} for each in _SPANS
+]
 
 _OUR_START = """
 import butterfly_otel
@@ -57,11 +69,12 @@ def start(settings: Settings) -> dict[str, list[float]]:
 
 
 def _processor_time(program: str) -> float:
-    before = os.times()
+    # Finer than os.times(), which counts hundredths of a second.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - our own
-    after = os.times()
-    user = after.children_user - before.children_user
-    return (user + after.children_system - before.children_system) * 1e9
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    user = after.ru_utime - before.ru_utime
+    return (user + after.ru_stime - before.ru_stime) * 1e9
 
 
 def first(settings: Settings) -> dict[str, list[float]]:
@@ -156,12 +169,12 @@ def observed(settings: Settings) -> dict[str, list[float]]:
 
 
 def exemplars(settings: Settings) -> dict[str, list[float]]:
-    """Time scrapes with an exemplar in every series and bucket, new ones each time."""
+    """Time scrapes with an exemplar in every series and bucket, each of another span."""
     series = Series(settings.size(1_000), settings.size(100))
     ours = [
         _ours(f"ours_{key}", series, accept, context)
         for key, accept, context in (
-            ("plain_text", None, None),
+            ("plain_text", None, [None]),
             ("exemplars_text", None, _SAMPLED),
             ("exemplars_openmetrics", _OPENMETRICS, _SAMPLED),
         )
@@ -175,15 +188,16 @@ def exemplars(settings: Settings) -> dict[str, list[float]]:
     return timings([*ours, theirs], settings)
 
 
-def _ours(key: str, series: Series, accept: str | None, context: Any) -> Subject:  # noqa: ANN401
+def _ours(key: str, series: Series, accept: str | None, contexts: Sequence[Any]) -> Subject:
     reader = PrometheusMetricReader(
         disable_target_info=True, scope_info_enabled=False, registry=CollectorRegistry()
     )
     counter, histogram = make.instruments(make.provider([reader], ours=True))
+    context = partial(next, cycle(contexts))
     touch = partial(
         series.fill,
-        lambda labels: counter.add(1, labels, context),
-        lambda value, labels: histogram.record(value, labels, context),
+        lambda labels: counter.add(1, labels, context()),
+        lambda value, labels: histogram.record(value, labels, context()),
     )
     touch()
     return Subject(key, "scrape()", {"scrape": lambda: reader.render(accept)[1]}, prepare=touch)
@@ -193,10 +207,11 @@ def _theirs(key: str, series: Series) -> Subject:
     registry = CollectorRegistry()
     counter = make.prometheus_counter(make.COUNTER_LABELS, registry)
     histogram = make.prometheus_histogram(make.HISTOGRAM_LABELS, registry)
+    exemplar = partial(next, cycle(_EXEMPLARS))
     touch = partial(
         series.fill,
-        lambda labels: counter.labels(**labels).inc(1, _EXEMPLAR),
-        lambda value, labels: histogram.labels(**labels).observe(value, _EXEMPLAR),
+        lambda labels: counter.labels(**labels).inc(1, exemplar()),
+        lambda value, labels: histogram.labels(**labels).observe(value, exemplar()),
     )
     touch()
     body = partial(generate_openmetrics, registry)

@@ -271,7 +271,7 @@ ROWS = (
         1,
     ),
     Row(
-        "scrape of 2,200 samples with exemplars everywhere, text",
+        "scrape of 2,200 samples with exemplars of as many spans everywhere, text",
         "exemplars",
         "ours_exemplars_text",
         "ours_plain_text",
@@ -280,7 +280,7 @@ ROWS = (
         "at most",
     ),
     Row(
-        "scrape of 2,200 samples with exemplars everywhere, OpenMetrics",
+        "scrape of 2,200 samples with exemplars of as many spans everywhere, OpenMetrics",
         "exemplars",
         "ours_exemplars_openmetrics",
         "prometheus_exemplars_openmetrics",

@@ -7,9 +7,10 @@ from these two classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import Literal
+
+from butterfly_otel.process.frozen import dataclass
 
 PrometheusType = Literal["counter", "gauge", "histogram"]
 InstrumentKind = Literal[

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics import Exemplar
 
+    from butterfly_otel.engine.cells import Sample
     from butterfly_otel.engine.shapes import Shape
 
     Point = NumberDataPoint | HistogramDataPoint
+    #: Samples of our own reservoirs by bucket, 0 of a number; else exemplars.
+    Taken = dict[int, Sample] | Sequence[Exemplar]
 
 
 class Origin(Protocol):
@@ -48,6 +51,10 @@ class Exemplary(Protocol):
         """Return them, and start from nothing."""
         ...
 
+    def taken(self) -> Iterable[tuple[Cell, Taken]]:
+        """Return what they are made of, where that is known, and start from nothing."""
+        ...
+
 
 class CellPoints(Sequence[Any]):
     """The points of one table in one collection, for readers that can read cells instead.
@@ -76,6 +83,10 @@ class CellPoints(Sequence[Any]):
     def fresh(self) -> Iterable[tuple[Cell, Sequence[Exemplar]]]:
         """Return the exemplars since the last time they were asked for; nobody has to ask."""
         return self._reservoirs.fresh()
+
+    def taken(self) -> Iterable[tuple[Cell, Taken]]:
+        """Return what these exemplars are made of, for whoever writes them out, instead."""
+        return self._reservoirs.taken()
 
     def _made(self) -> list[Point]:
         if self._points is None:

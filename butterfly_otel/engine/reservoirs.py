@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.engine import sdk_internals as sdk
     from butterfly_otel.engine.cells import Cell, Sample
+    from butterfly_otel.engine.points import Taken
     from butterfly_otel.engine.samples import Samples
 
 
@@ -83,6 +84,11 @@ class Reservoirs:
         ]
         return [each for each in every if each[1]]
 
+    def taken(self) -> list[tuple[Cell, Taken]]:
+        """Return what was kept of each series, and start from nothing."""
+        every = [(cell, each.taken()) for cell, each in tuple(self._by_cell.copy().items())]
+        return [each for each in every if each[1]]
+
     def retain(self, cells: Iterable[Cell]) -> None:
         """Forget the exemplars of all series but these."""
         if self._by_cell:
@@ -124,3 +130,7 @@ class _Foreign:
         """Return the exemplars there are."""
         found: list[Exemplar] = self._reservoir.collect(attributes)
         return found
+
+    def taken(self) -> list[Exemplar]:
+        """Return the exemplars there are: of what, only it knows."""
+        return self.collected(self._cell.attributes)

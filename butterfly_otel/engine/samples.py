@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from butterfly_otel.engine.cells import Cell, Sample
+    from butterfly_otel.engine.points import Taken
 
 
 class Samples(Protocol):
@@ -35,6 +36,10 @@ class Samples(Protocol):
 
     def collected(self, attributes: Mapping[str, Any]) -> list[Exemplar]:
         """Return the exemplars of a series with these attributes, and start from nothing."""
+        ...
+
+    def taken(self) -> Taken:
+        """Return what there is as it was kept, where it was, and start from nothing."""
         ...
 
 
@@ -56,6 +61,11 @@ class BucketSamples:
         """Return the exemplars by bucket, and start from nothing."""
         kept, self._kept = self._kept, {}
         return [exemplar(kept[index], attributes) for index in sorted(kept)]
+
+    def taken(self) -> dict[int, Sample]:
+        """Return the samples by bucket, and start from nothing."""
+        kept, self._kept = self._kept, {}
+        return kept
 
 
 class OneSample:
@@ -84,6 +94,11 @@ class OneSample:
         """Return the exemplar there is, if any, and start from nothing."""
         kept, self._kept, self._seen = self._kept, None, 0
         return [] if kept is None else [exemplar(kept, attributes)]
+
+    def taken(self) -> dict[int, Sample]:
+        """Return the sample there is, if any, as that of bucket 0, and start from nothing."""
+        kept, self._kept, self._seen = self._kept, None, 0
+        return {} if kept is None else {0: kept}
 
 
 def exemplar(sample: Sample, attributes: Mapping[str, Any]) -> Exemplar:

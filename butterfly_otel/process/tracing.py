@@ -21,7 +21,7 @@ import logging
 import sys
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.process import forks
 
@@ -37,6 +37,8 @@ _logger = logging.getLogger("butterfly_otel")
 quiet: bool = True
 #: The current context; as long as nobody watches, an empty one.
 current: Callable[[], Mapping[str, Any]] = dict
+
+_CPYTHON = sys.implementation.name == "cpython"
 
 # Known by :func:`watch`: how to find a context's span.
 _get_span: Callable[[Context], Any] | None = None
@@ -54,17 +56,35 @@ def watch() -> None:
             return
         _get_span = trace.get_current_span
         runtime: Any = getattr(context, "_RUNTIME_CONTEXT", None)
-        variable: Any = getattr(runtime, "_current_context", None)
-        ordinary = runtime.__class__.__name__ == "ContextVarsRuntimeContext"
-        if ordinary and isinstance(cast("object", variable), ContextVar):
-            current = variable.get
-            quiet = _listen(runtime, context.Context)
+        if _ordinary(runtime):
+            # Never back to True: one may have come meanwhile.
+            if not _listen(runtime, context.Context):
+                quiet = False
+            current = runtime._current_context.get  # noqa: SLF001 - it is there
         else:
             current = context.get_current
             quiet = False
 
 
-def _listen(runtime: Any, kind: type) -> bool:  # noqa: ANN401 - OpenTelemetry's own
+def _ordinary(runtime: Any) -> bool:  # noqa: ANN401 - OpenTelemetry's own
+    variable: object = getattr(runtime, "_current_context", None)
+    ordinary = runtime.__class__.__name__ == "ContextVarsRuntimeContext"
+    return ordinary and isinstance(variable, ContextVar)
+
+
+class _Unused:
+    """What has a context variable that no context has a value of."""
+
+    def __init__(self) -> None:
+        self._current_context: ContextVar[object] = ContextVar("unused")
+
+
+def _held(runtime: Any) -> int:  # noqa: ANN401 - OpenTelemetry's own
+    """Return how many refer to a variable: every context that has a value of it does."""
+    return sys.getrefcount(runtime._current_context)  # noqa: SLF001
+
+
+def _listen(runtime: Any, kind: type) -> bool:  # noqa: ANN401
     """Notice the first sampled span that becomes current; tell whether none can be by now."""
     attach = runtime.attach
 
@@ -78,8 +98,13 @@ def _listen(runtime: Any, kind: type) -> bool:  # noqa: ANN401 - OpenTelemetry's
         return attach(given)
 
     runtime.attach = attached
+    if not _CPYTHON:
+        return False
+    # As a rule nobody has used it by now: then not all that there is need be looked at.
+    if _held(runtime) == _held(_Unused()):
+        return True
     # Another thread may have one for long. Every context there is refers to its class.
-    if sys.implementation.name != "cpython" or gc.get_freeze_count():
+    if gc.get_freeze_count():
         return False
     there: list[Any] = [each for each in gc.get_referrers(kind) if type(each) is kind]
     return not any(parent(each) is not None for each in there)

@@ -8,11 +8,11 @@ where it was set and how to mend it, a line for each setting.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
 from butterfly_otel.catalog.model import Across
+from butterfly_otel.process.frozen import dataclass
 from butterfly_otel.settings import relations
 from butterfly_otel.settings.declaration import (
     Declared,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from butterfly_otel.process.frozen import dataclass
 from butterfly_otel.settings import urls
 from butterfly_otel.settings.declaration import Declared, setting
 from butterfly_otel.settings.kinds import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from butterfly_otel.process.frozen import dataclass
 from butterfly_otel.settings.declaration import Declared, setting
 from butterfly_otel.settings.kinds import TEXT, choice
 

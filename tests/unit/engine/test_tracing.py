@@ -146,6 +146,23 @@ tracing.watch()
 assert not tracing.quiet
 over.set()
 """,
+    "a span in a context that somebody keeps": """
+import contextvars
+token = context.attach(trace.set_span_in_context(span))
+kept = contextvars.copy_context()
+context.detach(token)
+del token
+tracing.watch()
+assert not tracing.quiet and tracing.parent() is None
+assert kept.run(tracing.parent).trace_id == 5
+""",
+    "nobody has used contexts": """
+import gc
+context.detach(context.attach(trace.set_span_in_context(span)))
+gc.get_referrers = None
+tracing.watch()
+assert tracing.quiet
+""",
     "another runtime context": """
 class Own:
     kept = context.Context()

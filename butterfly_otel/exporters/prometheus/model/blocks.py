@@ -126,7 +126,7 @@ class Blocks:
             return None
         names = frozenset(self._names or ())
         return Block(
-            tuple(self._chunks), self._histogram, names, self._series, self._tails, points.fresh
+            tuple(self._chunks), self._histogram, names, self._series, self._tails, points.taken
         )
 
     def _begin(self, table: Origin, epoch: int) -> None:

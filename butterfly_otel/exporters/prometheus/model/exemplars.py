@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
+from butterfly_otel.engine.samples import exemplar as exemplar_of
 from butterfly_otel.exporters.prometheus.model.names import escape_label_name
 from butterfly_otel.exporters.prometheus.model.series import (
     Labels,
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import Exemplar
     from opentelemetry.sdk.metrics.export import NumberDataPoint
 
+    from butterfly_otel.engine.cells import Cell, Sample
+
 #: Characters that all label names and values of an exemplar may have together
 #: (OpenMetrics 1.0, "Exemplars").
 MAX_CHARACTERS = 128
 #: From here on numbers are written with an exponent (see ``number_text``).
 _MILLION = 1_000_000
+#: Span, trace, value and seconds of nearly all exemplars.
+_FORM = ' # {span_id="%016x",trace_id="%032x"} %r %r'
 
 
 def keep_exemplars(series: Series, point: NumberDataPoint | HistogramDataPoint) -> None:
@@ -58,6 +63,41 @@ def latest(
         if before is None or before.time_unix_nano <= exemplar.time_unix_nano:
             kept[index] = convert(exemplar)
     return kept
+
+
+def latest_samples(
+    known: Mapping[int, SeriesExemplar], found: Mapping[int, Sample], cell: Cell
+) -> dict[int, SeriesExemplar]:
+    """Return the same of the engine's samples by bucket, written without an SDK exemplar each.
+
+    Most have their labels in their text alone: see :func:`labelled`.
+    """
+    kept = dict(known) if known else {}
+    # A copy, made in one step: who is just measuring may have the dict in hand.
+    for index, sample in tuple(found.items()):
+        value, time, parent, its = sample
+        if kept and (before := kept.get(index)) is not None and before.time_unix_nano > time:
+            continue
+        plain = (
+            time
+            and parent is not None
+            and 0 < value < _MILLION
+            and not (its and its != cell.attributes)
+        )
+        if plain and (ids := (parent.span_id, parent.trace_id)) and all(ids):
+            text = _FORM % (*ids, float(value), time / 1e9)
+            kept[index] = SeriesExemplar((), value, time, text)
+        else:
+            kept[index] = convert(exemplar_of(sample, cell.attributes))
+    return kept
+
+
+def labelled(exemplar: SeriesExemplar) -> SeriesExemplar:
+    """Return an exemplar with the labels that its text has."""
+    if exemplar.labels or '"' not in exemplar.text:
+        return exemplar
+    _, span, _, trace, _ = exemplar.text.split('"')
+    return exemplar._replace(labels=(("span_id", span), ("trace_id", trace)))
 
 
 def convert(exemplar: Exemplar) -> SeriesExemplar:

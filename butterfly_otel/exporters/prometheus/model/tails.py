@@ -5,18 +5,21 @@ from __future__ import annotations
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from butterfly_otel.exporters.prometheus.model.exemplars import latest
+from butterfly_otel.exporters.prometheus.model.exemplars import (
+    labelled,
+    latest,
+    latest_samples,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from opentelemetry.sdk.metrics import Exemplar
-
     from butterfly_otel.engine.cells import Cell
+    from butterfly_otel.engine.points import Taken
     from butterfly_otel.exporters.prometheus.model.series import SeriesExemplar
 
     #: A cell, and what its reservoir had.
-    Fresh = tuple[Cell, Sequence[Exemplar]]
+    Fresh = tuple[Cell, Taken]
 
 
 class Tails:
@@ -31,11 +34,16 @@ class Tails:
         with self._lock:
             for cell, found in fresh:
                 known = self._by_cell.get(cell, {})
-                self._by_cell[cell] = latest(known, found, cell.table.bounds)
+                self._by_cell[cell] = (
+                    latest_samples(known, found, cell)
+                    if type(found) is dict
+                    else latest(known, found, cell.table.bounds)
+                )
 
     def of(self, cell: Cell) -> Mapping[int, SeriesExemplar]:
         """Return the exemplars of a cell by the index of their lines."""
-        return self._by_cell.get(cell, {})
+        known = self._by_cell.get(cell, {})
+        return {index: labelled(each) for index, each in known.items()}
 
     def retain(self, cells: Iterable[Cell]) -> None:
         """Forget those of all other cells."""

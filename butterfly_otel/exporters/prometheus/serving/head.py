@@ -7,8 +7,10 @@ A missing ``Host`` is let pass, since nothing here depends on it and simple clie
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
+
+from butterfly_otel.process.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,6 +9,8 @@ from typing import Any
 
 _LAST_PORT = 65_535
 _BACKLOG = 128
+#: As bytes these do not go through the codec of international names, which is a lot to import.
+_USUAL = {"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"}  # noqa: S104 - nobody binds here
 #: What an address family that this machine merely lacks answers.
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 
@@ -28,7 +30,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
     """
     if not 0 <= port <= _LAST_PORT:
         raise OSError(errno.EINVAL, f"a port is a number from 0 to {_LAST_PORT}")
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    name = host.encode() if host in _USUAL else host or None
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
     listeners: list[socket.socket] = []
     failures: list[OSError] = []

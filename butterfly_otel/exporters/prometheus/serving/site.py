@@ -7,8 +7,10 @@ have to be answered is a :class:`Gate`'s to say. :mod:`.app` puts them together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeAlias, runtime_checkable
+
+from butterfly_otel.process.frozen import dataclass
 
 _TEXT = "text/plain; charset=utf-8"
 

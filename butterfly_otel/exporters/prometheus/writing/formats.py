@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from butterfly_otel.process.frozen import dataclass
 
 if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.escaping import Escaping

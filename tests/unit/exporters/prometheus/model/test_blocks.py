@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from butterfly_otel.engine import MeterProvider
 from butterfly_otel.engine.points import CellPoints
@@ -294,6 +295,21 @@ def test_exemplars_in_every_bucket_are_those_of_the_long_way(
     assert pair.short.render(OPENMETRICS)[1].count(b" # {") == 2 * (4 + 1)
     pair.counter.add(1, {"k": "b"})
     pair.check()
+
+
+def test_prometheus_client_sees_the_ids_of_exemplars_too(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where prometheus_client writes, exemplars of blocks have their labels, as the long way."""
+    tracers = TracerProvider(shutdown_on_exit=False)
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", tracers)
+    with tracers.get_tracer("t").start_as_current_span("s"):
+        pair.counter.add(1, {"k": "a"})
+        pair.histogram.record(0.5, {"k": "a"})
+    pair.check()
+    bodies = [generate_openmetrics(each) for each in pair.registries]  # type: ignore[no-untyped-call]
+    assert bodies[0].count(b'trace_id="') == 2
+    assert bodies[0] == bodies[1]
 
 
 def test_several_streams_of_one_name_share_a_family(pair: Pair) -> None:
