@@ -19,7 +19,6 @@ from butterfly_otel.runtime import assembly, global_provider, sampling
 from butterfly_otel.runtime.alone import Alone
 from butterfly_otel.runtime.ending_readers import begin, each_reader
 from butterfly_otel.runtime.endings import Endings
-from butterfly_otel.runtime.frontage import Frontage
 from butterfly_otel.runtime.signals import SignalFlush
 from butterfly_otel.settings.config import Config, load_config
 from butterfly_otel.settings.relations import DISABLED
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.serving.site import Route
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.runtime.duties import Duties
+    from butterfly_otel.runtime.frontage import Frontage
     from butterfly_otel.settings.kinds import Others
 
 _logger = logging.getLogger("butterfly_otel")
@@ -81,16 +81,21 @@ class Runtime:
 
     def _duties_of(self, pipeline: Pipeline, chosen: Sequence[Chosen]) -> Duties:
         """Return what this process is to do beside measuring."""
-        self._frontage = Frontage(self.config, pipeline, self.missing, lambda: self._duties)
+        site: Mapping[str, Route] = {}
+        if pipeline.prometheus is not None:
+            from butterfly_otel.runtime.frontage import Frontage  # noqa: PLC0415 - only there
+
+            frontage = Frontage(self.config, pipeline, self.missing, lambda: self._duties)
+            site = self._frontage = frontage
 
         def collect() -> Collection | None:
             return sampling.begin(chosen, pipeline, self.config) if chosen else None
 
         if pipeline.own is None:
-            return Alone(self.config, pipeline, collect, self._frontage)
+            return Alone(self.config, pipeline, collect, site)
         from butterfly_otel.runtime.sharing import Sharing  # noqa: PLC0415 - only there
 
-        return Sharing(self.config, pipeline, pipeline.own, collect, self._frontage)
+        return Sharing(self.config, pipeline, pipeline.own, collect, site)
 
     def __repr__(self) -> str:
         """Say whose metrics these are and where they are served."""

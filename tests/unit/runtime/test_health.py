@@ -52,7 +52,7 @@ def ask(url: str | None, path: str) -> tuple[int, str]:
 
 def current(path: str) -> tuple[int, str]:
     """Return what an application of the user's answers."""
-    response = respond(CurrentMetrics(), Request("GET", path), CurrentSite())
+    response = respond(CurrentMetrics(), Request("GET", path), CurrentSite(page=False))
     return int(response.status[:3]), response.body.decode()
 
 
@@ -102,7 +102,7 @@ def test_an_application_is_ready_when_it_is_configured() -> None:
     assert current("/-/ready") == unconfigured
     assert runtime.missing() == "Not ready: butterfly-otel has been shut down."
     assert current("/-/healthy")[0] == 200
-    assert len(CurrentSite()) == len(list(CurrentSite())) == 2
+    assert len(CurrentSite(page=False)) == len(list(CurrentSite(page=False))) == 2
 
 
 def test_a_disabled_sdk_keeps_no_application_from_being_ready(
@@ -169,7 +169,7 @@ def test_health_is_public_unless_that_is_not_wanted(path: str) -> None:
     site = health_routes(lambda: None, public=False)
     assert respond(_NoMetrics(), request, site, _Closed()).status == "401 Unauthorized"
     configure(prometheus_server=False)
-    assert CurrentSite()[path].public
+    assert CurrentSite(page=False)[path].public
     butterfly_otel.shutdown()
     configure(prometheus_server=False, prometheus_health_public=False)
-    assert not CurrentSite()[path].public
+    assert not CurrentSite(page=False)[path].public
