@@ -114,5 +114,7 @@ class Collector(Server):
 
     def exported(self) -> list[dict[str, Any]]:
         """What its file exporter wrote so far: an OTLP request in JSON each."""
-        lines = self.file_path.read_text().splitlines() if self.file_path.exists() else []
-        return [json.loads(line) for line in lines]
+        text = self.file_path.read_text() if self.file_path.exists() else ""
+        # The last line may be on its way.
+        whole, _, _ = text.rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]

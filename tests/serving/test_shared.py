@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -80,12 +81,13 @@ class Node(Service):
         super().__init__([sys.executable, *command, *bind], folder, port, environ)
 
     def workers(self) -> list[psutil.Process]:
-        """Return the processes that answer, not multiprocessing's own."""
-        return [
-            each
-            for each in psutil.Process(self.process.pid).children()
-            if not any("resource_tracker" in word for word in each.cmdline())
-        ]
+        """Return the processes that answer, not multiprocessing's own, nor those that are over."""
+        found: list[psutil.Process] = []
+        for each in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if not any("resource_tracker" in word for word in each.cmdline()):
+                    found.append(each)
+        return found
 
     def end_one(self, by: signal.Signals) -> float:
         """Send a worker a signal and wait until it is gone; return when that was.
