@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
-import time
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.process import forks
+from butterfly_otel.process import forks, threads
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.content import Gathered
 from butterfly_otel.sharing.life import INTERVAL, STORING, begin, threads_are_greenlets
@@ -210,9 +208,7 @@ class Group:
                 life.leave(_LEAVING)
                 raise
             life.fetch()
-            # Not a Thread, which waits until it runs: under gevent that would let the parent's
-            # greenlets go on in a forked child.
-            _thread.start_new_thread(self._keep, (life,))
+            threads.start(self._keep, life)
             return life
 
     def _keep(self, life: Life) -> None:
@@ -286,17 +282,17 @@ class Group:
             self._port.close()
         elif threads_are_greenlets():
             # Which forks to start a program, and lets nobody wait meanwhile.
-            _thread.start_new_thread(self._join_again, ())
+            threads.start(self._join_again)
         else:
             self._join_again()
 
     def _join_again(self) -> None:
         if not self._try_again():
-            _thread.start_new_thread(self._try_on, ())
+            threads.start(self._try_on)
 
     def _try_on(self) -> None:
         while not self._try_again():
-            time.sleep(_PAUSE)
+            threads.sleep(_PAUSE)
 
     def _try_again(self) -> bool:
         try:

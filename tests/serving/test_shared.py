@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -81,11 +82,12 @@ class Node(Service):
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that answer, not multiprocessing's own."""
-        return [
-            each
-            for each in psutil.Process(self.process.pid).children()
-            if not any("resource_tracker" in word for word in each.cmdline())
-        ]
+        found = []
+        for each in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):  # it has just ended
+                if not any("resource_tracker" in word for word in each.cmdline()):
+                    found.append(each)
+        return found
 
     def end_one(self, by: signal.Signals) -> float:
         """Send a worker a signal and wait until it is gone; return when that was.

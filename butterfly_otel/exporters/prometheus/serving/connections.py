@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from threading import Condition
 from time import monotonic
+
+from butterfly_otel.process.threads import Condition
 
 #: Seconds in which a scraper takes in what it asked for; a slower one may lose its place.
 _PATIENCE = 1.0
