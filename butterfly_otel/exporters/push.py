@@ -20,7 +20,6 @@ from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.carrying import Backlog
 from butterfly_otel.exporters.delivery import Delivery, deliver
 from butterfly_otel.exporters.outage import Outage
-from butterfly_otel.process import threads
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
 from butterfly_otel.process.threads import Condition, Thread
@@ -102,7 +101,7 @@ class PushMetricReader(MetricReader):
             self._prepare()
             # Thread.start() waits until it runs. Under gevent that would let the parent's greenlets
             # go on in the child, which may be about to become another program.
-            threads.start(self._thread.start)
+            self._thread.start_soon()
 
     def _prepare(self) -> None:
         self._state = Condition()

@@ -159,17 +159,20 @@ class Thread(threading.Thread):
         Raises:
             RuntimeError: When there can be no more threads.
         """
-        if keeps() and _is_replaced():
+        if keeps():
             self.begin()
         else:
-            self._keeps = not _is_replaced()
-            super().start()
+            self._start_known()
 
     def run(self) -> None:
         """Do what it is for."""
         if self._keeps:
             _here.kept = True
         super().run()
+
+    def start_soon(self) -> None:
+        """Begin as :meth:`start` does, which another thread waits for."""
+        start(lambda: self.begin() if _is_replaced() else self._start_known())
 
     def begin(self) -> None:
         """Begin, without waiting for anything; :mod:`threading` knows nothing of it then.
@@ -195,6 +198,10 @@ class Thread(threading.Thread):
     def is_alive(self) -> bool:
         """Tell whether it has begun and not ended."""
         return super().is_alive() if self._over is None else not self._over.is_set()
+
+    def _start_known(self) -> None:
+        self._keeps = not _is_replaced()
+        super().start()
 
     def _go(self, over: Event) -> None:
         try:

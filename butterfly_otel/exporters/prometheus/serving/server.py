@@ -162,13 +162,14 @@ class Server:
 
     def _accept_all(self) -> None:
         with sockets.selector() as selector:
-            for readable in (self._awake, *self._listeners):
-                selector.register(readable, selectors.EVENT_READ)
+            selector.register(self._awake, selectors.EVENT_READ)
+            for each in self._listeners:
+                selector.register(each, selectors.EVENT_READ, each)
             while not self._closing.is_set():
                 self._admit_held()
                 for key, _ in selector.select(self._pause()):
-                    if key.fileobj is not self._awake and isinstance(key.fileobj, socket.socket):
-                        self._accept(key.fileobj)
+                    if key.data is not None:
+                        self._accept(key.data)
         for each in (*self._held, *self._listeners, self._awake, self._wake):
             each.close()
 
