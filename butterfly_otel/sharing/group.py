@@ -297,6 +297,13 @@ class Group:
     def _try_again(self) -> bool:
         try:
             self._begin(_JOINING_IN_CHILD)
+        except OSError as error:
+            log_once(
+                "this process can't join the others of its group in"
+                f" {self._place.home} ({error.strerror or error}): until it can, they don't tell"
+                " of what it measures"
+            )
+            return False
         except Exception as error:  # noqa: BLE001 - the process has its own work to do
             log_once("this process could not join the others of its group", error=error)
             return False
