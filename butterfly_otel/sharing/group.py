@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
-    from typing_extensions import Self
-
     from butterfly_otel.sharing.content import Content
     from butterfly_otel.sharing.leader import OnLead, OnYield
     from butterfly_otel.sharing.life import Life
@@ -72,19 +70,6 @@ class Group:
         self._life: Life | None = None
         self._left = False
         self._last = Gathered(None, {})  # what was told last
-
-    @classmethod
-    def join(
-        cls,
-        place: Place,
-        content: Content,
-        on_lead: OnLead = lambda _listeners: None,
-        on_yield: OnYield = lambda: None,
-    ) -> Self:
-        """Return a group that was started; takes what the class takes, and raises as it does."""
-        group = cls(place, content, on_lead, on_yield)
-        group.start()
-        return group
 
     def start(self) -> None:
         """Join the group; only once.
