@@ -93,7 +93,7 @@ def patched_later(base: Path) -> None:
 
 def _patched(turn: int) -> int:
     """Fork a process that is patched while its threads begin; return its number."""
-    usual = sys.getswitchinterval()
+    usual, parent = sys.getswitchinterval(), os.getpid()
     # How long a thread that begins waits for its first turn: until before, amid or after that.
     sys.setswitchinterval((usual, 0.001, 0.02, 0.1, 0.5)[turn % 5])
     pid = os.fork()
@@ -104,7 +104,7 @@ def _patched(turn: int) -> int:
         gevent: Any = importlib.import_module("gevent")
         importlib.import_module("gevent.monkey").patch_all()
         gevent.reinit()
-        while True:
+        while os.getppid() == parent:
             gevent.sleep(0.01)
     finally:
         os._exit(1)

@@ -57,13 +57,13 @@ class Boss:
 
     def fork(self, work: Any) -> int:
         """Fork a process that does something and then waits; return its number."""
-        pid = os.fork()
+        parent, pid = os.getpid(), os.fork()
         if pid:
             return pid
         try:
             work()
-            while True:
-                signal.pause()
+            while os.getppid() == parent:
+                time.sleep(0.05)
         finally:
             os._exit(1)
 
