@@ -7,12 +7,13 @@ collection, not another source, not ``configure()``, not the end of the process.
 from __future__ import annotations
 
 import logging
-from threading import Event, Lock, Thread
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from butterfly_otel.process import timing
 from butterfly_otel.process.forks import call_in_child
+from butterfly_otel.process.threads import Event, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,7 +127,7 @@ class Sampler:
 
 
 def _started(name: str, target: Callable[[Event], None], stop: Event) -> Thread:
-    thread = Thread(target=target, args=(stop,), name=f"butterfly-otel-{name}", daemon=True)
+    thread = Thread(target, (stop,), f"butterfly-otel-{name}")
     thread.start()
     return thread
 

@@ -14,12 +14,12 @@ from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from threading import Event
     from typing import Literal
 
     from opentelemetry.metrics import Observation
 
     from butterfly_otel.collectors.source import Extension, Source
+    from butterfly_otel.process.threads import Event
 
     #: Adds one to the SDK's own counter of that name.
     Count = Callable[[str, Mapping[str, str]], None]

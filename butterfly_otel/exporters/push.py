@@ -8,9 +8,7 @@ and may be shut down twice.
 from __future__ import annotations
 
 import logging
-from _thread import start_new_thread
 from contextvars import ContextVar
-from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +22,7 @@ from butterfly_otel.exporters.delivery import Delivery, deliver
 from butterfly_otel.exporters.outage import Outage
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
+from butterfly_otel.process.threads import Condition, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +101,7 @@ class PushMetricReader(MetricReader):
             self._prepare()
             # Thread.start() waits until it runs. Under gevent that would let the parent's greenlets
             # go on in the child, which may be about to become another program.
-            start_new_thread(self._thread.start, ())
+            self._thread.start_soon()
 
     def _prepare(self) -> None:
         self._state = Condition()
@@ -112,7 +111,7 @@ class PushMetricReader(MetricReader):
         self._stopping = False
         self._collecting = False
         self._ended = False  # whether the last export is over
-        self._thread = Thread(target=self._run, name=f"butterfly-otel-{self._name}", daemon=True)
+        self._thread = Thread(self._run, name=f"butterfly-otel-{self._name}")
 
     @property
     def outage(self) -> Outage:

@@ -12,7 +12,7 @@ from time import monotonic, perf_counter, time_ns
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from threading import Event
+    from butterfly_otel.process.threads import Event
 
 __all__ = ["monotonic", "now", "perf_counter", "time_ns", "wait"]
 

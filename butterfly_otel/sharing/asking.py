@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
-import time
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from butterfly_otel.process import sockets, threads
 from butterfly_otel.sharing.records import HEADER, CorruptError, Record, sizes
 from butterfly_otel.sharing.slots import socket_name
 
@@ -43,7 +43,7 @@ class _Question:
         Raises:
             OSError: When nobody is there.
         """
-        own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        own = sockets.new(socket.AF_UNIX)
         try:
             own.setblocking(False)  # noqa: FBT003 - the socket's own signature
             own.connect(self._address)
@@ -103,7 +103,7 @@ def ask(directory: Directory, slots: Collection[int], deadline: float) -> Answer
     """
     answers = Answers()
     waiting = [_Question(directory, slot) for slot in sorted(slots, reverse=True)]
-    with selectors.DefaultSelector() as selector:
+    with sockets.selector() as selector:
         try:
             while waiting or selector.get_map():
                 left = deadline - monotonic()
@@ -112,7 +112,7 @@ def ask(directory: Directory, slots: Collection[int], deadline: float) -> Answer
                 _begin(waiting, selector)
                 if not selector.get_map():
                     # Nobody to wait for: each is gone, or asked by too many.
-                    time.sleep(_PAUSE if waiting else 0)
+                    threads.sleep(_PAUSE if waiting else 0)
                     continue
                 for key, _ in selector.select(min(left, _PAUSE) if waiting else left):
                     _go_on(key.data, selector, answers)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
 import os
 import selectors
 import socket
 import struct
-import threading
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from butterfly_otel.process import sockets, threads
 from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
@@ -84,21 +83,19 @@ class Doorbell:
         self._closing = False
         self._abandoned = False
         self._full = False  # whether nobody is let in at this moment
-        self._ended = threading.Event()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._ended = threads.Event()
+        self._listener = sockets.new(socket.AF_UNIX)
         try:
             directory.remove(name)
             self._listener.bind(directory.socket_address(name))
             self._listener.listen(_BACKLOG)
             self._listener.setblocking(False)  # noqa: FBT003 - the socket's own signature
-            self._wake, self._awake = socket.socketpair()
+            self._wake, self._awake = sockets.pair()
         except BaseException:
             self._listener.close()
             raise
         self._selector: selectors.BaseSelector | None = None
-        # Not a Thread, which waits until it runs: under gevent that would let the parent's
-        # greenlets go on in a forked child.
-        _thread.start_new_thread(self._run, ())
+        threads.start(self._run)
 
     def close(self, timeout: float) -> None:
         """Answer no more; what is being answered may finish, so many seconds long."""
@@ -117,7 +114,7 @@ class Doorbell:
             each.close()
 
     def _run(self) -> None:
-        with selectors.DefaultSelector() as selector:
+        with sockets.selector() as selector:
             self._selector = selector
             try:
                 selector.register(self._awake, selectors.EVENT_READ)
@@ -158,7 +155,7 @@ class Doorbell:
 
     def _accept(self, selector: selectors.BaseSelector) -> None:
         try:
-            connection, _ = self._listener.accept()
+            connection, _ = sockets.accept(self._listener)
         except OSError:
             # Gone again, or this process is out of files: not to be tried without a pause.
             self._ended.wait(0.01)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
-import time
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.process import forks
+from butterfly_otel.process import forks, threads
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.content import Gathered
 from butterfly_otel.sharing.life import INTERVAL, STORING, begin, threads_are_greenlets
@@ -20,8 +18,6 @@ from butterfly_otel.sharing.sweep import sweep
 if TYPE_CHECKING:
     import socket
     from pathlib import Path
-
-    from typing_extensions import Self
 
     from butterfly_otel.sharing.content import Content
     from butterfly_otel.sharing.leader import OnLead, OnYield
@@ -76,19 +72,6 @@ class Group:
         self._life: Life | None = None
         self._left = False
         self._last = Gathered(None, {})  # what was told last
-
-    @classmethod
-    def join(
-        cls,
-        place: Place,
-        content: Content,
-        on_lead: OnLead = lambda _listeners: None,
-        on_yield: OnYield = lambda: None,
-    ) -> Self:
-        """Return a group that was started; takes what the class takes, and raises as it does."""
-        group = cls(place, content, on_lead, on_yield)
-        group.start()
-        return group
 
     def start(self) -> None:
         """Join the group; only once.
@@ -217,9 +200,7 @@ class Group:
                 life.leave(_LEAVING)
                 raise
             life.fetch()
-            # Not a Thread, which waits until it runs: under gevent that would let the parent's
-            # greenlets go on in a forked child.
-            _thread.start_new_thread(self._keep, (life,))
+            threads.start(self._keep, life)
             return life
 
     def _keep(self, life: Life) -> None:
@@ -293,21 +274,28 @@ class Group:
             self._port.close()
         elif threads_are_greenlets():
             # Which forks to start a program, and lets nobody wait meanwhile.
-            _thread.start_new_thread(self._join_again, ())
+            threads.start(self._join_again)
         else:
             self._join_again()
 
     def _join_again(self) -> None:
         if not self._try_again():
-            _thread.start_new_thread(self._try_on, ())
+            threads.start(self._try_on)
 
     def _try_on(self) -> None:
         while not self._try_again():
-            time.sleep(_PAUSE)
+            threads.sleep(_PAUSE)
 
     def _try_again(self) -> bool:
         try:
             self._begin(_JOINING_IN_CHILD)
+        except OSError as error:
+            log_once(
+                "this process can't join the others of its group in"
+                f" {self._place.home} ({error.strerror or error}): until it can, they don't tell"
+                " of what it measures"
+            )
+            return False
         except Exception as error:  # noqa: BLE001 - the process has its own work to do
             log_once("this process could not join the others of its group", error=error)
             return False

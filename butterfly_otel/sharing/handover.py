@@ -12,6 +12,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from butterfly_otel.process import sockets
 from butterfly_otel.sharing.asking import LISTENERS
 from butterfly_otel.sharing.slots import slots_with, socket_name
 
@@ -54,7 +55,7 @@ def close_all(listeners: Sequence[socket.socket]) -> None:
 
 
 def _ask(address: str, timeout: float) -> list[socket.socket]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+    with sockets.new(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         connection.connect(address)
         connection.send(LISTENERS)
@@ -64,7 +65,7 @@ def _ask(address: str, timeout: float) -> list[socket.socket]:
     made: list[socket.socket] = []
     for each in descriptors:
         os.set_inheritable(each, False)  # noqa: FBT003 - the function's own signature
-        made.append(socket.socket(fileno=each))
+        made.append(sockets.opened(each))
     if not said or len(made) != said[0]:
         # Out of descriptors: some is not all.
         close_all(made)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from butterfly_otel.process import threads
 from butterfly_otel.sharing.leader import Leader
 from butterfly_otel.sharing.membership import enter
 from butterfly_otel.sharing.slots import TOUCH_INTERVAL
@@ -39,7 +39,7 @@ class Life:
     def __init__(self, membership: Membership, leader: Leader, port: Port) -> None:
         self.membership = membership
         self.leader = leader
-        self.stop = threading.Event()
+        self.stop = threads.Event()
         self._port = port
 
     def fetch(self) -> None:
@@ -77,7 +77,7 @@ class Life:
 
     def abandon(self) -> None:
         """Let go, in a forked child, of what is its parent's."""
-        self.stop = threading.Event()
+        self.stop = threads.Event()
         self.membership.abandon()
         self.leader.close()
 

@@ -10,12 +10,11 @@ import errno
 import os
 import struct
 import sys
-import time
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from butterfly_otel.process import forks
+from butterfly_otel.process import forks, threads
 
 if TYPE_CHECKING:
     import fcntl
@@ -156,6 +155,6 @@ class GroupLock:
             left = deadline - monotonic()
             if left <= 0:
                 return False
-            time.sleep(min(pause, left))
+            threads.sleep(min(pause, left))
             pause = min(pause * 2, _LONGEST_PAUSE)
         return True

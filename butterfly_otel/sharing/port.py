@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import time
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from butterfly_otel.exporters.prometheus.serving.listen import listen
+from butterfly_otel.process import sockets, threads
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.handover import ask_for_listeners, close_all
 from butterfly_otel.sharing.sweep import is_served_by_another
@@ -70,11 +70,11 @@ class Port:
                 # A member that dies gives up its locks before its sockets.
                 if monotonic() > until:
                     raise
-                time.sleep(_PAUSE)
+                threads.sleep(_PAUSE)
 
     def duplicates(self) -> list[socket.socket]:
         """Return sockets for a server, which it may close."""
-        return [each.dup() for each in self.listeners]
+        return [sockets.duplicate(each) for each in self.listeners]
 
     def close(self) -> None:
         """Close them; the queue is there until the last member has done so."""

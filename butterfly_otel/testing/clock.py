@@ -12,9 +12,11 @@ from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
-    from threading import Event, Thread
+    from threading import Thread
 
     from typing_extensions import Self
+
+    from butterfly_otel.process.threads import Event
 
 _SECOND: Final = 1_000_000_000
 #: Real seconds between two looks at an event, which can't tell us that it was set.

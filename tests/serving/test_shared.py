@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -84,7 +84,7 @@ class Node(Service):
         """Return the processes that answer, not multiprocessing's own, nor those that are over."""
         found: list[psutil.Process] = []
         for each in psutil.Process(self.process.pid).children():
-            with contextlib.suppress(psutil.Error):
+            with suppress(psutil.Error):
                 if not any("resource_tracker" in word for word in each.cmdline()):
                     found.append(each)
         return found

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
 
+import butterfly_otel
+from tests.serving.watching import total
 from tests.unit.sharing.workers import Member, Worker, apart, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+OMISSIONS = "butterfly_otel_scrape_omissions_total"
 
 
 def test_a_patched_process_is_a_member(tmp_path: Path, needed: Callable[[str], None]) -> None:
@@ -39,3 +47,81 @@ def under_gevent(base: Path) -> None:
     until(lambda: workers[0].tell("leading"))
     assert workers[0].ask() == [21, 1, 0]
     workers[0].leave()
+
+
+def test_processes_that_are_patched_later_go_on(
+    tmp_path: Path, needed: Callable[[str], None]
+) -> None:
+    """As gunicorn's are with --preload: their threads answer, lead and serve, and leak nothing."""
+    needed("gevent")
+    run(
+        __name__,
+        "patched_later",
+        tmp_path,
+        first="import gevent.monkey, gevent.hub, gevent.selectors\n",
+    )
+
+
+@apart
+def patched_later(base: Path) -> None:
+    """Run by the test above."""
+    runtime = butterfly_otel.configure(
+        node_id="node-1",
+        node_role="compute",
+        exporter="prometheus",
+        prometheus_host="127.0.0.1",
+        prometheus_port=0,
+        collectors="none",
+        processes="shared",
+        processes_directory=str(base),
+    )
+    port = int((runtime.prometheus_url or "").split(":")[2].split("/")[0])
+    for turn in range(25):
+        children = [_patched(turn) for _ in range(3)]
+        before = total(port, OMISSIONS)
+        until(lambda before=before: total(port, OMISSIONS) == before)
+        if turn < 24:
+            _end(children)
+    runtime.shutdown()
+    until(lambda: _answers(port))
+    files = sum(map(_descriptors, children))
+    for _ in range(50):
+        total(port, OMISSIONS)
+    until(lambda: sum(map(_descriptors, children)) <= files + 6)
+    _end(children)
+
+
+def _patched(turn: int) -> int:
+    """Fork a process that is patched while its threads begin; return its number."""
+    usual, parent = sys.getswitchinterval(), os.getpid()
+    # How long a thread that begins waits for its first turn: until before, amid or after that.
+    sys.setswitchinterval((usual, 0.001, 0.02, 0.1, 0.5)[turn % 5])
+    pid = os.fork()
+    if pid:
+        sys.setswitchinterval(usual)
+        return pid
+    try:
+        gevent: Any = importlib.import_module("gevent")
+        importlib.import_module("gevent.monkey").patch_all()
+        gevent.reinit()
+        while os.getppid() == parent:
+            gevent.sleep(0.01)
+    finally:
+        os._exit(1)
+
+
+def _end(children: list[int]) -> None:
+    for each in children:
+        os.kill(each, signal.SIGKILL)
+        os.waitpid(each, 0)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return total(port, OMISSIONS) >= 0
+    except OSError:
+        return False
+
+
+def _descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - only how many

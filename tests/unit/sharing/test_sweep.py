@@ -22,13 +22,16 @@ def left(
 ) -> Place:
     """Leave a group's directory, as its processes would have that were killed."""
     place = find_place(family, ("left",), address, base)
-    directory = place.open()
-    directory.write("meta", place.describe())
+    made = place.open()
+    # Where no other process looks for what is over, before all of it is there.
+    made.path.rename(base / "made")
+    made.write("meta", place.describe())
     for name in ("0.lock", "0.data", "0.sock", "group.lock", "ended", "ended.tmp"):
-        directory.write(name, b"x")
+        made.write(name, b"x")
     for name in (".", "meta", "0.data"):
-        os.utime(name, (time.time() - idle,) * 2, dir_fd=directory.fd)
-    directory.close()
+        os.utime(name, (time.time() - idle,) * 2, dir_fd=made.fd)
+    made.close()
+    (base / "made").rename(place.path)
     return place
 
 

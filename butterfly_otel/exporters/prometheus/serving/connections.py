@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from threading import Condition
 from time import monotonic
+
+from butterfly_otel.process.threads import Condition
 
 #: Seconds in which a scraper takes in what it asked for; a slower one may lose its place.
 _PATIENCE = 1.0
+#: Seconds in which the first request of a new connection is on its way: nobody sends it again, as
+#: clients do where a connection that was answered before has ended.
+_GRACE = 0.25
 
 
 class Connections:
@@ -32,6 +36,8 @@ class Connections:
         self._deadlines: dict[socket.socket, float] = {}
         # Where each comes from.
         self._sources: dict[socket.socket, str] = {}
+        # Since when those are here that have not been answered yet.
+        self._fresh: dict[socket.socket, float] = {}
         # In the order in which they began to wait.
         self._waiting: dict[socket.socket, None] = {}
         # Since when each answer is being sent, in that order.
@@ -54,6 +60,7 @@ class Connections:
             self._wanted = False
             self._deadlines[connection] = monotonic() + seconds
             self._sources[connection] = source
+            self._fresh[connection] = monotonic()
             self._waiting[connection] = None
             return True
 
@@ -84,8 +91,14 @@ class Connections:
     def answer(self, connection: socket.socket, seconds: float) -> None:
         """Keep a connection open for the answer, for so many seconds."""
         with self._changed:
+            self._fresh.pop(connection, None)
             if self._allow(connection, seconds):
                 self._waiting.pop(connection, None)
+            self._changed.notify_all()
+
+    def is_heard(self, connection: socket.socket) -> bool:
+        """Tell whether a request that has begun to arrive is to be answered."""
+        return not self.closed or connection in self._fresh
 
     def send(self, connection: socket.socket) -> None:
         """Begin to send an answer."""
@@ -122,6 +135,7 @@ class Connections:
     def _forget(self, connection: socket.socket) -> None:
         self._deadlines.pop(connection, None)
         self._sources.pop(connection, None)
+        self._fresh.pop(connection, None)
         self._waiting.pop(connection, None)
         self._sending.pop(connection, None)
 
@@ -136,12 +150,18 @@ class Connections:
 
     def close(self, timeout: float) -> None:
         """Let running answers finish within so many seconds, then interrupt them."""
+        until = monotonic() + timeout
         with self._changed:
             self.closed = True
-            for connection in self._deadlines:
+            for connection in self._deadlines.keys() - self._fresh.keys():
                 # Wakes who waits for a request, and lets an answer go out.
                 _shut(connection, socket.SHUT_RD)
-            self._changed.wait_for(lambda: not self._deadlines, timeout)
+            newest = max(self._fresh.values(), default=0.0)
+            grace = min(newest + _GRACE, until) - monotonic()
+            self._changed.wait_for(lambda: not self._fresh, max(0.0, grace))
+            for connection in self._fresh:
+                _shut(connection, socket.SHUT_RD)
+            self._changed.wait_for(lambda: not self._deadlines, max(0.0, until - monotonic()))
             for connection in self._deadlines:
                 _shut(connection, socket.SHUT_RDWR)
 
@@ -153,6 +173,7 @@ class Connections:
             connection.close()
         self._deadlines = {}
         self._sources = {}
+        self._fresh = {}
         self._waiting = {}
         self._sending = {}
 

@@ -68,7 +68,7 @@ class Exchange:
         with self._stream.reader() as received:
             goes_on = True
             # Blocks until a request begins; its end is what ends an idle connection.
-            while goes_on and received.peek(1) and not self._connections.closed:
+            while goes_on and received.peek(1) and self._connections.is_heard(self._connection):
                 self._connections.receive(self._connection, self._request_timeout)
                 goes_on = self._serve_one(received) and self._connections.wait(
                     self._connection, _IDLE_TIMEOUT

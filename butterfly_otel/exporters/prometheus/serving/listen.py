@@ -7,6 +7,8 @@ import os
 import socket
 from typing import Any
 
+from butterfly_otel.process import sockets
+
 _LAST_PORT = 65_535
 _BACKLOG = 128
 #: As bytes these do not go through the codec of international names, which is a lot to import.
@@ -31,7 +33,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     if not 0 <= port <= _LAST_PORT:
         raise OSError(errno.EINVAL, f"a port is a number from 0 to {_LAST_PORT}")
     name = host.encode() if host in _USUAL else host or None
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    found = sockets.lookup()(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
     listeners: list[socket.socket] = []
     failures: list[OSError] = []
@@ -54,7 +56,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def _open(family: int, address: tuple[Any, ...], *, alone: bool) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = sockets.new(family)
     try:
         if os.name != "nt":
             # On Windows this option would let two servers share a port.

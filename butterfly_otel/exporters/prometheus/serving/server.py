@@ -7,7 +7,6 @@ import selectors
 import socket
 from contextlib import suppress
 from functools import partial
-from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from butterfly_otel.exporters.prometheus.serving.connections import Connections
 from butterfly_otel.exporters.prometheus.serving.exchange import Exchange
 from butterfly_otel.exporters.prometheus.serving.listen import listen
 from butterfly_otel.exporters.prometheus.serving.stream import Plain, source_of
+from butterfly_otel.process import sockets, threads
 from butterfly_otel.process.forks import call_in_child
 
 if TYPE_CHECKING:
@@ -118,15 +118,16 @@ class Server:
         self._respond = partial(respond, renderer, site=site, gate=gate)
         self._transport = transport
         self._connections = Connections(_CONNECTIONS)
-        self._closing = Event()
+        self._closing = threads.Event()
         # Connections for which there is no room yet, until when each may wait for it, and whose
         # it is.
         self._held: dict[socket.socket, tuple[float, str]] = {}
         # Whether the last connection was refused, which is said once.
         self._full = False
-        self._wake, self._awake = socket.socketpair()
-        self._thread = Thread(target=self._accept_all, name="butterfly-otel-http", daemon=True)
-        self._thread.start()
+        self._wake, self._awake = sockets.pair()
+        self._thread = threads.Thread(self._accept_all, name="butterfly-otel-http")
+        # Not waited for: under gevent that would let the parent's greenlets go on in a child.
+        self._thread.begin()
         call_in_child(self._abandon)
 
     @property
@@ -160,14 +161,15 @@ class Server:
         self.close()
 
     def _accept_all(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            for readable in (self._awake, *self._listeners):
-                selector.register(readable, selectors.EVENT_READ)
+        with sockets.selector() as selector:
+            selector.register(self._awake, selectors.EVENT_READ)
+            for each in self._listeners:
+                selector.register(each, selectors.EVENT_READ, each)
             while not self._closing.is_set():
                 self._admit_held()
                 for key, _ in selector.select(self._pause()):
-                    if key.fileobj is not self._awake and isinstance(key.fileobj, socket.socket):
-                        self._accept(key.fileobj)
+                    if key.data is not None:
+                        self._accept(key.data)
         for each in (*self._held, *self._listeners, self._awake, self._wake):
             each.close()
 
@@ -180,7 +182,7 @@ class Server:
 
     def _accept(self, listener: socket.socket) -> None:
         try:
-            connection, (client, *_) = listener.accept()
+            connection, (client, *_) = sockets.accept(listener)
         except OSError:
             # Gone again, or this process is out of files: not to be tried without a pause.
             self._closing.wait(0.05)
@@ -219,9 +221,8 @@ class Server:
 
     def _begin(self, connection: socket.socket, client: str) -> None:
         self._full = False
-        serving = Thread(target=self._serve, args=(connection, client), daemon=True)
         try:
-            serving.start()
+            threads.start(self._serve, connection, client)
         except RuntimeError:
             _logger.warning("A scrape was refused: no thread could be started")
             self._connections.end(connection)
@@ -245,8 +246,9 @@ class Server:
     def _abandon(self) -> None:
         """Let go of the parent's sockets in a forked child, which has none of its threads."""
         # A new one: a thread that is not here may be inside the other's lock.
-        self._closing = Event()
+        self._closing = threads.Event()
         self._closing.set()
+        self._thread.abandon()
         self._connections.abandon()
         for each in (*self._held, *self._listeners, self._awake, self._wake):
             each.close()

@@ -9,11 +9,11 @@ the last question.
 from __future__ import annotations
 
 from collections import deque
-from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from butterfly_otel.process import forks
+from butterfly_otel.process.threads import Condition, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -161,7 +161,7 @@ class Round:
     def _start(self) -> None:
         self._starting = True
         try:
-            Thread(target=self._work, name="butterfly-otel-scrape", daemon=True).start()
+            Thread(self._work, name="butterfly-otel-scrape").start()
         except RuntimeError:
             # No more threads, or the interpreter is ending: then whoever scrapes has to wait.
             self._work()

@@ -19,11 +19,12 @@ from wsgiref.validate import validator
 import pytest
 
 from butterfly_otel.exporters.prometheus import CollectionError, make_wsgi_app, serve
+from butterfly_otel.exporters.prometheus.serving import connections as connections_module
 from butterfly_otel.exporters.prometheus.serving import server as server_module
 from butterfly_otel.exporters.prometheus.serving.app import Request, respond
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from butterfly_otel.exporters.prometheus.serving.server import Server
 
@@ -287,6 +288,42 @@ def test_close_lets_a_running_answer_finish(
     assert answer.headers["Connection"] == "close"
     closing.join(5)
     assert not closing.is_alive()
+
+
+def test_close_waits_a_moment_for_the_first_request_of_a_new_connection(
+    renderer: _Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be on its way; who sends nothing is let go of soon, who was answered at once."""
+    monkeypatch.setattr(connections_module, "_GRACE", 30.0)
+    server = serve(renderer, "127.0.0.1", 0)
+    with closing(_connection(server)) as old, closing(_connection(server)) as fresh:
+        old.request("GET", "/metrics")
+        old.getresponse().read()
+        fresh.connect()
+        _until(lambda: len(server._connections._deadlines) == 2)
+        closed = threading.Thread(target=server.close, args=(30,))
+        closed.start()
+        assert old.sock.recv(1) == b""
+        fresh.request("GET", "/metrics")
+        answer = fresh.getresponse()
+        assert answer.read() == BODY
+        assert answer.headers["Connection"] == "close"
+        closed.join(20)
+        assert not closed.is_alive()
+    monkeypatch.setattr(connections_module, "_GRACE", 0.1)
+    server = serve(renderer, "127.0.0.1", 0)
+    with closing(_connection(server)) as silent:
+        silent.connect()
+        _until(lambda: server._connections._deadlines)
+        server.close(30)
+        assert silent.sock.recv(1) == b""
+
+
+def _until(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_a_client_that_sends_nothing_is_cut_off(
