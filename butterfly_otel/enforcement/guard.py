@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from butterfly_otel.enforcement.places import Places
 from butterfly_otel.enforcement.rule import LabelRule, Note, Texts
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
+from butterfly_otel.process.frozen import NamedTuple
 from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ class LabelGuard:
         self._violations = violations
         self._on_evict = on_evict
         self._on_end: Callable[[Texts], None] | None = None
-        kept = set(stream.labels)
+        kept = {label.key for label in stream.labels}
         self._rules = tuple(
             LabelRule(label, metric, _default(label, identity), violations)
-            if label in kept
+            if label.key in kept
             else None
             for label in metric.labels
         )

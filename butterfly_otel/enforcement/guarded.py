@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from opentelemetry.metrics import Counter, Histogram, UpDownCounter
 
@@ -11,6 +11,7 @@ from butterfly_otel.enforcement.stock import Stock
 from butterfly_otel.engine.sdk_internals import ApiGauge
 from butterfly_otel.handles.targets import Reporting
 from butterfly_otel.process import forks
+from butterfly_otel.process.frozen import NamedTuple
 from butterfly_otel.process.remembered import Memory, Remembering
 from butterfly_otel.process.values import accepted
 

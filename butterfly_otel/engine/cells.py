@@ -30,14 +30,17 @@ from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST, SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.context import Context
+    from opentelemetry.sdk.metrics import Exemplar
     from opentelemetry.trace import SpanContext
 
     #: The value, when it was measured (nanoseconds since the epoch), what its span says of
     #: itself, and its attributes, None where these are the cell's.
     Sample = tuple[float, int, SpanContext | None, Mapping[str, Any] | None]
+    #: Samples of our own reservoirs by bucket, 0 of a number; exemplars of any other.
+    Taken = dict[int, Sample] | Sequence[Exemplar]
 
 
 def gil_enabled() -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from threading import RLock
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.engine.cells import Cell
@@ -16,6 +16,7 @@ from butterfly_otel.engine.fanout import FanOut
 from butterfly_otel.engine.narrowed import Narrowed
 from butterfly_otel.engine.streams import CellStream
 from butterfly_otel.engine.table import Table
+from butterfly_otel.process.frozen import NamedTuple
 from butterfly_otel.process.remembered import Remembering
 from butterfly_otel.process.values import HIGHEST, shown
 

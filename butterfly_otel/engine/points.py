@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics import Exemplar
 
-    from butterfly_otel.engine.cells import Sample
+    from butterfly_otel.engine.cells import Taken
     from butterfly_otel.engine.shapes import Shape
 
     Point = NumberDataPoint | HistogramDataPoint
-    #: Samples of our own reservoirs by bucket, 0 of a number; else exemplars.
-    Taken = dict[int, Sample] | Sequence[Exemplar]
 
 
 class Origin(Protocol):

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import Exemplar
 
     from butterfly_otel.engine import sdk_internals as sdk
-    from butterfly_otel.engine.cells import Cell, Sample
-    from butterfly_otel.engine.points import Taken
+    from butterfly_otel.engine.cells import Cell, Sample, Taken
     from butterfly_otel.engine.samples import Samples
 
 

@@ -23,8 +23,7 @@ from butterfly_otel.engine.sdk_names import OLDER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from butterfly_otel.engine.cells import Cell, Sample
-    from butterfly_otel.engine.points import Taken
+    from butterfly_otel.engine.cells import Cell, Sample, Taken
 
 
 class Samples(Protocol):

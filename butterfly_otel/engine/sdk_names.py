@@ -12,12 +12,14 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from inspect import signature
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry.sdk import metrics
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
+
+from butterfly_otel.process.frozen import NamedTuple
 
 INTERNAL: Final = "opentelemetry.sdk.metrics._internal"
 #: Whether the SDK is older than 1.45.2, which is the first with limits; see :mod:`older`.

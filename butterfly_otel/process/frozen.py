@@ -1,21 +1,31 @@
-"""Frozen dataclasses that cost a start next to nothing.
+"""Frozen dataclasses and named tuples that cost a start next to nothing.
 
 ``dataclasses`` writes six methods of each such class as source text and compiles that whenever the
 module is imported: a third of a millisecond a class, on Pythons before 3.13. These have the same
-ones, written once for all of them. To a type checker they are dataclasses; ``fields()``,
-``replace()``, ``asdict()`` and pickling take them as such.
+ones, written once for all of them. ``fields()``, ``replace()``, ``asdict()`` and pickling take them
+as dataclasses.
+
+``typing`` compiles the annotation of each field, on Pythons before 3.14. Here they stay text.
+
+To a type checker all of them are those of the standard library.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import sys
+import types
+import typing
 from dataclasses import MISSING, Field, FrozenInstanceError
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+__all__ = ["NamedTuple", "dataclass"]
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import dataclass
+    from typing import NamedTuple
 else:
 
     def dataclass(*, frozen: bool, slots: bool, **options: bool) -> Callable[[type], type]:
@@ -34,11 +44,29 @@ else:
                     setattr(cls, name, method)
             shape = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, **options)
             done = shape(cls)
-            names = (each.name for each in dataclasses.fields(done) if each.compare)
-            done._compared = attrgetter(*names)  # noqa: SLF001 - a class made here
+            fields = dataclasses.fields(done)
+            done.__compared__ = attrgetter(*(each.name for each in fields if each.compare))
+            done.__given__ = {
+                each.name: each.default for each in fields if each.default is not MISSING
+            }
             return done
 
         return made
+
+    class _Lightened(type):
+        """Makes named tuples without showing ``typing`` their annotations."""
+
+        def __new__(cls, name: str, _bases: tuple[type, ...], names: dict[str, Any]) -> type:
+            told = names.get("__annotations__", {})
+            names["__annotations__"] = dict.fromkeys(told, object)
+            made = types.new_class(name, (typing.NamedTuple,), {}, lambda into: into.update(names))
+            made.__annotations__ = told
+            return made
+
+    if sys.version_info < (3, 14):
+        NamedTuple = type.__new__(_Lightened, "NamedTuple", (), {})
+    else:
+        NamedTuple = typing.NamedTuple
 
 
 def _fields(cls: Any) -> dict[str, Field[Any]]:  # noqa: ANN401 - one of the classes made here
@@ -46,28 +74,35 @@ def _fields(cls: Any) -> dict[str, Field[Any]]:  # noqa: ANN401 - one of the cla
 
 
 def _compared(self: Any) -> Callable[[object], object]:  # noqa: ANN401 - as above
-    return type(self)._compared  # type: ignore[no-any-return]  # noqa: SLF001
+    return type(self).__compared__  # type: ignore[no-any-return]
 
 
 def _init(self: object, *args: object, **kwargs: object) -> None:
     cls: Any = type(self)
+    values: dict[str, object] = {**cls.__given__, **kwargs}
+    if args:
+        places: tuple[str, ...] = cls.__match_args__
+        if len(args) > len(places) or not kwargs.keys().isdisjoint(places[: len(args)]):
+            raise TypeError(f"{cls.__name__}() takes {len(places)} arguments by place")
+        values.update(zip(places, args, strict=False))
     known = _fields(cls)
-    values: dict[str, object] = dict(zip(cls.__match_args__, args, strict=False))
-    if len(values) < len(args) or not values.keys().isdisjoint(kwargs):
-        raise TypeError(f"{cls.__name__}() takes {len(cls.__match_args__)} arguments by place")
-    values.update(kwargs)
-    for name, each in known.items():
-        if name in values:
-            value = values.pop(name)
-        elif each.default is not MISSING:
-            value = each.default
-        elif each.default_factory is not MISSING:
-            value = each.default_factory()
-        else:
-            raise TypeError(f"{cls.__name__}() needs {name}")
+    if values.keys() != known.keys():
+        _complete(cls.__name__, values, known)
+    for name, value in values.items():
         _set(self, name, value)
-    if values:
-        raise TypeError(f"{cls.__name__}() does not know {', '.join(values)}")
+
+
+def _complete(name: str, values: dict[str, object], known: dict[str, Field[Any]]) -> None:
+    """Add what factories make; what is missing or unknown then is an error."""
+    for key, each in known.items():
+        if key not in values and each.default_factory is not MISSING:
+            values[key] = each.default_factory()
+    for told, keys in (
+        ("needs", known.keys() - values.keys()),
+        ("does not know", values.keys() - known.keys()),
+    ):
+        if keys:
+            raise TypeError(f"{name}() {told} {', '.join(sorted(keys))}")
 
 
 def _repr(self: object) -> str:
@@ -77,11 +112,11 @@ def _repr(self: object) -> str:
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
-def _eq(self: object, other: object) -> bool:
+def _eq(self: object, other: object) -> Any:  # noqa: ANN401 - also NotImplemented
     if type(other) is not type(self):
         return NotImplemented
     compared = _compared(self)
-    return bool(compared(self) == compared(other))
+    return compared(self) == compared(other)
 
 
 def _hash(self: object) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.runtime.claiming import claim_node
 from butterfly_otel.runtime.ending_readers import each_reader
 from butterfly_otel.runtime.endpoint import open_endpoint
 from butterfly_otel.runtime.mute import MuteChild
@@ -61,7 +60,10 @@ class Alone:
     def start(self) -> None:
         """Open the port and begin to read."""
         self._server = open_endpoint(self._config, self._pipeline, self._site)
-        self._claim = claim_node(self._config, self._pipeline)
+        if not self._config.prometheus.server:
+            from butterfly_otel.runtime.claiming import claim_node  # noqa: PLC0415 - only there
+
+            self._claim = claim_node(self._config, self._pipeline)
         # Where nobody reads, there is nothing to sample for.
         self.collection = self._collect() if self._pipeline.readers else None
 

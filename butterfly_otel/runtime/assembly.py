@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.resources import Resource
 
@@ -20,6 +20,7 @@ from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.handles.first_item import first_item_seconds
 from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
 from butterfly_otel.handles.own import OWN
+from butterfly_otel.process.frozen import NamedTuple
 from butterfly_otel.runtime.readers import build_readers
 from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__

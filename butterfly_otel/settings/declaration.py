@@ -19,7 +19,9 @@ as its row on the page of settings, is made of what stands there.
 from __future__ import annotations
 
 from dataclasses import MISSING, field, fields
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
 from urllib.parse import unquote
 
 from butterfly_otel.enforcement.text import MAX_LENGTH, as_text, label_text
 from butterfly_otel.errors import ConfigurationError
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,10 @@ so they cannot disagree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Label, Metric

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
-from typing import Any
+from typing import Any, Literal, get_type_hints
 
 import pytest
 
@@ -121,3 +121,32 @@ def test_no_source_is_compiled_for_a_class() -> None:
     """All of them share the very same methods."""
     for name in ("__init__", "__eq__", "__hash__", "__setattr__"):
         assert inspect.getattr_static(Ours, name) is inspect.getattr_static(ByName, name)
+
+
+class Pair(frozen.NamedTuple):
+    """A named tuple with a default and a method."""
+
+    first: int
+    second: Literal["a", "b"] = "a"
+
+    def both(self) -> str:
+        """Of its fields."""
+        return f"{self.first}{self.second}"
+
+
+def test_named_tuples_are_those_of_the_standard_library() -> None:
+    """Fields, defaults, methods, the types of fields and pickling are the same."""
+    made = Pair(1)
+    assert (made, Pair._fields, Pair._field_defaults) == (
+        (1, "a"),
+        ("first", "second"),
+        {"second": "a"},
+    )
+    assert made._replace(second="b").both() == "1b"
+    assert repr(made) == "Pair(first=1, second='a')"
+    assert get_type_hints(Pair) == {"first": int, "second": Literal["a", "b"]}
+    assert pickle.loads(pickle.dumps(made)) == made  # noqa: S301 - our own
+    assert (Pair.__module__, Pair.__doc__) == (
+        __name__,
+        "A named tuple with a default and a method.",
+    )

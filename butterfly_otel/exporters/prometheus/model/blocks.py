@@ -8,7 +8,7 @@ family) goes the long way, by :mod:`.streams`. Exemplars stay where they are unt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.engine.points import point_of
 from butterfly_otel.engine.sdk_internals import OVERFLOW_KEY
@@ -24,6 +24,7 @@ from butterfly_otel.exporters.prometheus.model.series import (
 from butterfly_otel.exporters.prometheus.model.tails import Tails
 from butterfly_otel.exporters.prometheus.model.templates import Template, plain
 from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -78,13 +78,9 @@ def latest_samples(
         value, time, parent, its = sample
         if kept and (before := kept.get(index)) is not None and before.time_unix_nano > time:
             continue
-        plain = (
-            time
-            and parent is not None
-            and 0 < value < _MILLION
-            and not (its and its != cell.attributes)
-        )
-        if plain and (ids := (parent.span_id, parent.trace_id)) and all(ids):
+        ids = (parent.span_id, parent.trace_id) if parent is not None else (0, 0)
+        plain = time > 0 and 0 < value < _MILLION and all(ids)
+        if plain and not (its and its != cell.attributes):
             text = _FORM % (*ids, float(value), time / 1e9)
             kept[index] = SeriesExemplar((), value, time, text)
         else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, get_args
 
 from butterfly_otel.exporters.prometheus.model.escaping import (
     Escaping,
@@ -19,6 +19,7 @@ from butterfly_otel.exporters.prometheus.model.escaping import (
     shown_label_name,
     shown_metric_name,
 )
+from butterfly_otel.process.frozen import NamedTuple
 from butterfly_otel.settings.exporters import TranslationStrategy
 
 #: The strategies of the specification; the first is its default.

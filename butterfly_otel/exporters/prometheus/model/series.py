@@ -7,13 +7,14 @@ is what makes repeated scrapes cheap.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from butterfly_otel.exporters.prometheus.model.escaping import (
     is_legacy_label_name,
     is_legacy_metric_name,
 )
 from butterfly_otel.exporters.prometheus.model.text import escape_value, number_text
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

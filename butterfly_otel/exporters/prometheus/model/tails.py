@@ -14,8 +14,7 @@ from butterfly_otel.exporters.prometheus.model.exemplars import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from butterfly_otel.engine.cells import Cell
-    from butterfly_otel.engine.points import Taken
+    from butterfly_otel.engine.cells import Cell, Taken
     from butterfly_otel.exporters.prometheus.model.series import SeriesExemplar
 
     #: A cell, and what its reservoir had.
@@ -36,7 +35,7 @@ class Tails:
                 known = self._by_cell.get(cell, {})
                 self._by_cell[cell] = (
                     latest_samples(known, found, cell)
-                    if type(found) is dict
+                    if isinstance(found, dict)
                     else latest(known, found, cell.table.bounds)
                 )
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from butterfly_otel.exporters.prometheus.model.escaping import ESCAPINGS, Escaping
 from butterfly_otel.exporters.prometheus.writing.formats import OPENMETRICS, TEXT, Format
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

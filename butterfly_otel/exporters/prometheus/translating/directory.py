@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from butterfly_otel.exporters.prometheus.model.labels import constant_labels, scope_labels_of
 from butterfly_otel.exporters.prometheus.model.names import unit_words
 from butterfly_otel.exporters.prometheus.model.text import clean, clean_name
 from butterfly_otel.exporters.prometheus.translating.conflicts import Ledger
 from butterfly_otel.exporters.prometheus.translating.streams import Labelling, Stream
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

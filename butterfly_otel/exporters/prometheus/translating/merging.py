@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
 from butterfly_otel.exporters.prometheus.model.series import Series, layout_of
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from opentelemetry.sdk.metrics.export import (
     Gauge,
@@ -18,6 +18,7 @@ from butterfly_otel.exporters.prometheus.model.blocks import Blocks
 from butterfly_otel.exporters.prometheus.model.exemplars import keep_exemplars
 from butterfly_otel.exporters.prometheus.model.labels import join_labels
 from butterfly_otel.exporters.prometheus.model.series import Series
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

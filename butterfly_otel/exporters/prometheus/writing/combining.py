@@ -6,7 +6,7 @@ out, and reported.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import Metric
 
@@ -15,6 +15,7 @@ from butterfly_otel.exporters.prometheus.model.text import clean
 from butterfly_otel.exporters.prometheus.translating.directory import TARGET_INFO
 from butterfly_otel.exporters.prometheus.writing.foreign import metric_claims
 from butterfly_otel.exporters.prometheus.writing.interop import FamilyMetric
+from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
