@@ -62,7 +62,7 @@ class CurrentSite(Mapping[str, "Route"]):
         page: Whether the page for people is, where the settings have it on.
     """
 
-    def __init__(self, *, page: bool) -> None:
+    def __init__(self, *, page: bool = False) -> None:
         self._page = page
         self._public = health_routes(_missing)
         self._private = health_routes(_missing, public=False)

@@ -217,3 +217,16 @@ def test_behind_authentication(
         for path in ("", "-/state", "-/contract", "-/reference/butterfly_tasks_queued", "metrics"):
             answer = seen.page.request.get(f"{url}{path}", headers={"Authorization": "Basic eA=="})
             assert answer.status == 401, path
+
+
+def test_a_password_in_the_address(watch: Watch, node: Node, tmp_path: Path) -> None:
+    """`http://user:password@host/`, as people keep it in a bookmark, shows the page as well."""
+    web = tmp_path / "web.yml"
+    web.write_text(f"basic_auth_users: {{ops: {HASHED}}}")
+    url = node(prometheus_web_config=web).page_url
+    seen = watch(str(url).replace("://", f"://ops:{PASSWORD}@"))
+    seen.wait_for_samples(1)
+    assert seen.page.locator("#status").inner_text() == "live"
+    seen.card("butterfly_tasks_queued").locator(".name").click()
+    seen.page.locator("#details a", has_text="Reference").click()
+    seen.page.locator("#document h2", has_text="butterfly_tasks_queued").wait_for()

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from butterfly_otel import catalog, metrics
+from butterfly_otel.exporters.prometheus import serve
+from butterfly_otel.page import Facts, Part, page_site
+from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
     from butterfly_otel.runtime.lifecycle import Runtime
@@ -179,6 +182,32 @@ def test_axe_finds_nothing(seen: Watched, axe: str, scheme: Any, width: int) -> 
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.keyboard.press("?")
+    assert _findings(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_trouble(watch: Watch, node: Node, axe: str, scheme: Any) -> None:
+    """Nor where processes are late, exporters fail, nothing is measured, and nobody answers."""
+    reader = node(zero_init=False, collectors="none").prometheus_reader
+    assert reader is not None
+    failed = Part("otlp", ok=False, tells="push", error="no route " * 20, error_at=1.0)
+    parts = tuple(Part(str(n), None if n % 9 else True, f"pid {n}") for n in range(40))
+
+    def facts() -> Facts:
+        return Facts("n" * 90, "coordinator", {}, 1.0, exporters=(failed,), processes=parts)
+
+    with serve(reader, "localhost", 0, site=page_site(reader, facts, default_streams())) as server:
+        seen = watch(server.url.removesuffix("metrics"), color_scheme=scheme)
+        seen.wait_for_samples(1)
+        page = seen.page
+        page.evaluate(axe)
+        for width in (1280, 360):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.locator("#quiet").is_visible()
+            assert _findings(page) == []
+            overflow = "document.documentElement.scrollWidth - innerWidth"
+            assert page.evaluate(f"() => {overflow}") == 0
+    page.locator("body.stale").wait_for()
     assert _findings(page) == []
 
 

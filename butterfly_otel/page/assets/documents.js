@@ -1,3 +1,14 @@
+const PATIENCE = 20_000; // milliseconds that an answer may take
+
+// Asks this node for what is at an address beside the page.
+function ask(path) {
+  const url = new URL(path, location.href);
+  // With a password in the page's own address, browsers refuse to ask; they send it all the same.
+  url.username = url.password = "";
+  // A process that was stopped accepts, and never answers.
+  return fetch(url, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+}
+
 // Runbooks and the reference: Markdown, shown as text with some structure.
 class Documents {
   constructor(dialog) {
@@ -11,7 +22,7 @@ class Documents {
   async open(href) {
     let text;
     try {
-      const answer = await fetch(href, { cache: "no-store" });
+      const answer = await ask(href);
       text = await answer.text();
       if (!answer.ok) text = `# Not here\n\n${text}`;
     } catch {

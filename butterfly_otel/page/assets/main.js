@@ -7,18 +7,15 @@ const vitals = new Vitals($("vitals"));
 const nodes = new Nodes($("nodes"), chooseNode);
 const cards = new Cards($("metrics"), $("categories"));
 const LONG = 5; // how much slower it is asked while nobody can see the page
-const PATIENCE = 20_000; // milliseconds that an answer may take
 
 let timer = null;
 let failures = 0;
 
-async function ask() {
+async function look() {
   clearTimeout(timer);
   let every = 2;
   try {
-    // A process that was stopped accepts, and never answers.
-    const signal = AbortSignal.timeout(PATIENCE);
-    const answer = await fetch("-/state", { cache: "no-store", signal });
+    const answer = await ask("-/state");
     if (answer.status === 401 || answer.status === 403) throw new Error("sign in again: reload this page");
     if (!answer.ok) throw new Error(`it answers ${answer.status}`);
     const state = await answer.json();
@@ -31,11 +28,11 @@ async function ask() {
     every = Math.min(30, 2 * failures);
     tellProblem(error instanceof TypeError || error.name === "TimeoutError" ? "no answer" : error.message);
   }
-  if (!app.paused) timer = setTimeout(ask, every * 1000 * (document.hidden ? LONG : 1));
+  if (!app.paused) timer = setTimeout(look, every * 1000 * (document.hidden ? LONG : 1));
 }
 
 async function begin() {
-  const answer = await fetch("-/contract", { cache: "no-store" });
+  const answer = await ask("-/contract");
   if (!answer.ok) throw new Error(`it answers ${answer.status}`);
   enterContract(await answer.json());
   cards.build();
@@ -156,7 +153,7 @@ function pause() {
   if (app.paused) {
     clearTimeout(timer);
     tellStatus("wait", "paused");
-  } else ask();
+  } else look();
 }
 
 function theme() {
@@ -196,11 +193,11 @@ function start() {
     show();
   });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !app.paused) ask();
+    if (!document.hidden && !app.paused) look();
   });
   addEventListener("resize", () => requestAnimationFrame(show));
   listenToKeys({ search: $("search"), pause, theme, help });
-  ask();
+  look();
 }
 
 start();

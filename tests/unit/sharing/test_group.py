@@ -43,6 +43,27 @@ def test_any_member_tells_the_totals_of_all(base: Path) -> None:
 
 
 @apart
+def test_members_are_known_by_their_processes(base: Path) -> None:
+    """Who was asked last: its number, whether it leads, and whether it was late."""
+    boss = Member(base)
+    assert boss.group.roster() == ()
+    workers = [Worker(base, boss) for _ in range(2)]
+    boss.ask()
+    pids = [os.getpid(), *(worker.pid for worker in workers)]
+    found = sorted(boss.group.roster())
+    assert [each.slot for each in found] == [0, 1, 2]
+    assert {each.pid for each in found} == set(pids)
+    assert [each.leads for each in found] == [True, False, False]
+    assert not any(each.late for each in found)
+    # Looking at the others' files has cost nobody its place.
+    assert boss.ask()[1:] == [3, 0]
+    workers[0].kill(signal.SIGSTOP)
+    boss.ask(0.5)
+    assert [each.pid for each in boss.group.roster() if each.late] == [workers[0].pid]
+    workers[0].kill(signal.SIGCONT)
+
+
+@apart
 def test_a_forked_child_joins_by_itself(base: Path) -> None:
     """It has the group in memory, and is a member of its own, its own children too."""
     boss = Member(base)

@@ -132,10 +132,12 @@ def _load_certificate(context: ssl.SSLContext, tls: TlsSettings, files: Files) -
             ) from None
         except (ssl.SSLError, OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
+            beside = tls.certificate.path
+            other = "beside it" if beside is None else f"in {printable(str(beside))!r}"
             what = (
-                f"is not the key of the certificate in {_named(tls.certificate)}"
+                f"is not the key of the certificate {other}: give those that belong together"
                 if reason == "KEY_VALUES_MISMATCH"
-                else f"can't be used with the certificate in {_named(tls.certificate)}: {reason}"
+                else f"can't be used with the certificate {other}: {reason}"
             )
             raise ConfigurationError(f"{_named(tls.key)}, which {what}") from error
 

@@ -59,6 +59,8 @@ class Files:
                 if secret:
                     _check_private(os.fstat(file.fileno()), where)
                 data = file.read(_MOST_BYTES + 1)
+        except ConfigurationError:
+            raise
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigurationError(f"{where}, which can't be read: {reason}") from error

@@ -222,8 +222,11 @@ def test_certificates_can_stand_in_the_file_itself(certificates: Certificates) -
 def test_a_key_that_others_may_read_is_refused(certificates: Certificates, mode: int) -> None:
     """A key is for its owner alone, and what is said names the file, its mode and chmod."""
     certificates.key.chmod(mode)
-    with pytest.raises(ConfigurationError, match=rf"server\.key'.*mode is {mode:04o}.*chmod 600"):
+    with pytest.raises(
+        ConfigurationError, match=rf"server\.key'.*mode is {mode:04o}.*chmod 600"
+    ) as caught:
         state(certificates.web())
+    assert str(caught.value).count("where tls_server_config") == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="needs root")
@@ -263,6 +266,8 @@ def test_what_files_hold_is_looked_at(certificates: Certificates) -> None:
         with pytest.raises(ConfigurationError, match=message) as caught:
             state(certificates.web(tls_server_config=changes))
         assert "\n" not in str(caught.value)
+        # One sentence, not one within another.
+        assert str(caught.value).count("where tls_server_config") == 1
         assert "PRIVATE" not in str(caught.value)
 
 
