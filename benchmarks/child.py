@@ -27,6 +27,7 @@ _MODULES = {
     "observed": "pulls",
     "exemplars": "pulls",
     "processes": "processes",
+    "sharing": "sharing",
     "otlp": "otlp",
     "memory": "memory",
     "anatomy": "anatomy",

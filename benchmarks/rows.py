@@ -10,7 +10,7 @@ GROUPS = (
     *("api", "handles", "attributes", "labels", "tracing", "deltas", "numbers"),
     "free_threaded",
     *("churn", "decorators", "noop", "scrape", "first", "observed", "exemplars", "start"),
-    "processes",
+    *("processes", "sharing"),
     *("otlp", "memory", "anatomy", "scale"),
 )
 
@@ -294,6 +294,15 @@ ROWS = (
         "prometheus_processes",
         f"{PROMETHEUS} multi-process mode, `generate_latest`",
         8,
+    ),
+    Row(
+        f"{_COUNTER_API}, in one of several processes",
+        "sharing",
+        "member",
+        "alone",
+        "the same in a process of its own",
+        1.1,
+        "at most",
     ),
     Row(
         "start of a process with pull, processor time",

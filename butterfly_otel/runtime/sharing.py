@@ -82,7 +82,9 @@ class Sharing:
         self._site = site
         self._server: Server | None = None
         self.collection: Collection | None = None
-        self._modes = Modes(dict(config.across))
+        # The stock engine knows no such time, so nothing of what has ended has one either.
+        lives = dict(config.time_to_live) if config.engine == "butterfly" else {}
+        self._modes = Modes(dict(config.across), lives)
         content = MetricsContent(own, self._modes, lambda: self.leading)
         self._group = Group(_place(config, pipeline), content, self._lead, self._yield)
         pipeline.provider.name_instance = self._instance

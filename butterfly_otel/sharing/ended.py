@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.engine.sdk_internals import OVERFLOW_ATTRIBUTES
+from butterfly_otel.process import timing
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing import exponential
 from butterfly_otel.sharing.columns import narrowed
@@ -70,7 +71,8 @@ def fold(ended: bytes | None, dead: Sequence[bytes], modes: Modes) -> bytes:
                 layout = layout_of(content)
                 identity = layout.identity
                 if identity.kind in GROWING and modes.of(identity) == "sum":
-                    gone = metrics.setdefault(identity, _Gone(layout))
+                    dated = modes.time_to_live(identity.name) is not None
+                    gone = metrics.setdefault(identity, _Gone(layout, dated=dated))
                     gone.take(layout, values, record.exemplars, living)
             except Exception as error:  # noqa: BLE001 - the other metrics are to be kept
                 log_once("totals of a metric of a process that has ended are lost", error=error)
@@ -80,9 +82,15 @@ def fold(ended: bytes | None, dead: Sequence[bytes], modes: Modes) -> bytes:
 
 
 class _Gone:
-    """One metric of processes that have ended."""
+    """One metric of processes that have ended.
 
-    def __init__(self, layout: Layout) -> None:
+    Args:
+        layout: What the first of them told.
+        dated: Whether to keep when each series was there last.
+    """
+
+    def __init__(self, layout: Layout, *, dated: bool) -> None:
+        self._dated = dated
         self._identity = layout.identity
         self._said = layout
         self._bounds = layout.bounds
@@ -93,6 +101,7 @@ class _Gone:
         self._stamps: dict[str, int] = {}
         self._states: dict[str, Any] = {}
         self._parted: set[str] = set()
+        self._lasts: dict[str, int] = {}
         self._exemplars: dict[str, list[Any]] = {}
 
     def take(
@@ -115,9 +124,11 @@ class _Gone:
         self._non_negative &= layout.non_negative
         self._limit = layout.limit if self._limit is None else max(self._limit, layout.limit or 0)
         texts = [text_of(row) for row in layout.rows]
-        for text, row, start, stamp, state in zip(
-            texts, layout.rows, layout.starts, layout.stamps, states, strict=True
+        lasts = layout.lasts or [timing.time_ns()] * len(texts)
+        for text, row, start, stamp, last, state in zip(
+            texts, layout.rows, layout.starts, layout.stamps, lasts, states, strict=True
         ):
+            self._lasts[text] = max(last, self._lasts.get(text, last))
             self._rows[text] = row
             self._starts[text] = min(start, self._starts.get(text, start))
             self._stamps[text] = min(stamp, self._stamps.get(text, stamp))
@@ -176,8 +187,9 @@ class _Gone:
             self._rows.setdefault(overflow, _OVERFLOW)
             for known in (self._starts, self._stamps):
                 known[overflow] = min(known[text], known.get(overflow, known[text]))
+            self._lasts[overflow] = max(self._lasts[text], self._lasts.get(overflow, 0))
             self._add(overflow, self._states.pop(text))
-            del self._rows[text], self._starts[text], self._stamps[text]
+            del self._rows[text], self._starts[text], self._stamps[text], self._lasts[text]
             self._exemplars.pop(text, None)
             self._parted.discard(text)
 
@@ -192,6 +204,7 @@ class _Gone:
             limit=self._limit,
             non_negative=self._non_negative,
             parted=parted,
+            lasts=[self._lasts[text] for text in texts] if self._dated else [],
         )
         sampled = [
             [index, self._exemplars[text]]

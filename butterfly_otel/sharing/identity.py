@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from butterfly_otel.sharing.payload import dumps, loads, runs, unpacked, unrolled
@@ -43,6 +43,8 @@ class Layout:
         limit: How many series the metric may have; None where that is not known.
         non_negative: Whether no value is negative.
         parted: Whether the series have left their process, which had these totals then.
+        lasts: Of processes that have ended, when the last one that had each did so, in
+            nanoseconds since the epoch; empty where that doesn't matter.
     """
 
     identity: Identity
@@ -54,6 +56,7 @@ class Layout:
     limit: int | None = None
     non_negative: bool = False
     parted: bool = False
+    lasts: list[int] = field(default_factory=list[int])
 
     def line(self) -> bytes:
         """Return it as JSON."""
@@ -73,6 +76,7 @@ class Layout:
                 "rows": rows,
                 "starts": runs(self.starts),
                 "stamps": runs(self.stamps),
+                **({"lasts": runs(self.lasts)} if self.lasts else {}),
             }
         )
 
@@ -94,6 +98,7 @@ def layout_of(content: dict[str, Any]) -> Layout:
         content["limit"],
         content["non_negative"],
         content["parted"],
+        unrolled(content.get("lasts", ())),
     )
     if not len(made.rows) == len(made.starts) == len(made.stamps):
         raise ValueError("a record's series and what is said of them are not as many")

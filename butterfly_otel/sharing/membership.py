@@ -113,6 +113,8 @@ class Membership:
     def leave(self, timeout: float) -> None:
         """Give the slot back, and the totals to the group, within so many seconds; only once."""
         deadline = monotonic() + timeout
+        # From when it answers no more until it is stored again, this is what is told of it.
+        self.store.refresh()
         self._doorbell.close(timeout / 2)
         last = self.store.refresh()
         self.store.close()

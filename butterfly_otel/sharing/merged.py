@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from butterfly_otel.process import timing
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing import choosing, columns
 from butterfly_otel.sharing.identity import GROWING, Identity
 from butterfly_otel.sharing.parted import DEFAULT_LIMIT
-from butterfly_otel.sharing.placing import Placed, Table, placed, redirected, shown
+from butterfly_otel.sharing.placing import Placed, Table, placed, redirected, shown, stale
 from butterfly_otel.sharing.sampled import Sampled
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class _Plan(NamedTuple):
     cells: list[Any]
     elsewhere: dict[int, int]
     told: int
+    over: set[int]
 
 
 class Merged:
@@ -45,8 +47,11 @@ class Merged:
         sampled: Their exemplars.
     """
 
-    def __init__(self, identity: Identity, across: Across) -> None:
+    def __init__(
+        self, identity: Identity, across: Across, time_to_live: float | None = None
+    ) -> None:
         self.identity = identity
+        self._time_to_live = time_to_live
         self.across: Across = across
         self.description = ""
         self._begin((), non_negative=False)
@@ -103,16 +108,18 @@ class Merged:
     def _planned(self, told: Sequence[Told]) -> _Plan:
         placed, slots = tuple(each.placed for each in told), tuple(each.slot for each in told)
         plan = self._plan
+        ended = [each.placed for each in told if each.slot is None]
+        over = self._over(ended)
         if (
             plan is not None
             and slots == plan.slots
+            and over == plan.over
             and all(one is other for one, other in zip(placed, plan.placed, strict=True))
         ):
             return plan
         self.description = placed[0].description
         living = [each.placed for each in told if each.slot is not None]
-        ended = [each.placed for each in told if each.slot is None]
-        places = shown(self.identity.kind, living, ended)
+        places = shown(self.identity.kind, living, ended, over)
         limit = self._limit(placed)
         elsewhere: dict[int, int] = {}
         if len(places) > limit:
@@ -122,8 +129,14 @@ class Merged:
         cells = self.table.show(ordered)
         self._begun(placed, elsewhere)
         told_of = len(set[int]().union(*(each.places for each in placed)))
-        self._plan = _Plan(placed, slots, ordered, cells, elsewhere, told_of)
+        self._plan = _Plan(placed, slots, ordered, cells, elsewhere, told_of, over)
         return self._plan
+
+    def _over(self, ended: Sequence[Placed]) -> set[int]:
+        """Return the places of what no process has had for longer than it may be shown."""
+        if self._time_to_live is None:
+            return set()
+        return stale(ended, timing.time_ns() - self._time_to_live * 1e9)
 
     def _limit(self, placed: Sequence[Placed]) -> int:
         """Return how many series there may be beside the overflow point."""

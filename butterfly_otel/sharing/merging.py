@@ -175,7 +175,11 @@ class Merging:
                 return self._exponential(identity, heard, now)
             merged = self._merged.get(identity)
             if merged is None:
-                merged = self._merged[identity] = Merged(identity, self._modes.of(identity))
+                merged = self._merged[identity] = Merged(
+                    identity,
+                    self._modes.of(identity),
+                    self._modes.time_to_live(identity.name),
+                )
             merged.fit([(each.line.bounds, each.line.non_negative) for each in heard])
             cells = merged.merge([_told(each, merged) for each in heard])
             if not cells:

@@ -22,14 +22,25 @@ class Modes:
     Args:
         across: By the name of a gauge; beats the catalogue. What is measured by steps can't be but
             added, or read once a node: that is told once.
+        time_to_live: Seconds by metric name for which a series of processes that have ended is
+            shown, where no other has it.
     """
 
-    def __init__(self, across: Mapping[str, Across] | None = None) -> None:
+    def __init__(
+        self,
+        across: Mapping[str, Across] | None = None,
+        time_to_live: Mapping[str, float] | None = None,
+    ) -> None:
+        self._time_to_live = {name.lower(): each for name, each in (time_to_live or {}).items()}
         self._own: dict[str, Across] = {name.lower(): each for name, each in (across or {}).items()}
 
     def own(self, name: str) -> Across | None:
         """Return what was said of a name; None where nothing was."""
         return self._own.get(name.lower())
+
+    def time_to_live(self, name: str) -> float | None:
+        """Return for how many seconds a series may be shown that nobody measures."""
+        return self._time_to_live.get(name.lower())
 
     def of(self, identity: Identity) -> Across:
         """Return how values of a metric are merged.

@@ -104,6 +104,8 @@ def find_place(
         )
     key = family.key(*identity, address)
     bases = _bases() if directory is None else [Path(directory)]
+    # The application may change its directory afterwards, as a daemon does.
+    bases = [base.absolute() for base in bases]
     places = [Place(family, key, address, base / f"butterfly-otel-{family.uid}") for base in bases]
     reasons: list[str] = []
     # Where the others are already, be it full or read-only by now.

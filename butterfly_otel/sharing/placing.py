@@ -37,6 +37,7 @@ class Placed(NamedTuple):
         non_negative: Whether no value is negative.
         parted: Whether they have left their process.
         description: What the metric is, by this process.
+        lasts: Of processes that have ended, when the last one that had each series did so.
     """
 
     places: list[int]
@@ -47,6 +48,7 @@ class Placed(NamedTuple):
     non_negative: bool
     parted: bool
     description: str
+    lasts: list[int]
 
 
 class Told(NamedTuple):
@@ -129,13 +131,30 @@ def placed(layout: Layout, table: Table) -> Placed:
         layout.non_negative,
         layout.parted,
         layout.description,
+        layout.lasts,
     )
 
 
-def shown(kind: str, living: Iterable[Placed], ended: Iterable[Placed]) -> set[int]:
+def stale(ended: Iterable[Placed], before: float) -> set[int]:
+    """Return the places of the series that no process has had since a time, in nanoseconds."""
+    return {
+        place
+        for each in ended
+        for place, last in zip(each.places, each.lasts, strict=False)
+        if last < before
+    }
+
+
+def shown(kind: str, living: Iterable[Placed], ended: Iterable[Placed], over: set[int]) -> set[int]:
     """Return the places of the series that are shown.
 
     What only grows and has left some process by removal is not shown until one has it again.
+
+    Args:
+        kind: What the metric measures by.
+        living: Of the processes that are there.
+        ended: Of those that have ended.
+        over: Which of theirs nobody has had for too long.
     """
     places: set[int] = set()
     parted: set[int] = set()
@@ -145,7 +164,7 @@ def shown(kind: str, living: Iterable[Placed], ended: Iterable[Placed]) -> set[i
         gone: set[int] = set()
         for each in ended:
             (parted if each.parted else gone).update(each.places)
-        places |= gone - parted
+        places |= gone - parted - over
     return places
 
 

@@ -80,6 +80,33 @@ def test_a_forked_child_joins_by_itself(base: Path) -> None:
     assert not any(worker.tell("leading") for worker in workers)
 
 
+@apart
+def test_a_member_that_is_leaving_is_told_of_as_it_is(base: Path) -> None:
+    """Also when it answers no more and is not among those that have ended yet."""
+    boss = Member(base)
+    silent, tell_silent = os.pipe()
+    asked, tell_asked = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(tell_asked)  # so that it ends with its parent, should that fail
+        close = membership.Doorbell.close
+
+        def closing(self: Any, timeout: float) -> None:
+            close(self, timeout)
+            os.write(tell_silent, b"x")
+            os.read(asked, 1)
+
+        membership.Doorbell.close = closing  # type: ignore[method-assign]
+        boss.totals.add(3)
+        boss.group.leave()
+        os._exit(0)
+    os.read(silent, 1)
+    assert boss.ask()[0] == 3
+    os.write(tell_asked, b"x")
+    os.waitpid(child, 0)
+    assert boss.ask() == [3, 1, 0]
+
+
 def _spawned(base: Path, connection: Any) -> None:
     member = Member(base)
     member.totals.add(7)

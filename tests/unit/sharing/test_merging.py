@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics.view import (
 
 from butterfly_otel import catalog
 from butterfly_otel.engine.sdk_internals import StockMeterProvider, limited_view
+from butterfly_otel.process import timing
 from butterfly_otel.sharing.identity import layout_of, parsed
 from butterfly_otel.sharing.merging import Merging
 from butterfly_otel.sharing.modes import Modes
@@ -92,6 +93,34 @@ def test_no_counter_falls_in_whatever_order_processes_end(
         node.end(*(slots.pop() for _ in range(min(len(slots), order.randint(1, 2)))))
         assert value(witness, "things_total") == before
     assert before == pytest.approx(math.fsum(each for some in values for each in some))
+
+
+@pytest.mark.parametrize("kind", ["c", "h"])
+def test_what_the_ended_have_left_has_a_time_to_live(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted from the end of the last process that had a series, unless a living one has it."""
+    now = [10**18]
+    monkeypatch.setattr(timing, "time_ns", lambda: now[0])
+    name = {"c": "things_total", "h": "sizes_count"}[kind]
+    node = Node(Modes(time_to_live={"Things": 60, "sizes": 60}))
+    witness = node.start(9)
+    for _ in range(2):
+        process = node.start(0)
+        measure(process.meter, kind, 1, {"a": "x"})
+        measure(process.meter, kind, 1, {"a": "y"})
+        node.end(0)
+        now[0] += 59 * 10**9
+        assert value(witness, f'{name}{{a="x"}}') is not None
+    measure(witness.meter, kind, 1, {"a": "y"})
+    assert value(witness, f'{name}{{a="x"}}') == 2
+    now[0] += 2 * 10**9
+    other = node.start(1)
+    for each in (witness, other):
+        assert value(each, f'{name}{{a="x"}}') is None
+        assert value(each, f'{name}{{a="y"}}') == 3
+    node.end(1)
+    assert value(witness, f'{name}{{a="x"}}') is None
 
 
 def test_integers_stay_exact() -> None:

@@ -224,3 +224,16 @@ def test_long_paths_have_sockets_too(tmp_path: Path) -> None:
     assert directory.has("0.sock")
     directory.close()
     group.leave()
+
+
+def test_a_relative_directory_stays_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the application changes its own afterwards, as a daemon does."""
+    base = tmp_path / "base"
+    base.mkdir()
+    monkeypatch.chdir(tmp_path)
+    place = _find(Path("base"))
+    monkeypatch.chdir("/")
+    place.open().close()
+    assert place.path.is_relative_to(base)
