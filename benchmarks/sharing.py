@@ -29,10 +29,11 @@ def sharing(settings: Settings) -> dict[str, list[float]]:
     member, reader = _measured("member")
     family = find_family(f"benchmark-{os.getpid()}")
     with tempfile.TemporaryDirectory() as directory:
-        group = Group.join(
+        group = Group(
             find_place(family, ("benchmark",), directory=directory),
             MetricsContent(reader, Modes(), lambda: False),
         )
+        group.start()
         try:
             require_same_outcome("the same call, shared and not", [alone, member])
             return timings([alone, member], settings)
