@@ -76,6 +76,7 @@ def patched_later(base: Path) -> None:
         processes_directory=str(base),
     )
     port = int((runtime.prometheus_url or "").split(":")[2].split("/")[0])
+    children: list[int] = []
     for turn in range(25):
         children = [_patched(turn) for _ in range(3)]
         before = total(port, OMISSIONS)

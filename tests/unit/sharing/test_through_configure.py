@@ -88,7 +88,7 @@ def _passing(boss: Boss, number: int) -> int:
 def _usage(base: Path) -> tuple[int, int, int, int]:
     """Return files, bytes on disk, descriptors, and kilobytes of memory."""
     (group,) = groups(base)
-    sizes = []
+    sizes: list[int] = []
     for each in group.iterdir():
         with suppress(FileNotFoundError):
             sizes.append(each.stat().st_size)
