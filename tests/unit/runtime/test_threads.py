@@ -23,11 +23,17 @@ class Replaced:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.used: list[str] = []
+        # From 3.13 on threads are begun by another function.
+        begins = next(
+            name
+            for name in ("_start_joinable_thread", "_start_new_thread")
+            if hasattr(threading, name)
+        )
         for module, name in (
             (_thread, "start_new_thread"),
             (_thread, "allocate_lock"),
             (threading, "_allocate_lock"),
-            (threading, "_start_new_thread"),
+            (threading, begins),
             (time, "sleep"),
             (socket, "socket"),
         ):
