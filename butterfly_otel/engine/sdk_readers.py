@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import MetricsData
 
 
 #: As of the specification ("Metrics SDK", "Cardinality limits").
@@ -61,7 +60,7 @@ def attach_reader(
     reader: MetricReader, provider: MeterProvider, collect: Callable[..., Any]
 ) -> None:
     """Let a reader collect, and know the provider."""
-    reader._set_collect_callback(collect)
+    collect_by(reader, collect)
     introduce(reader, provider)
 
 
@@ -87,8 +86,8 @@ def introduce_stock(reader: MetricReader, provider: object) -> None:
         known(reader, provider if asked else NoOpMeterProvider())
 
 
-def collect_by(reader: MetricReader, collect: Callable[..., MetricsData | None]) -> None:
-    """Let a reader that belongs to no provider collect by a function.
+def collect_by(reader: MetricReader, collect: Callable[..., Any]) -> None:
+    """Let a reader collect by a function, whether it belongs to a provider or not.
 
     ``MetricReader._set_collect_callback``, which every provider calls.
 
@@ -96,5 +95,4 @@ def collect_by(reader: MetricReader, collect: Callable[..., MetricsData | None])
         reader: The reader.
         collect: Called with the reader and ``timeout_millis``; None where there is nothing.
     """
-    chosen: Any = reader
-    chosen._set_collect_callback(collect)
+    reader._set_collect_callback(collect)

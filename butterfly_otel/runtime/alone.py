@@ -60,10 +60,10 @@ class Alone:
     def start(self) -> None:
         """Open the port and begin to read."""
         self._server = open_endpoint(self._config, self._pipeline, self._site)
-        if not self._config.prometheus.server:
+        if self._pipeline.prometheus is not None and self._server is None:
             from butterfly_otel.runtime.claiming import claim_node  # noqa: PLC0415 - only there
 
-            self._claim = claim_node(self._config, self._pipeline)
+            self._claim = claim_node(self._config)
         # Where nobody reads, there is nothing to sample for.
         self.collection = self._collect() if self._pipeline.readers else None
 

@@ -6,21 +6,19 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.config import Config
     from butterfly_otel.sharing.claims import Claim
 
 _logger = logging.getLogger("butterfly_otel")
 
 
-def claim_node(config: Config, pipeline: Pipeline) -> Claim | None:
-    """Claim that this process alone shows a node's metrics, where the application serves them.
+def claim_node(config: Config) -> Claim | None:
+    """Claim that this process alone shows a node's metrics.
 
-    Where a server of ours does, the second process can't have the port, and is told of that.
-    Another process of the same family that shows the same node is warned of, once.
+    For where the application serves them: where a server of ours does, the second process can't
+    have the port, and is told of that. Another process of the same family that shows the same
+    node is warned of, once.
     """
-    if pipeline.prometheus is None or config.prometheus.server:
-        return None
     from butterfly_otel.sharing.claims import claim  # noqa: PLC0415 - only there
     from butterfly_otel.sharing.family import find_family  # noqa: PLC0415
 

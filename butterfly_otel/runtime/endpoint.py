@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from butterfly_otel.exporters.prometheus.serving.server import Server
     from butterfly_otel.exporters.prometheus.serving.site import Site
+    from butterfly_otel.exporters.prometheus.serving.stream import Transport
     from butterfly_otel.runtime.assembly import Pipeline
     from butterfly_otel.settings.config import Config
 
@@ -43,18 +44,16 @@ def open_endpoint(
         ConfigurationError: When the address can't be had.
     """
     security = pipeline.security
-    if pipeline.prometheus is None or not config.prometheus.server:
+    if pipeline.prometheus is None or not serves(config, pipeline):
         if security is not None:
             security.tell_if_unused()
         return None
     from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
-        PLAIN,
         WILDCARDS,
         serve,
     )
 
     host, port = config.prometheus.host, config.prometheus.port
-    transport = PLAIN if security is None else security.transport
     try:
         server = serve(
             pipeline.prometheus,
@@ -63,7 +62,7 @@ def open_endpoint(
             listeners=listeners,
             site=site,
             gate=security,
-            transport=transport,
+            transport=_transport(pipeline),
         )
     except OSError as error:
         raise cannot_open(config, error) from error
@@ -74,6 +73,19 @@ def open_endpoint(
             server.port,
         )
     return server
+
+
+def endpoint_url(config: Config, pipeline: Pipeline, port: int) -> str:
+    """Return where the metrics are that another process of this node serves on a port."""
+    from butterfly_otel.exporters.prometheus.serving.server import url_of  # noqa: PLC0415
+
+    return url_of(config.prometheus.host, port, _transport(pipeline))
+
+
+def _transport(pipeline: Pipeline) -> Transport:
+    from butterfly_otel.exporters.prometheus.serving.server import PLAIN  # noqa: PLC0415
+
+    return PLAIN if pipeline.security is None else pipeline.security.transport
 
 
 def cannot_open(config: Config, error: OSError) -> ConfigurationError:

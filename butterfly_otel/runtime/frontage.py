@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from butterfly_otel.exporters.prometheus.serving.health import health_routes
 from butterfly_otel.process import timing
 
 if TYPE_CHECKING:
@@ -15,17 +16,12 @@ if TYPE_CHECKING:
     from butterfly_otel.runtime.duties import Duties
     from butterfly_otel.settings.config import Config
 
-    Routes = Mapping[str, Route]
-else:
-    # What only pushes need not know what a route is.
-    Routes = Mapping
-
 #: Where the page and what it asks for are.
 _PAGE = "/"
 _WITHIN = "/-/"
 
 
-class Frontage(Routes):
+class Frontage(Mapping[str, "Route"]):
     """Routes by path. The page is imported and made when somebody looks at it. Thread-safe.
 
     Args:
@@ -45,16 +41,15 @@ class Frontage(Routes):
         self._config = config
         self._pipeline = pipeline
         self._duties = duties
-        self._missing = missing
+        self._checks = health_routes(missing, public=config.prometheus.health_public)
         #: Whether there is a page.
-        self.has_page = pipeline.prometheus is not None and config.prometheus.page
+        self.has_page = config.prometheus.page
         self._began = timing.monotonic()
-        self._checks: Site | None = None
         self._pages: Site | None = None
 
     def __getitem__(self, path: str) -> Route:
         """Return the route of a path."""
-        route = self._health().get(path)
+        route = self._checks.get(path)
         if route is not None:
             return route
         # Whoever asks for metrics must not have it made.
@@ -64,23 +59,13 @@ class Frontage(Routes):
 
     def __iter__(self) -> Iterator[str]:
         """Return the paths."""
-        yield from self._health()
+        yield from self._checks
         if self.has_page:
             yield from self._made()
 
     def __len__(self) -> int:
         """Return how many there are."""
         return sum(1 for _ in self)
-
-    def _health(self) -> Site:
-        if self._checks is None:
-            from butterfly_otel.exporters.prometheus.serving.health import (  # noqa: PLC0415
-                health_routes,
-            )
-
-            public = self._config.prometheus.health_public
-            self._checks = health_routes(self._missing, public=public)
-        return self._checks
 
     def _made(self) -> Site:
         if self._pages is None:

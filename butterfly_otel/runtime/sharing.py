@@ -17,7 +17,7 @@ from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.engine.sdk_readers import collect_by
 from butterfly_otel.process import forks
 from butterfly_otel.runtime.ending_readers import each_reader
-from butterfly_otel.runtime.endpoint import cannot_open, open_endpoint, serves
+from butterfly_otel.runtime.endpoint import cannot_open, endpoint_url, open_endpoint, serves
 from butterfly_otel.sharing.family import find_family
 from butterfly_otel.sharing.group import Group
 from butterfly_otel.sharing.modes import Modes
@@ -122,14 +122,7 @@ class Sharing:
         listeners = self._group.listeners
         if not listeners:
             return None
-        from butterfly_otel.exporters.prometheus.serving.server import (  # noqa: PLC0415
-            PLAIN,
-            url_of,
-        )
-
-        security = self._pipeline.security
-        transport = PLAIN if security is None else security.transport
-        return url_of(self._config.prometheus.host, listeners[0].getsockname()[1], transport)
+        return endpoint_url(self._config, self._pipeline, listeners[0].getsockname()[1])
 
     @property
     def gives_way(self) -> bool:
@@ -196,15 +189,13 @@ class Sharing:
             self.collection = self._collect()
 
     def _yield(self) -> None:
-        collection, self.collection = self.collection, None
-        server, self._server = self._server, None
+        server = self._server
         if server is not None:
             server.close(_LAST_SCRAPES)
-        if collection is not None:
-            collection.end(0)
+        self._let_go()
 
     def _let_go(self) -> None:
-        """Serve nothing and read no hardware in a child, which does not lead."""
+        """Serve nothing and read no hardware any more, as one who does not lead."""
         collection, self.collection = self.collection, None
         self._server = None
         if collection is not None:

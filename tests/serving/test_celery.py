@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from tests.docs.blocks import DOCS, blocks_of
 from tests.serving.load import SECONDS, our_code
 from tests.serving.receiver import Receiver
+from tests.serving.workers import ask_celery, celery
 
 _TASKS = """
 from celery import Celery
@@ -57,8 +56,6 @@ def test_what_every_task_counted_is_exported(
 ) -> None:
     """Its workers end by os._exit, wherever they were configured."""
     needed("celery")
-    (tmp_path / "queue").mkdir()
-    (tmp_path / "tasks.py").write_text(before + _TASKS + after)
     environ = {
         **os.environ,
         "PYTHONPATH": our_code(),
@@ -66,26 +63,8 @@ def test_what_every_task_counted_is_exported(
         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": receiver.url,
         "BUTTERFLY_OTEL_COLLECTORS": "none",
     }
-    celery = [sys.executable, "-m", "celery", "-A", "tasks", "worker"]
-    options = ["--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    with (tmp_path / "log").open("w") as log:
-        worker = subprocess.Popen(
-            [*celery, *options],
-            cwd=tmp_path,
-            env=environ,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        ask = "import tasks\nfor _ in range(40): tasks.work.delay()"
-        subprocess.run(
-            [sys.executable, "-c", ask],
-            cwd=tmp_path,
-            env={**environ, "OTEL_SDK_DISABLED": "true"},
-            check=True,
-            timeout=SECONDS,
-        )
+    with celery(tmp_path, before + _TASKS + after, environ, "--loglevel", "INFO") as worker:
+        ask_celery(tmp_path, environ, 40)
         done = tmp_path / "done"
         deadline = time.monotonic() + SECONDS
         while not done.exists() or len(done.read_text()) < 10:
@@ -93,9 +72,5 @@ def test_what_every_task_counted_is_exported(
             time.sleep(0.02)
         worker.send_signal(signal.SIGTERM)
         worker.wait(SECONDS)
-    finally:
-        if worker.poll() is None:
-            os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait(SECONDS)
     counted = round(receiver.total("butterfly_tokens_processed_total"))
     assert counted == len(done.read_text()), (tmp_path / "log").read_text()

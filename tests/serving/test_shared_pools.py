@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pytest
 from tests.foreground import FOREGROUND
 from tests.serving.load import SECONDS, free_port, our_code
 from tests.serving.watching import Watcher, scrape, total, wait_for
+from tests.serving.workers import ask_celery, celery
 
 pytestmark = pytest.mark.timeout(200)
 TOKENS = "butterfly_tokens_processed_total"
@@ -142,36 +142,13 @@ def test_what_celerys_tasks_counted_is_all_there(
 ) -> None:
     """With prefork workers that are replaced after seven tasks."""
     needed("celery")
-    (tmp_path / "queue").mkdir()
-    (tmp_path / "tasks.py").write_text(_CELERY)
     port = free_port()
     environ = _environ(port)
-    celery = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "--concurrency", "2"]
-    options = ["--without-gossip", "--without-mingle"]
-    with (tmp_path / "log").open("w") as log:
-        worker = subprocess.Popen(
-            [*celery, *options],
-            cwd=tmp_path,
-            env=environ,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        wait_for(lambda: bool(scrape(port)), (tmp_path / "log").read_text)
+    log = tmp_path / "log"
+    with celery(tmp_path, _CELERY, environ):
+        wait_for(lambda: bool(scrape(port)), log.read_text)
         with Watcher(port) as watcher:
-            ask = f"import tasks\nfor _ in range({TASKS}): tasks.work.delay()"
-            subprocess.run(
-                [sys.executable, "-c", ask],
-                cwd=tmp_path,
-                env={**environ, "OTEL_SDK_DISABLED": "true"},
-                check=True,
-                timeout=SECONDS,
-            )
-            wait_for(lambda: total(port, TOKENS) >= TASKS, (tmp_path / "log").read_text)
-        assert watcher.problems == [], (tmp_path / "log").read_text()
+            ask_celery(tmp_path, environ, TASKS)
+            wait_for(lambda: total(port, TOKENS) >= TASKS, log.read_text)
+        assert watcher.problems == [], log.read_text()
         assert total(port, TOKENS) == TASKS
-    finally:
-        if worker.poll() is None:
-            os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait(SECONDS)

@@ -8,9 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-import butterfly_otel
 from tests.serving.watching import total
-from tests.unit.sharing.workers import Member, Worker, apart, run, until
+from tests.unit.sharing.workers import Member, Worker, apart, configured, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,17 +64,7 @@ def test_processes_that_are_patched_later_go_on(
 @apart
 def patched_later(base: Path) -> None:
     """Run by the test above."""
-    runtime = butterfly_otel.configure(
-        node_id="node-1",
-        node_role="compute",
-        exporter="prometheus",
-        prometheus_host="127.0.0.1",
-        prometheus_port=0,
-        collectors="none",
-        processes="shared",
-        processes_directory=str(base),
-    )
-    port = int((runtime.prometheus_url or "").split(":")[2].split("/")[0])
+    runtime, port = configured(base, "compute")
     children: list[int] = []
     for turn in range(25):
         children = [_patched(turn) for _ in range(3)]

@@ -18,7 +18,7 @@ import pytest
 import butterfly_otel
 from butterfly_otel import metrics
 from butterfly_otel.sharing import directory
-from tests.unit.sharing.workers import PATIENCE, apart, groups, until
+from tests.unit.sharing.workers import PATIENCE, apart, configured, groups, until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 COUNTER: Final = "butterfly_consensus_leader_changes_total"
@@ -30,17 +30,7 @@ class Boss:
     """The process that others are forked from: configured, and scraped at its port."""
 
     def __init__(self, base: Path) -> None:
-        self.runtime = butterfly_otel.configure(
-            node_id="node-1",
-            node_role="coordinator",
-            exporter="prometheus",
-            prometheus_host="127.0.0.1",
-            prometheus_port=0,
-            collectors="none",
-            processes="shared",
-            processes_directory=str(base),
-        )
-        self.port = int((self.runtime.prometheus_url or "").split(":")[2].split("/")[0])
+        self.runtime, self.port = configured(base, "coordinator")
 
     def counted(self) -> int:
         """Scrape, which has to succeed, and return what all have counted."""

@@ -15,13 +15,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import butterfly_otel
 from butterfly_otel.exporters.prometheus.serving.server import serve
 from tests.unit.sharing.totals import Totals, joined, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from butterfly_otel import Runtime
     from butterfly_otel.exporters.prometheus.serving.server import Server
+    from butterfly_otel.settings.config import NodeRole
 
 _ROOT = Path(__file__).parents[3]
 PATIENCE = 60.0
@@ -67,6 +70,21 @@ def run(module: str, name: str, base: Path, *, first: str = "") -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
+
+
+def configured(base: Path, node_role: NodeRole) -> tuple[Runtime, int]:
+    """Return a runtime of `configure()` that shares its node, and the port that it serves."""
+    runtime = butterfly_otel.configure(
+        node_id="node-1",
+        node_role=node_role,
+        exporter="prometheus",
+        prometheus_host="127.0.0.1",
+        prometheus_port=0,
+        collectors="none",
+        processes="shared",
+        processes_directory=str(base),
+    )
+    return runtime, int((runtime.prometheus_url or "").split(":")[2].split("/")[0])
 
 
 def until(what: Callable[[], Any], timeout: float = PATIENCE) -> Any:
