@@ -23,7 +23,7 @@ from butterfly_otel.catalog import (
     resources,
     telemetry,
 )
-from butterfly_otel.catalog.model import Label, Metric
+from butterfly_otel.catalog.model import Catalog, Label, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,4 +49,18 @@ BY_NAME: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric
 #: Name of the OTel meter on which the contract is enforced.
 METER_NAME = "butterfly_otel"
 
-__all__ = ["ALL", "BY_NAME", "CONTRACT", "EXTENSIONS", "METER_NAME", "Label", "Metric"]
+#: Butterfly's contract, as a value like any other. Its handles are those of
+#: ``butterfly_otel.metrics``, which ``configure()`` knows.
+BUTTERFLY = Catalog(name="butterfly", meter=METER_NAME, metrics=CONTRACT, prefix="butterfly_")
+
+__all__ = [
+    "ALL",
+    "BUTTERFLY",
+    "BY_NAME",
+    "CONTRACT",
+    "EXTENSIONS",
+    "METER_NAME",
+    "Catalog",
+    "Label",
+    "Metric",
+]

@@ -1,16 +1,23 @@
-"""The shape of a catalogue entry: frozen data with a few derived facts, nothing else.
+"""The shape of a contract and its entries: frozen data with a few derived facts, nothing else.
 
 Everything that is rendered (typed handles, Views, the metrics reference, rules) and
 everything that is enforced (label keys, vocabularies, budgets, stream limits) is derived
-from these two classes.
+from these classes.
+
+A name in Prometheus' alphabet is exact: it is the same in every pipeline. One with dots, as
+OpenTelemetry's own are, is translated for Prometheus by the strategy that is configured.
 """
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from math import prod
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from butterfly_otel.process.frozen import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PrometheusType = Literal["counter", "gauge", "histogram"]
 InstrumentKind = Literal[
@@ -28,17 +35,8 @@ LabelDefault = Literal["node_id", "node_role", "empty"]
 #: sum, the largest, the smallest, the one that changed last, one series a process (a label tells
 #: them apart), or the one of the process that reads the node's hardware.
 Across = Literal["sum", "max", "min", "latest", "each", "node"]
-Category = Literal[
-    "requests",
-    "consensus",
-    "computation",
-    "communication",
-    "resources",
-    "checkpoint",
-    "coordination",
-    "byzantine",
-    "telemetry",
-]
+#: What a label's values are in OTLP; a Prometheus label is text anyway.
+ValueType = Literal["string", "int", "double", "boolean"]
 
 #: What a value outside a vocabulary or beyond a budget is replaced by.
 OTHER = "other"
@@ -65,6 +63,7 @@ class Label:
             id or role, or the empty string by design. None: leaving it out is a violation.
         keep: Which values hold the budget: the ``first`` seen, or the ``latest``, in which
             case the series of older values are removed.
+        type: What its values are in OTLP.
     """
 
     key: str
@@ -74,11 +73,26 @@ class Label:
     budget: int = 0
     default: LabelDefault | None = None
     keep: Literal["first", "latest"] = "first"
+    type: ValueType = "string"
 
     @property
     def seats(self) -> int:
         """Distinct values this label can export, ``other`` included."""
         return (len(self.values) if self.kind == "closed" else self.budget) + 1
+
+    @property
+    def prometheus_key(self) -> str:
+        """The label's name in Prometheus."""
+        if _is_exact(self.key):
+            return self.key
+        from butterfly_otel.catalog.naming import escape_label_name  # noqa: PLC0415 - start-up time
+
+        return escape_label_name(self.key)
+
+    @property
+    def parameter(self) -> str:
+        """The parameter of a handle's methods that takes a value."""
+        return _identifier(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +121,7 @@ class Metric:
     why: str
     unit: str
     help: str
-    category: Category
+    category: str
     query: str
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
@@ -126,6 +140,23 @@ class Metric:
         return self.name.removeprefix("butterfly_")
 
     @property
+    def exact(self) -> bool:
+        """Whether the name is the same in every pipeline."""
+        return _is_exact(self.name)
+
+    @property
+    def prometheus_name(self) -> str:
+        """The name in Prometheus, by the default translation strategy where it has dots."""
+        if self.exact:
+            return self.name
+        from butterfly_otel.catalog.naming import translated  # noqa: PLC0415 - start-up time
+
+        kind = self.type
+        if self.instrument in {"up_down_counter", "observable_up_down_counter"}:
+            return translated(self.name, self.unit, "up_down_counter")
+        return translated(self.name, self.unit, kind)
+
+    @property
     def stream_limit(self) -> int:
         """Cardinality limit of the stream: the product of the label budgets, capped."""
         if self.limit is not None:
@@ -142,3 +173,72 @@ class Metric:
     def monotonic(self) -> bool:
         """Whether the value only ever grows."""
         return self.instrument in {"counter", "observable_counter"}
+
+
+class Measuring(Protocol):
+    """What a contract needs to know of a handle."""
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that it measures."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """A contract: metrics that are defined, measured and checked together.
+
+    Attributes:
+        name: What people call it, such as ``butterfly``.
+        meter: The name of the OpenTelemetry meter (the scope) on which it is enforced.
+        metrics: Its metrics, in the order in which they are shown. One that has the name of a
+            metric of Butterfly's contract narrows that.
+        prefix: What is taken off the metrics' names to give the names of their handles.
+        handles: The handles that measure them, as a rendered module has them; without any,
+            its metrics are measured by OpenTelemetry's API alone.
+        exceptions: Which lint rule is not asked of which metric, and why: rule, metric, reason.
+    """
+
+    name: str
+    meter: str
+    metrics: tuple[Metric, ...]
+    prefix: str = ""
+    handles: tuple[Measuring, ...] = ()
+    exceptions: tuple[tuple[str, str, str], ...] = ()
+
+    def __iter__(self) -> Iterator[Metric]:
+        """Go through the metrics."""
+        return iter(self.metrics)
+
+    def __len__(self) -> int:
+        """Count the metrics."""
+        return len(self.metrics)
+
+    def __getitem__(self, name: str) -> Metric:
+        """Return the metric of a name.
+
+        Raises:
+            KeyError: When it has none of that name.
+        """
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a metric of a name."""
+        return any(metric.name == name for metric in self.metrics)
+
+    def handle_name(self, metric: Metric) -> str:
+        """Return what the handle of a metric is called in a rendered module."""
+        return _identifier(metric.name.removeprefix(self.prefix))
+
+
+def _is_exact(name: str) -> bool:
+    return name.isascii() and name.isidentifier()
+
+
+def _identifier(name: str) -> str:
+    """Return a name as Python can have it."""
+    found = "".join(each if each.isalnum() and each.isascii() else "_" for each in name)
+    return f"{found}_" if iskeyword(found) else f"_{found}" if found[:1].isdigit() else found

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, get_args
 
 from butterfly_otel import catalog
-from butterfly_otel.catalog.model import Category, PrometheusType
+from butterfly_otel.catalog.model import PrometheusType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +39,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "pattern", nargs="?", default="*", help="only metrics whose name matches, such as '*gpu*'"
     )
-    parser.add_argument("--category", choices=get_args(Category), help="only this category")
+    categories = tuple(dict.fromkeys(metric.category for metric in catalog.ALL))
+    parser.add_argument("--category", choices=categories, help="only this category")
     parser.add_argument("--type", choices=get_args(PrometheusType), help="only this type")
     parser.add_argument("--label", help="only metrics that have this label")
     parser.add_argument(

@@ -55,16 +55,19 @@ def node_pair(first: str, second: str) -> str:
 
 
 class Handle:
-    """Base of all handles: one metric of the catalogue.
+    """Base of all handles: one metric of a contract.
 
     A handle is its own copy, and is pickled by its name. One that is no global raises TypeError.
+
+    Args:
+        metric: The metric, or the name of one of Butterfly's.
     """
 
     __slots__ = ("metric",)
 
-    def __init__(self, name: str) -> None:
-        #: The catalogue's entry of this metric.
-        self.metric: Metric = catalog.BY_NAME[name]
+    def __init__(self, metric: Metric | str) -> None:
+        #: The contract's entry of this metric.
+        self.metric: Metric = catalog.BY_NAME[metric] if isinstance(metric, str) else metric
 
     def __repr__(self) -> str:
         """Name the metric."""
@@ -95,8 +98,8 @@ class SynchronousHandle(Handle):
         *("_cells", "_dependents", "_known", "_most", "_nesting", "_odd", "_sink", "_version"),
     )
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, metric: Metric | str) -> None:
+        super().__init__(metric)
         self._sink: Sink | None = None
         self._dependents = Dependents()
         self._nesting = nesting(self.metric)
@@ -256,8 +259,8 @@ class ObservableHandle(Handle):
 
     __slots__ = ("_keys", "_source", "registrations")
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, metric: Metric | str) -> None:
+        super().__init__(metric)
         #: The oldest first; replaced at each change, so that a collection needs no lock.
         self.registrations: tuple[Registration, ...] = ()
         self._source: object = None

@@ -14,6 +14,8 @@ import re
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
+from butterfly_otel.catalog.naming import by_value, legacy
+
 #: How names outside the legacy alphabet are written; ``allow-utf-8`` writes them in quotes.
 Escaping = Literal["underscores", "allow-utf-8", "dots", "values"]
 #: The schemes; the first is what who names none gets.
@@ -68,28 +70,4 @@ def _shown(name: str, escaping: Escaping, foreign: re.Pattern[str]) -> str:
     if escaping == "dots":
         characters = (_DOT.get(each) or foreign.sub("__", each) for each in name[first:])
         return "".join(("__" * first, *characters))
-    return _by_value(name, foreign, first=first)
-
-
-def legacy(name: str, foreign: re.Pattern[str]) -> str:
-    """Return ``name`` with an underscore for whatever ``foreign`` matches."""
-    escaped = foreign.sub("_", name)
-    if not escaped.strip("_") and name.strip("_"):
-        # Only foreign letters: underscores alone would make all such names the same, so
-        # they take the reversible scheme.
-        return _by_value(name, _LABEL_CHAR, first=False)
-    if escaped[:1].isdigit():
-        return f"_{escaped}"
-    return escaped or "_"
-
-
-def _by_value(name: str, foreign: re.Pattern[str], *, first: bool) -> str:
-    characters = (
-        "__"
-        if each == "_"
-        else f"_{ord(each):x}_"
-        if foreign.fullmatch(each) or (first and not index)
-        else each
-        for index, each in enumerate(name)
-    )
-    return "".join(("U__", *characters))
+    return by_value(name, foreign, first=first)
