@@ -31,6 +31,7 @@ from butterfly_otel.handles.handles import (
     UpDownCounterHandle,
     int_text,
 )
+from butterfly_otel.handles.lookups import APART
 from butterfly_otel.handles.timer import Timer
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
@@ -72,7 +73,7 @@ class RequestsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_role][status][method]
+            cell = (cells.here if APART else cells)[node_role][status][method]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method, status))
         if (
@@ -96,7 +97,7 @@ class RequestsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_role][status][method]
+            cell = (cells.here if APART else cells)[node_role][status][method]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method, status))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -157,7 +158,7 @@ class RequestsInFlight(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_role][method]
+            cell = (cells.here if APART else cells)[node_role][method]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method))
         cell.record(amount)
@@ -174,7 +175,7 @@ class RequestsInFlight(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_role][method]
+            cell = (cells.here if APART else cells)[node_role][method]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method))
         cell.record(amount)
@@ -191,7 +192,7 @@ class RequestsInFlight(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_role][method]
+            cell = (cells.here if APART else cells)[node_role][method]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method))
         cell.record(negated(amount))
@@ -259,7 +260,7 @@ class RequestErrorsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_role][method][error_type]
+            cell = (cells.here if APART else cells)[node_role][method][error_type]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method, error_type))
         if (
@@ -283,7 +284,7 @@ class RequestErrorsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_role][method][error_type]
+            cell = (cells.here if APART else cells)[node_role][method][error_type]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method, error_type))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -346,7 +347,7 @@ class RequestDurationSeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_role][method]
+            cell = (cells.here if APART else cells)[node_role][method]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_role, method))
         if (
@@ -446,7 +447,7 @@ class ConsensusLeaderChangesTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[()]
+            cell = (cells.here if APART else cells)[()]
         except Exception:  # unknown, or no label value at all
             cell = self.find(())
         if (
@@ -466,7 +467,7 @@ class ConsensusLeaderChangesTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[()]
+            cell = (cells.here if APART else cells)[()]
         except Exception:  # unknown, or no label value at all
             cell = self.find(())
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -514,7 +515,7 @@ class ConsensusElectionDurationSeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[()]
+            cell = (cells.here if APART else cells)[()]
         except Exception:  # unknown, or no label value at all
             cell = self.find(())
         if (
@@ -673,7 +674,7 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][to_node]
+            cell = (cells.here if APART else cells)[from_node][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node))
         if (
@@ -696,7 +697,7 @@ class ConsensusHeartbeatFailuresTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][to_node]
+            cell = (cells.here if APART else cells)[from_node][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -813,7 +814,7 @@ class LayerComputeDurationSeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][model][layer_id if type(layer_id) is str else int_text(layer_id)]
+            cell = (cells.here if APART else cells)[node_id][model][layer_id if type(layer_id) is str else int_text(layer_id)]
         except Exception:  # unknown, or no label value at all
             cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), node_id, model))
         if (
@@ -896,7 +897,7 @@ class LayerMemoryBytes(GaugeHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][operation][layer_id if type(layer_id) is str else int_text(layer_id)]
+            cell = (cells.here if APART else cells)[node_id][operation][layer_id if type(layer_id) is str else int_text(layer_id)]
         except Exception:  # unknown, or no label value at all
             cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), node_id, operation))
         cell.record(value)
@@ -956,7 +957,7 @@ class TensorSizeBytes(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[direction][layer_id if type(layer_id) is str else int_text(layer_id)]
+            cell = (cells.here if APART else cells)[direction][layer_id if type(layer_id) is str else int_text(layer_id)]
         except Exception:  # unknown, or no label value at all
             cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), direction))
         if (
@@ -1023,7 +1024,7 @@ class PipelineDepth(GaugeHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id]
+            cell = (cells.here if APART else cells)[node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id,))
         cell.record(value)
@@ -1078,7 +1079,7 @@ class PipelineStallsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][reason]
+            cell = (cells.here if APART else cells)[node_id][reason]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, reason))
         if (
@@ -1101,7 +1102,7 @@ class PipelineStallsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][reason]
+            cell = (cells.here if APART else cells)[node_id][reason]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, reason))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -1159,7 +1160,7 @@ class BatchSize(GaugeHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id]
+            cell = (cells.here if APART else cells)[node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id,))
         cell.record(value)
@@ -1214,7 +1215,7 @@ class TokensProcessedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][model]
+            cell = (cells.here if APART else cells)[node_id][model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((model, node_id))
         if (
@@ -1237,7 +1238,7 @@ class TokensProcessedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][model]
+            cell = (cells.here if APART else cells)[node_id][model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((model, node_id))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -1297,7 +1298,7 @@ class SequencesProcessedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][model]
+            cell = (cells.here if APART else cells)[node_id][model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((model, node_id))
         if (
@@ -1320,7 +1321,7 @@ class SequencesProcessedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][model]
+            cell = (cells.here if APART else cells)[node_id][model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((model, node_id))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -1380,7 +1381,7 @@ class AttentionHeadsActive(GaugeHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][layer_id if type(layer_id) is str else int_text(layer_id)]
+            cell = (cells.here if APART else cells)[node_id][layer_id if type(layer_id) is str else int_text(layer_id)]
         except Exception:  # unknown, or no label value at all
             cell = self.find((layer_id if type(layer_id) is str else int_text(layer_id), node_id))
         cell.record(value)
@@ -1439,7 +1440,7 @@ class NetworkBytesSent(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][protocol][to_node]
+            cell = (cells.here if APART else cells)[from_node][protocol][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, protocol))
         if (
@@ -1463,7 +1464,7 @@ class NetworkBytesSent(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][protocol][to_node]
+            cell = (cells.here if APART else cells)[from_node][protocol][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, protocol))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -1526,7 +1527,7 @@ class NetworkBytesReceived(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[to_node][protocol][from_node]
+            cell = (cells.here if APART else cells)[to_node][protocol][from_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, protocol))
         if (
@@ -1550,7 +1551,7 @@ class NetworkBytesReceived(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[to_node][protocol][from_node]
+            cell = (cells.here if APART else cells)[to_node][protocol][from_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, protocol))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -1614,7 +1615,7 @@ class NetworkMessagesSentTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][message_type][to_node]
+            cell = (cells.here if APART else cells)[from_node][message_type][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, message_type))
         if (
@@ -1638,7 +1639,7 @@ class NetworkMessagesSentTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][message_type][to_node]
+            cell = (cells.here if APART else cells)[from_node][message_type][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, message_type))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -1701,7 +1702,7 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[to_node][message_type][from_node]
+            cell = (cells.here if APART else cells)[to_node][message_type][from_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, message_type))
         if (
@@ -1725,7 +1726,7 @@ class NetworkMessagesReceivedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[to_node][message_type][from_node]
+            cell = (cells.here if APART else cells)[to_node][message_type][from_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, message_type))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -1789,7 +1790,7 @@ class ConnectionErrorsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][error_type][to_node]
+            cell = (cells.here if APART else cells)[from_node][error_type][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, error_type))
         if (
@@ -1813,7 +1814,7 @@ class ConnectionErrorsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][error_type][to_node]
+            cell = (cells.here if APART else cells)[from_node][error_type][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node, error_type))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -1877,7 +1878,7 @@ class ConnectionLatencySeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][to_node]
+            cell = (cells.here if APART else cells)[from_node][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node))
         if (
@@ -1955,7 +1956,7 @@ class ConnectionActive(GaugeHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_node][to_node]
+            cell = (cells.here if APART else cells)[from_node][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_node, to_node))
         cell.record(value)
@@ -2459,7 +2460,7 @@ class DiskWriteDurationSeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][operation]
+            cell = (cells.here if APART else cells)[node_id][operation]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, operation))
         if (
@@ -2537,7 +2538,7 @@ class DiskIoErrorsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][operation]
+            cell = (cells.here if APART else cells)[node_id][operation]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, operation))
         if (
@@ -2560,7 +2561,7 @@ class DiskIoErrorsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][operation]
+            cell = (cells.here if APART else cells)[node_id][operation]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, operation))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -2620,7 +2621,7 @@ class CheckpointCount(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][status]
+            cell = (cells.here if APART else cells)[node_id][status]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, status))
         cell.record(amount)
@@ -2637,7 +2638,7 @@ class CheckpointCount(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][status]
+            cell = (cells.here if APART else cells)[node_id][status]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, status))
         cell.record(amount)
@@ -2654,7 +2655,7 @@ class CheckpointCount(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][status]
+            cell = (cells.here if APART else cells)[node_id][status]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, status))
         cell.record(negated(amount))
@@ -2722,7 +2723,7 @@ class CheckpointDurationSeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][phase]
+            cell = (cells.here if APART else cells)[node_id][phase]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, phase))
         if (
@@ -2803,7 +2804,7 @@ class CheckpointSizeBytes(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][checkpoint_id]
+            cell = (cells.here if APART else cells)[node_id][checkpoint_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, checkpoint_id))
         if (
@@ -2872,7 +2873,7 @@ class RecoveryAttemptsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][outcome]
+            cell = (cells.here if APART else cells)[node_id][outcome]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, outcome))
         if (
@@ -2895,7 +2896,7 @@ class RecoveryAttemptsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][outcome]
+            cell = (cells.here if APART else cells)[node_id][outcome]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, outcome))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -2955,7 +2956,7 @@ class RecoveryDurationSeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id]
+            cell = (cells.here if APART else cells)[node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id,))
         if (
@@ -3028,7 +3029,7 @@ class StateDivergenceDetectedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id_pair]
+            cell = (cells.here if APART else cells)[node_id_pair]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id_pair,))
         if (
@@ -3050,7 +3051,7 @@ class StateDivergenceDetectedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id_pair]
+            cell = (cells.here if APART else cells)[node_id_pair]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id_pair,))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -3138,7 +3139,7 @@ class TasksAssignedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_coordinator][to_node]
+            cell = (cells.here if APART else cells)[from_coordinator][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_coordinator, to_node))
         if (
@@ -3161,7 +3162,7 @@ class TasksAssignedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[from_coordinator][to_node]
+            cell = (cells.here if APART else cells)[from_coordinator][to_node]
         except Exception:  # unknown, or no label value at all
             cell = self.find((from_coordinator, to_node))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -3221,7 +3222,7 @@ class TasksCompletedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][status]
+            cell = (cells.here if APART else cells)[node_id][status]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, status))
         if (
@@ -3244,7 +3245,7 @@ class TasksCompletedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][status]
+            cell = (cells.here if APART else cells)[node_id][status]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, status))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -3301,7 +3302,7 @@ class TaskReassignmentsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[reason]
+            cell = (cells.here if APART else cells)[reason]
         except Exception:  # unknown, or no label value at all
             cell = self.find((reason,))
         if (
@@ -3323,7 +3324,7 @@ class TaskReassignmentsTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[reason]
+            cell = (cells.here if APART else cells)[reason]
         except Exception:  # unknown, or no label value at all
             cell = self.find((reason,))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -3384,7 +3385,7 @@ class BarrierWaitDurationSeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][barrier_id]
+            cell = (cells.here if APART else cells)[node_id][barrier_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((barrier_id, node_id))
         if (
@@ -3460,7 +3461,7 @@ class SynchronizationSkewSeconds(GaugeHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_pair]
+            cell = (cells.here if APART else cells)[node_pair]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_pair,))
         cell.record(value)
@@ -3518,7 +3519,7 @@ class DependencyWaitDurationSeconds(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][task_id]
+            cell = (cells.here if APART else cells)[node_id][task_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((task_id, node_id))
         if (
@@ -3596,7 +3597,7 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[fault_type][node_id]
+            cell = (cells.here if APART else cells)[fault_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, fault_type))
         if (
@@ -3619,7 +3620,7 @@ class ByzantineFaultsDetectedTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[fault_type][node_id]
+            cell = (cells.here if APART else cells)[fault_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, fault_type))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -3679,7 +3680,7 @@ class VerificationChecksTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[check_type][node_id]
+            cell = (cells.here if APART else cells)[check_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, check_type))
         if (
@@ -3702,7 +3703,7 @@ class VerificationChecksTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[check_type][node_id]
+            cell = (cells.here if APART else cells)[check_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, check_type))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -3762,7 +3763,7 @@ class VerificationFailuresTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[failure_type][node_id]
+            cell = (cells.here if APART else cells)[failure_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, failure_type))
         if (
@@ -3785,7 +3786,7 @@ class VerificationFailuresTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[failure_type][node_id]
+            cell = (cells.here if APART else cells)[failure_type][node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, failure_type))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -3843,7 +3844,7 @@ class ReputationScore(GaugeHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id]
+            cell = (cells.here if APART else cells)[node_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id,))
         cell.record(value)
@@ -3898,7 +3899,7 @@ class CryptographicFailuresTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][operation]
+            cell = (cells.here if APART else cells)[node_id][operation]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, operation))
         if (
@@ -3921,7 +3922,7 @@ class CryptographicFailuresTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[node_id][operation]
+            cell = (cells.here if APART else cells)[node_id][operation]
         except Exception:  # unknown, or no label value at all
             cell = self.find((node_id, operation))
         if (tracing.quiet or not tracing.current()) and cell.ready:
@@ -3979,7 +3980,7 @@ class MerkleRootMismatchesTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[task_id]
+            cell = (cells.here if APART else cells)[task_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((task_id,))
         if (
@@ -4001,7 +4002,7 @@ class MerkleRootMismatchesTotal(CounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[task_id]
+            cell = (cells.here if APART else cells)[task_id]
         except Exception:  # unknown, or no label value at all
             cell = self.find((task_id,))
         if (tracing.quiet or not tracing.current()) and cell.ready:

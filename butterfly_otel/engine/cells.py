@@ -21,7 +21,6 @@ handles, because a call costs more than all they do. All of them are rendered fr
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -41,16 +40,6 @@ if TYPE_CHECKING:
     Sample = tuple[float, int, SpanContext | None, Mapping[str, Any] | None]
     #: Samples of our own reservoirs by bucket, 0 of a number; exemplars of any other.
     Taken = dict[int, Sample] | Sequence[Exemplar]
-
-
-def gil_enabled() -> bool:
-    """Tell whether a statement of plain numbers is atomic in this interpreter."""
-    enabled = getattr(sys, "_is_gil_enabled", None)
-    return sys.implementation.name == "cpython" and (enabled is None or bool(enabled()))
-
-
-#: Whether cells do without locks; decided once.
-ATOMIC = gil_enabled()
 
 
 class Home(Protocol):

@@ -13,12 +13,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.engine import sdk_internals as sdk
-from butterfly_otel.engine.cells import ATOMIC, Cell, LastValueCell
+from butterfly_otel.engine.cells import Cell, LastValueCell
 from butterfly_otel.engine.dormant import Dormant
 from butterfly_otel.engine.exemplified import Exemplified
 from butterfly_otel.engine.expiry import Expiry, MarkedLastValueCell
 from butterfly_otel.engine.shapes import Keyed
 from butterfly_otel.process import timing
+from butterfly_otel.process.gil import ATOMIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from butterfly_otel import catalog
 from butterfly_otel.handles.dependents import Dependents
-from butterfly_otel.handles.paths import cut, grow, nesting
+from butterfly_otel.handles.lookups import APART, Lookups
+from butterfly_otel.handles.paths import nesting
 from butterfly_otel.handles.registration import Registration
 from butterfly_otel.handles.targets import NOWHERE, Reporting
 from butterfly_otel.process import forks, tracing
+from butterfly_otel.process.gil import share
 from butterfly_otel.process.remembered import Memory
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ class SynchronousHandle(Handle):
     """A handle that is measured by calls, which go to the sink attached to it."""
 
     __slots__ = (
-        *("_cells", "_dependents", "_known", "_most", "_nesting", "_odd", "_sink", "_version"),
+        *("_cells", "_dependents", "_lookups", "_most", "_nesting", "_odd", "_sink", "_version"),
     )
 
     def __init__(self, metric: Metric | str) -> None:
@@ -103,13 +105,14 @@ class SynchronousHandle(Handle):
         self._sink: Sink | None = None
         self._dependents = Dependents()
         self._nesting = nesting(self.metric)
-        # Dictionaries within dictionaries, to the target; None while nothing is measured.
-        self._cells: Any = None
-        self._known = 0
         self._most = self.metric.stream_limit
+        self._lookups = Lookups(self._nesting, self._most)
+        # What they have looked up, to the target; None while nothing is measured.
+        self._cells: Any = None
         # What is not looked up there: values that are not strings, or break the contract.
         self._odd: Memory[Target] = Memory(_MOST_ODD)
         self._version = object()  # replaced whenever something is forgotten
+        share(self)
 
     def attach(self, sink: Sink | None) -> None:
         """Send measurements to ``sink`` from now on, or nowhere. Called by the runtime."""
@@ -128,8 +131,8 @@ class SynchronousHandle(Handle):
         with _keeping:
             self._version = object()
             self._odd = Memory(_MOST_ODD)
-            self._known = 0
-            self._cells = None if self._sink is None else {}
+            self._lookups = Lookups(self._nesting, self._most)
+            self._cells = None if self._sink is None else self._lookups.cells
         self._dependents.unsettle()
 
     def forget(self, spellings: Sequence[LabelValues]) -> None:
@@ -143,14 +146,15 @@ class SynchronousHandle(Handle):
             # What breaks the contract may find a place now.
             self._odd = Memory(_MOST_ODD)
             for values in spellings:
-                path = [values[at] for at in self._nesting] or [()]
-                self._known -= self._cells is not None and cut(self._cells, path)
+                self._lookups.forget(values)
         self._dependents.unsettle(spellings)
 
     def record_values(self, values: LabelValues, amount: float) -> None:
         """Record for label values in the contract's order. Called by the runtime."""
         cells = self._cells
         try:
+            if APART:
+                cells = cells.here
             for at in self._nesting:
                 cells = cells[values[at]]
             target = cells if values else cells[()]
@@ -194,12 +198,10 @@ class SynchronousHandle(Handle):
             if odd:
                 self._odd.remember_values(values, target)
                 return False
-            # Beyond the stream's limit everything is the overflow point: nothing to gain.
-            if self._known < self._most:
-                try:
-                    self._known += grow(self._cells, self._nesting, values, target)
-                except Exception:  # noqa: BLE001 - a str subclass' own __hash__ or __eq__ may raise
-                    return False
+            try:
+                self._lookups.keep(values, target)
+            except Exception:  # noqa: BLE001 - a str subclass' own __hash__ or __eq__ may raise
+                return False
         return True
 
     def adopt(self, dependent: Dependent) -> None:

@@ -48,6 +48,7 @@ from butterfly_otel.handles.handles import (
     UpDownCounterHandle,
     int_text,
 )
+from butterfly_otel.handles.lookups import APART
 from butterfly_otel.handles.timer import Timer
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
@@ -82,7 +83,7 @@ cells = self._cells
         if cells is None:
             return
         try:
-            cell = cells{path}
+            cell = (cells.here if APART else cells){path}
         except Exception:  # unknown, or no label value at all
             cell = self.find({values})
         """

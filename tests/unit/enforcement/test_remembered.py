@@ -271,7 +271,7 @@ def test_series_that_come_and_go_leave_nothing_behind(start: Start) -> None:
         handle.set(1, **labels)
         handle.remove(**labels)
     assert handle._cells == {}
-    assert handle._known == 0
+    assert handle._lookups.count == 0
     guarded = _guarded(measured, "butterfly_connection_active")
     assert (len(guarded._targets), len(guarded._guard._places._held)) == (0, 0)
     assert all(not rule._counts and not rule._seated for rule in guarded._guard._kept)

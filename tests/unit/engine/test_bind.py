@@ -17,7 +17,8 @@ from opentelemetry.sdk.metrics.view import (
 )
 
 from butterfly_otel.engine import MeterProvider
-from butterfly_otel.engine.cells import ATOMIC, Cell
+from butterfly_otel.engine.cells import Cell
+from butterfly_otel.process.gil import ATOMIC
 from tests.collected import points
 
 DELTA = {Counter: AggregationTemporality.DELTA}

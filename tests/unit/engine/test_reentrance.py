@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from butterfly_otel.engine import MeterProvider, cells, table
-from butterfly_otel.engine.cells import gil_enabled
+from butterfly_otel.engine import MeterProvider, table
+from butterfly_otel.process.gil import gil_enabled
 from tests.unit.engine.conftest import Interruption
 from tests.unit.engine.test_threads import DELTA, METHODS, Session
 
@@ -44,7 +44,6 @@ class Finalizer(Interruption):
 def _locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure as this interpreter can, and as one does without a GIL."""
     if request.param == "locked":
-        monkeypatch.setattr(cells, "ATOMIC", False)
         monkeypatch.setattr(table, "ATOMIC", False)
 
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.view import View
 
 from butterfly_otel.engine import MeterProvider
-from butterfly_otel.engine.cells import ATOMIC
+from butterfly_otel.process.gil import ATOMIC
 from tests.collected import points
 
 DELTA = {Counter: AggregationTemporality.DELTA}

@@ -17,8 +17,8 @@ import pytest
 from opentelemetry.sdk.metrics import Counter, Histogram, UpDownCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
-from butterfly_otel.engine import MeterProvider, cells, table
-from butterfly_otel.engine.cells import gil_enabled
+from butterfly_otel.engine import MeterProvider, table
+from butterfly_otel.process.gil import gil_enabled
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 from tests.collected import points
 from tests.unit.engine.conftest import Scenario, at_every_moment
@@ -120,7 +120,6 @@ def _measure(instruments: dict[str, Any], thread: int) -> None:
 def _locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure as this interpreter can, and as one does without a GIL."""
     if request.param == "locked":
-        monkeypatch.setattr(cells, "ATOMIC", False)
         monkeypatch.setattr(table, "ATOMIC", False)
 
 
