@@ -19,6 +19,7 @@ from butterfly_otel.catalog import (
     computation,
     consensus,
     coordination,
+    gpus,
     requests,
     resources,
     telemetry,
@@ -40,7 +41,7 @@ CONTRACT: tuple[Metric, ...] = (
     *byzantine.METRICS,
 )
 #: The SDK's own metrics, all named ``butterfly_otel_…``.
-EXTENSIONS: tuple[Metric, ...] = telemetry.METRICS
+EXTENSIONS: tuple[Metric, ...] = (*telemetry.METRICS, *gpus.METRICS)
 #: Everything our meter may measure.
 ALL: tuple[Metric, ...] = (*CONTRACT, *EXTENSIONS)
 #: Name to metric, read-only.

@@ -103,6 +103,11 @@ class ProcHost:
         return machine
 
 
+def machine_memory(root: Path = _ROOT) -> Capacity | None:
+    """Return the machine's memory, whatever this process may use of it; Linux only."""
+    return machine_capacity(parse_fields(_read(root / "proc/meminfo")))
+
+
 class PsutilHost:
     """Other systems.
 

@@ -7,12 +7,12 @@ default and keep to their budgets. They have no typed class: nobody but the pack
 
 from __future__ import annotations
 
-from butterfly_otel.catalog import telemetry
+from butterfly_otel import catalog
 from butterfly_otel.handles.handles import ObservableHandle
 
 #: All of them.
 OWN: tuple[ObservableHandle, ...] = tuple(
     ObservableHandle(metric.name)
-    for metric in telemetry.METRICS
+    for metric in catalog.EXTENSIONS
     if metric.instrument.startswith("observable")
 )

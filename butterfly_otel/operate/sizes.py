@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from math import prod
 from typing import TYPE_CHECKING, Final, Literal
 
+from butterfly_otel.catalog import gpus
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.views.streams import Stream, default_streams
 
@@ -39,6 +40,7 @@ _REPORTED_BY: Final[dict[str, frozenset[Role]]] = {
     "butterfly_gpu_temperature_celsius": _COMPUTES,
     "butterfly_gpu_compute_unit_active": _COMPUTES,
     "butterfly_otel_device_up": _COMPUTES,
+    **dict.fromkeys((metric.name for metric in gpus.METRICS), _COMPUTES),
     "computation": _COMPUTES,
     "checkpoint": _WORKS,
     "coordination": _WORKS,
@@ -51,6 +53,7 @@ _FAULTS: Final = frozenset(
         "butterfly_otel_label_violations_total",
         "butterfly_otel_invalid_measurements_total",
         "butterfly_otel_callback_errors_total",
+        "butterfly_otel_gpu_xid_errors_total",
     }
 )
 

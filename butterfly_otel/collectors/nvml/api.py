@@ -7,19 +7,28 @@ an older driver or an older `nvidia-ml-py` lacks fall back on their predecessors
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, NewType
+from typing import TYPE_CHECKING, Any, cast
 
-from butterfly_otel.collectors.nvml.codes import TOO_OLD, Code
+from butterfly_otel.collectors.nvml.answers import (
+    Event,
+    EventSet,
+    Handle,
+    Memory,
+    NotToldError,
+    NvmlError,
+    Process,
+    Rates,
+    Remapped,
+    Sample,
+)
+from butterfly_otel.collectors.nvml.codes import TOO_OLD, XID_CRITICAL_ERROR, Code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
-
-#: NVML's pointers. They stay valid until NVML is shut down, or their MIG instance destroyed.
-Handle = NewType("Handle", object)
-Sample = NewType("Sample", object)
 
 #: Members of the union in `nvmlFieldValue_t`, by `valueType`.
 _FIELD_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
@@ -27,42 +36,6 @@ _MEMORY_V2 = 0x02000028
 #: NVML_VALUE_NOT_AVAILABLE, which stands for a number that cannot be told: -1, as wide as that is.
 _NOT_AVAILABLE = frozenset({-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF})
 _SENSOR_GPU = 0
-
-
-class NvmlError(Exception):
-    """A call of NVML failed.
-
-    Attributes:
-        code: NVML's return value; see `Code` for those that decide something.
-        call: The function that failed.
-    """
-
-    def __init__(self, code: int, call: str, text: str) -> None:
-        super().__init__(f"{call}: {text} (NVML error {code})")
-        self.code = code
-        self.call = call
-
-
-class Memory(NamedTuple):
-    """Memory of a device in bytes; what the driver reserves is only in ``total``."""
-
-    used: int
-    free: int
-    total: int
-
-
-class Rates(NamedTuple):
-    """Shares of the last sampling period, in percent."""
-
-    gpu: int
-    memory: int
-
-
-class Process(NamedTuple):
-    """A process that computes on a device; ``used`` is None where the driver does not tell."""
-
-    pid: int
-    used: int | None
 
 
 class Nvml:
@@ -213,6 +186,43 @@ class Nvml:
         """Return bytes a second over PCIe. The driver measures for 20 ms before it answers."""
         return self._number("nvmlDeviceGetPcieThroughput", handle, int(receive)) * 1000
 
+    def remapped_rows(self, handle: Handle) -> Remapped:
+        """Return what becomes of broken rows of the memory; Ampere and newer."""
+        _corrected, _uncorrected, pending, failed = self._call("nvmlDeviceGetRemappedRows", handle)
+        return Remapped(bool(pending), bool(failed))
+
+    def pcie_replays(self, handle: Handle) -> int:
+        """Return how often data was sent over PCIe once more, since the driver was loaded."""
+        return self._number("nvmlDeviceGetPcieReplayCounter", handle)
+
+    # Events
+
+    def events(self) -> EventSet:
+        """Return a set that collects events, to be freed before NVML is shut down."""
+        return EventSet(self._call("nvmlEventSetCreate"))
+
+    def free_events(self, events: EventSet) -> None:
+        """Free a set of events."""
+        self._call("nvmlEventSetFree", events)
+
+    def watch_xids(self, handle: Handle, events: EventSet) -> None:
+        """Have a GPU's XID errors put into a set from now on."""
+        self._call("nvmlDeviceRegisterEvents", handle, XID_CRITICAL_ERROR, events)
+
+    def next_xid(self, events: EventSet) -> Event | None:
+        """Take an XID error out of a set, without waiting; None when there is none."""
+        try:
+            found = self._call("nvmlEventSetWait_v2", events, 0)
+        except NvmlError as error:
+            if error.code == Code.TIMEOUT:
+                return None
+            raise
+        return Event(self.key(Handle(found.device)), int(found.eventData))
+
+    def key(self, handle: Handle) -> int:
+        """Return what is equal for equal handles."""
+        return ctypes.cast(cast("Any", handle), ctypes.c_void_p).value or 0
+
     def fields(
         self, handle: Handle, fields: Sequence[tuple[int, int]]
     ) -> list[tuple[int, float | None]]:
@@ -279,7 +289,7 @@ class Nvml:
 
 def _told(call: str, value: int) -> int:
     if value in _NOT_AVAILABLE:
-        raise NvmlError(Code.NOT_SUPPORTED, call, f"the driver cannot tell and answers {value}")
+        raise NotToldError(Code.NOT_SUPPORTED, call, f"the driver cannot tell and answers {value}")
     return int(value)
 
 

@@ -7,6 +7,7 @@ only when a GPU is to be read.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Code(IntEnum):
@@ -18,6 +19,7 @@ class Code(IntEnum):
     NO_PERMISSION = 4
     NOT_FOUND = 6
     DRIVER_NOT_LOADED = 9
+    TIMEOUT = 10
     LIBRARY_NOT_FOUND = 12
     FUNCTION_NOT_FOUND = 13
     GPU_IS_LOST = 15
@@ -78,6 +80,58 @@ class FieldId(IntEnum):
     NVLINK_DATA_RX_KIB = 139
     PCIE_TX_BYTES = 197
     PCIE_RX_BYTES = 198
+
+
+class LinkField(IntEnum):
+    """Counters of NVLink's errors, likewise; newer GPUs have them a link."""
+
+    CRC_FLIT_TOTAL = 38
+    CRC_DATA_TOTAL = 45
+    REPLAY_TOTAL = 52
+    RECOVERY_TOTAL = 59
+    REPLAY_OF_A_LINK = 161
+    RECOVERY_OF_A_LINK = 162
+    CRC_OF_A_LINK = 163
+    RECOVERY_EVENTS_OF_A_LINK = 215
+
+
+#: Links that a GPU may have.
+LINKS = range(18)
+
+
+class Way(NamedTuple):
+    """A way in which GPUs count one kind of error of NVLink.
+
+    Attributes:
+        error: The kind.
+        fields: Fields whose sum it is.
+        each: Whether they are asked for once a link, or once for all links.
+    """
+
+    error: str
+    fields: tuple[LinkField, ...]
+    each: bool
+
+    @property
+    def wanted(self) -> list[tuple[int, int]]:
+        """Fields and scopes to ask for."""
+        return [
+            (int(field), link) for field in self.fields for link in (LINKS if self.each else (0,))
+        ]
+
+
+#: Of each kind of error, the first way in which a GPU answers is kept.
+NVLINK_WAYS: tuple[Way, ...] = (
+    Way("replay", (LinkField.REPLAY_TOTAL,), each=False),
+    Way("replay", (LinkField.REPLAY_OF_A_LINK,), each=True),
+    Way("recovery", (LinkField.RECOVERY_TOTAL,), each=False),
+    Way("recovery", (LinkField.RECOVERY_OF_A_LINK,), each=True),
+    Way("recovery", (LinkField.RECOVERY_EVENTS_OF_A_LINK,), each=True),
+    Way("crc", (LinkField.CRC_FLIT_TOTAL, LinkField.CRC_DATA_TOTAL), each=False),
+    Way("crc", (LinkField.CRC_OF_A_LINK,), each=True),
+)
+#: The event that tells of an XID error.
+XID_CRITICAL_ERROR = 0x8
 
 
 #: The scope of an NVLink field that means all links together.

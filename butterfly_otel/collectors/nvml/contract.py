@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from butterfly_otel.collectors.nvml.device import Device
 
 _UTILIZATION = resources.GPU_UTILIZATION_RATIO.name
-_MEMORY = resources.GPU_MEMORY_BYTES.name
+MEMORY_NAME = resources.GPU_MEMORY_BYTES.name
 _TEMPERATURE = resources.GPU_TEMPERATURE_CELSIUS.name
 _UNITS = resources.GPU_COMPUTE_UNIT_ACTIVE.name
-METRICS = (_UTILIZATION, _MEMORY, _TEMPERATURE, _UNITS)
+METRICS = (_UTILIZATION, MEMORY_NAME, _TEMPERATURE, _UNITS)
 
 #: What GPM is asked for.
 GPM_IDS = (GpmId.GRAPHICS_UTIL, GpmId.SM_UTIL, GpmId.ANY_TENSOR_UTIL)
@@ -49,8 +49,8 @@ def _utilization(device: Device) -> Iterator[Reading]:
 
 def _memory(device: Device) -> Iterator[Reading]:
     memory = device.memory()
-    yield Reading(_MEMORY, memory.used, {**device.labels, "state": "used"})
-    yield Reading(_MEMORY, memory.free, {**device.labels, "state": "free"})
+    yield Reading(MEMORY_NAME, memory.used, {**device.labels, "state": "used"})
+    yield Reading(MEMORY_NAME, memory.free, {**device.labels, "state": "free"})
 
 
 def _temperature(device: Device) -> Iterator[Reading]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from butterfly_otel.collectors.nvml.api import NvmlError
+from butterfly_otel.collectors.nvml.answers import Memory, NotToldError, NvmlError
 from butterfly_otel.collectors.nvml.codes import Code, FieldId
 from butterfly_otel.collectors.nvml.problems import HandleDeadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from butterfly_otel.collectors.nvml.api import Handle, Memory, Nvml, Rates
+    from butterfly_otel.collectors.host_memory import Capacity
+    from butterfly_otel.collectors.nvml.answers import Handle, Rates
+    from butterfly_otel.collectors.nvml.api import Nvml
+    from butterfly_otel.collectors.nvml.codes import Way
     from butterfly_otel.collectors.nvml.gpm import Gpm
     from butterfly_otel.collectors.nvml.problems import Problems
     from butterfly_otel.collectors.source import Reading
@@ -91,6 +94,7 @@ class Device:
         probes: What to read, in this order.
         settled: Whether what it has is known for good, rather than for want of an answer.
         pcie_due: When the slow reading of PCIe throughput is first due.
+        host: Reads the machine's memory, which is the GPU's where the two share it.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Device:
         *,
         settled: bool,
         pcie_due: float,
+        host: Callable[[], Capacity | None],
     ) -> None:
         self.nvml = nvml
         self.found = found
@@ -114,9 +119,14 @@ class Device:
         #: Averages of the performance counters, as this round has read them.
         self.averages: Mapping[int, float] = {}
         self.fields: tuple[int, ...] = BYTE_FIELDS
+        #: In which ways errors of NVLink are counted; None before that was tried.
+        self.ways: tuple[Way, ...] | None = None
         self.facts: Mapping[str, str] | None = None
         self.pcie_due = pcie_due
         self.pcie: tuple[Reading, ...] = ()
+        #: Whether it has no memory of its own.
+        self.unified = False
+        self._host = host
         #: Whether NVML has called the handle invalid though the instance is still there.
         self._doubted = False
         self._rates: Rates | None = None
@@ -142,10 +152,27 @@ class Device:
         return self._rates
 
     def memory(self) -> Memory:
-        """Return the memory, asked for once a round."""
+        """Return the memory, asked for once a round: the machine's where the GPU has none.
+
+        Where CPU and GPU share their memory (Grace and Blackwell in one package, as in GB10, or
+        Tegra), NVML does not support the question, and the vendor refers to the kernel's.
+        """
         if self._memory is None:
-            self._memory = self.nvml.memory(self.handle)
+            try:
+                self._memory = self.nvml.memory(self.handle)
+            except NvmlError as error:
+                divided = self.is_instance or self.found.in_mig_mode
+                if divided or error.code != Code.NOT_SUPPORTED or isinstance(error, NotToldError):
+                    raise
+                self._memory = self._shared_memory(error)
         return self._memory
+
+    def _shared_memory(self, error: NvmlError) -> Memory:
+        capacity = self._host()
+        if capacity is None or capacity.used is None:
+            raise error
+        self.unified = True
+        return Memory(capacity.used, capacity.limit - capacity.used, capacity.limit)
 
     def lacks(self, what: str) -> bool:
         """Return whether a reading was switched off."""
@@ -159,6 +186,7 @@ class Device:
         """
         self.found = found
         self.fields = BYTE_FIELDS
+        self.ways = None
         self._off = {what: code for what, code in self._off.items() if code == Code.NO_PERMISSION}
 
     def read(self, problems: Problems) -> Answer:

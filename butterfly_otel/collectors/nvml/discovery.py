@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from butterfly_otel.collectors.nvml.api import NvmlError
+from butterfly_otel.collectors.nvml.answers import NvmlError
 from butterfly_otel.collectors.nvml.codes import DEVICE_LOST, LIBRARY_GONE, Code
 from butterfly_otel.collectors.nvml.device import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from butterfly_otel.collectors.nvml.api import Handle, Nvml
+    from butterfly_otel.collectors.nvml.answers import Handle
+    from butterfly_otel.collectors.nvml.api import Nvml
     from butterfly_otel.collectors.nvml.problems import Problems
 
 #: What identifies a GPU in labels.

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from butterfly_otel.collectors.nvml import extension_metrics as metrics
-from butterfly_otel.collectors.nvml.api import NvmlError
+from butterfly_otel.collectors.nvml.answers import NvmlError
 from butterfly_otel.collectors.nvml.codes import (
     ALL_LINKS,
     CLOCK_EVENT_REASONS,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.collectors.nvml.api import NvmlError
+from butterfly_otel.collectors.nvml.answers import NvmlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from butterfly_otel.collectors.nvml.api import Handle, Nvml, Sample
+    from butterfly_otel.collectors.nvml.answers import Handle, Sample
+    from butterfly_otel.collectors.nvml.api import Nvml
 
 #: Samples taken closer together give invalid values (NVIDIA/DCGM#310); with a margin.
 SHORTEST_WINDOW = 0.11

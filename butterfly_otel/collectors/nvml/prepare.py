@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from butterfly_otel.collectors.nvml import contract, extended
-from butterfly_otel.collectors.nvml.api import NvmlError
+from butterfly_otel.collectors.nvml import contract, extended, health
+from butterfly_otel.collectors.nvml.answers import NvmlError
 from butterfly_otel.collectors.nvml.cores import per_sm, sm_count
 from butterfly_otel.collectors.nvml.device import Device, Units
 from butterfly_otel.collectors.nvml.gpm import Gpm
@@ -13,6 +13,7 @@ from butterfly_otel.collectors.nvml.gpm import Gpm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from butterfly_otel.collectors.host_memory import Capacity
     from butterfly_otel.collectors.nvml.api import Nvml
     from butterfly_otel.collectors.nvml.device import Found, Probe
     from butterfly_otel.collectors.nvml.problems import Problems
@@ -28,11 +29,13 @@ class Wanted(NamedTuple):
         extensions: Whether to read the metrics beyond the contract.
         processes: Of how many processes a device to tell the memory.
         clock: Seconds, monotonic.
+        host: Reads the machine's memory.
     """
 
     extensions: bool
     processes: int
     clock: Callable[[], float]
+    host: Callable[[], Capacity | None]
 
 
 def prepare(nvml: Nvml, found: Found, wanted: Wanted, problems: Problems) -> Device:
@@ -59,6 +62,7 @@ def prepare(nvml: Nvml, found: Found, wanted: Wanted, problems: Problems) -> Dev
         _probes(found, wanted),
         settled=settled,
         pcie_due=wanted.clock() + turn,
+        host=wanted.host,
     )
 
 
@@ -66,9 +70,11 @@ def _probes(found: Found, wanted: Wanted) -> tuple[Probe, ...]:
     if found.gpu_instance is not None:
         ours, more = contract.OF_AN_INSTANCE, extended.of_an_instance(wanted.processes)
     elif found.in_mig_mode:
-        ours, more = contract.OF_A_GPU_IN_MIG_MODE, extended.of_a_gpu_in_mig_mode(wanted.clock)
+        ours = (*contract.OF_A_GPU_IN_MIG_MODE, *health.OF_A_GPU)
+        more = extended.of_a_gpu_in_mig_mode(wanted.clock)
     else:
-        ours, more = contract.OF_A_GPU, extended.of_a_gpu(wanted.processes, wanted.clock)
+        ours = (*contract.OF_A_GPU, *health.OF_A_GPU)
+        more = extended.of_a_gpu(wanted.processes, wanted.clock)
     return (*ours, *more) if wanted.extensions else ours
 
 

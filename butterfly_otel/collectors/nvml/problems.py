@@ -15,7 +15,7 @@ from butterfly_otel.collectors.nvml.codes import (
 from butterfly_otel.collectors.source import UnavailableError
 
 if TYPE_CHECKING:
-    from butterfly_otel.collectors.nvml.api import NvmlError
+    from butterfly_otel.collectors.nvml.answers import NvmlError
 
 _logger = logging.getLogger("butterfly_otel")
 

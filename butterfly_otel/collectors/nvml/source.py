@@ -6,8 +6,10 @@ import logging
 from typing import TYPE_CHECKING, get_args
 
 from butterfly_otel.catalog.telemetry import DEVICE_UP
-from butterfly_otel.collectors.nvml import contract
-from butterfly_otel.collectors.nvml.api import Nvml, NvmlError
+from butterfly_otel.collectors.host_memory import machine_memory
+from butterfly_otel.collectors.nvml import contract, health, xids
+from butterfly_otel.collectors.nvml.answers import NvmlError
+from butterfly_otel.collectors.nvml.api import Nvml
 from butterfly_otel.collectors.nvml.discovery import Naming, discover
 from butterfly_otel.collectors.nvml.extension_metrics import EXTENSIONS
 from butterfly_otel.collectors.nvml.lost import LostDevices
@@ -18,6 +20,7 @@ from butterfly_otel.collectors.nvml.problems import (
     Problems,
     unavailable,
 )
+from butterfly_otel.collectors.nvml.xids import Xids
 from butterfly_otel.collectors.source import Extension, Reading, UnavailableError
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.process import timing
@@ -49,13 +52,14 @@ def _require_seconds(**arguments: float) -> None:
 class NvmlSource:
     """Utilisation, memory, temperature and active compute units of each GPU.
 
-    Yields the contract's ``butterfly_gpu_*`` metrics and ``butterfly_otel_device_up``, and what
-    `EXTENSIONS` lists where asked for. What a GPU cannot tell is left out: compute units need
-    Hopper or newer and the permission to read performance counters, and the driver knows no
-    utilisation of MIG instances before Hopper.
+    Yields the contract's ``butterfly_gpu_*`` metrics, ``butterfly_otel_device_up`` and what tells
+    that a GPU is failing (``butterfly_otel_gpu_*``), and what `EXTENSIONS` lists where asked for.
+    What a GPU cannot tell is left out: compute units need Hopper or newer and the permission to
+    read performance counters, row remapping Ampere or newer, and the driver knows no utilisation
+    of MIG instances before Hopper.
 
-    A GPU in MIG mode reports its temperature; memory, utilisation and compute units are those of
-    its GPU instances, each under an id of its own, so that sums count nothing twice.
+    A GPU in MIG mode reports its temperature and its health; memory, utilisation and compute units
+    are those of its GPU instances, each under an id of its own, so that sums count nothing twice.
 
     Not thread-safe: one thread opens, reads and closes it. A read waits for the driver, which
     may take for ever; the sampler is there to bear that.
@@ -80,7 +84,7 @@ class NvmlSource:
     """
 
     name: str = "nvml"
-    metrics: tuple[str, ...] = (*contract.METRICS, DEVICE_UP.name)
+    metrics: tuple[str, ...] = (*contract.METRICS, *health.METRICS, xids.METRIC, DEVICE_UP.name)
 
     def __init__(
         self,
@@ -107,10 +111,11 @@ class NvmlSource:
         self.deadline = deadline
         self.extensions: tuple[Extension, ...] = EXTENSIONS if extensions else ()
         self._naming: Naming = gpu_id
-        self._wanted = Wanted(extensions, processes, clock)
+        self._wanted = Wanted(extensions, processes, clock, machine_memory)
         self._clock = clock
         self._rediscover = rediscover
         self._problems = Problems()
+        self._xids = Xids(self._problems)
         self._lost = LostDevices(
             self._problems,
             first_delay=rediscover,
@@ -151,6 +156,8 @@ class NvmlSource:
             self._start()
         elif now >= self._discovery_due:
             self._discover(self._nvml)
+        if self._nvml is not None:
+            self._xids.take(self._nvml)
         answers: dict[str, list[Reading]] = {}
         for gpu_id, device in list(self._devices.items()):
             # A GPU that is lost has taken its instances with it.
@@ -158,8 +165,9 @@ class NvmlSource:
                 answers[gpu_id] = self._read_device(device, now)
         # And an instance that met the loss has taken its GPU, which was read before it.
         readings = [each for gpu_id in self._devices for each in answers[gpu_id]]
-        down = (each for each in self._lost.ids() if each not in self._devices)
+        down = [each for each in self._lost.ids() if each not in self._devices]
         readings.extend(self._up(gpu_id, up=False) for gpu_id in down)
+        readings.extend(self._xids.readings({*self._devices, *down}))
         return readings
 
     def close(self) -> None:
@@ -169,6 +177,10 @@ class NvmlSource:
         for device in devices.values():
             device.close()
         if nvml is not None:
+            try:
+                self._xids.close(nvml)
+            except NvmlError as error:
+                _logger.debug("NVML's events could not be freed: %s", error)
             try:
                 nvml.shutdown()
             except NvmlError as error:
@@ -206,6 +218,7 @@ class NvmlSource:
         except NvmlError as error:
             raise unavailable(error) from error
         self._settle_lost(discovery, skip, now)
+        self._xids.watch(nvml, (each for each in discovery.found if each.parent is None))
         before, self._devices = self._devices, {}
         for found in discovery.found:
             known = before.get(found.gpu_id)
@@ -250,6 +263,15 @@ class NvmlSource:
             return []
         if answer.up:
             self._lost.back(gpu_id)
+        if device.unified:
+            self._problems.once(
+                "unified memory",
+                level=logging.INFO,
+                message=(
+                    f"GPU {gpu_id} shares the machine's memory: {contract.MEMORY_NAME} tells that"
+                    " (MemTotal and MemAvailable of /proc/meminfo)."
+                ),
+            )
         return [*answer.readings, self._up(gpu_id, up=answer.up)]
 
     def _lose(self, gpu_id: str, index: int, now: float, why: str, *, named: bool = True) -> None:

@@ -52,6 +52,8 @@ class Machine:
         library.fake_add_process.argtypes = [*[ctypes.c_int] * 2, ctypes.c_uint, ctypes.c_ulonglong]
         library.fake_set_gpm.argtypes = [ctypes.c_int, ctypes.c_double, ctypes.c_int]
         library.fake_set_field.argtypes = [ctypes.c_int, ctypes.c_ulonglong]
+        library.fake_set_link_field.argtypes = [*[ctypes.c_int] * 2, ctypes.c_ulonglong]
+        library.fake_xid.argtypes = [ctypes.c_int, ctypes.c_ulonglong]
         library.fake_advance.argtypes = [ctypes.c_longlong]
         library.fake_violation.restype = ctypes.c_char_p
         library.fake_reset()
@@ -105,6 +107,15 @@ class Machine:
     def fields(self, values: dict[int, int]) -> None:
         for field, value in values.items():
             self._library.fake_set_field(field, value)
+
+    def link_fields(self, field: int, values: dict[int, int]) -> None:
+        """Have a counter of each of some links."""
+        for link, value in values.items():
+            self._library.fake_set_link_field(field, link, value)
+
+    def xid(self, board: int, xid: int) -> None:
+        """Have a GPU meet an XID error."""
+        self._library.fake_xid(board, xid)
 
     def fail(self, function: str, code: int, *, board: int = -1) -> None:
         """Have a function fail; code 0 ends that."""
@@ -179,6 +190,12 @@ def machine(library: Path) -> Iterator[Machine]:
         _ctypes.dlclose(loaded._handle)
 
 
+#: What can fail on a GPU that answers nothing, though it is there.
+EVERY_READING = (
+    *("UtilizationRates", "MemoryInfo_v2", "TemperatureV", "Temperature", "TotalEccErrors"),
+    *("RemappedRows", "CurrentClocksEventReasons", "CurrentClocksThrottleReasons"),
+    *("PcieReplayCounter", "FieldValues"),
+)
 Values = dict[tuple[str, ...], float]
 
 
@@ -190,6 +207,11 @@ def table(readings: Iterable[Reading]) -> Values:
         assert key not in values, f"{key} twice"
         values[key] = value
     return values
+
+
+def besides_health(readings: Iterable[Reading]) -> list[Reading]:
+    """Return all but what tells that a GPU is failing."""
+    return [each for each in readings if not each.metric.startswith("butterfly_otel_gpu_")]
 
 
 def only(readings: Iterable[Reading], metric: str) -> Values:

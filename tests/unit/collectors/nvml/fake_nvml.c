@@ -24,6 +24,7 @@ enum {
     NOT_SUPPORTED = 3,
     NOT_FOUND = 6,
     INSUFFICIENT_SIZE = 7,
+    TIMEOUT = 10,
     ARGUMENT_VERSION_MISMATCH = 25,
 };
 
@@ -35,12 +36,15 @@ enum {
 #define GPM_IDS 128
 #define FIELDS 256
 #define PROCESSES 64
+#define LINKS 18
+#define EVENTS 64
 
 /* ---- State ------------------------------------------------------------------------------ */
 
 struct values {
     unsigned utilization, memory_utilization, cores, power, pcie_tx, pcie_rx;
-    int temperature, major, minor, mig_mode, gpm, garbled;
+    int temperature, major, minor, mig_mode, gpm, garbled, remap_pending, remap_failed;
+    unsigned pcie_replays;
     unsigned long long total, reserved, used, energy, corrected, uncorrected, clock_events;
 };
 struct process {
@@ -78,6 +82,13 @@ static struct {
     int gpm_code[GPM_IDS];
     unsigned long long fields[FIELDS];
     int field_there[FIELDS];
+    unsigned long long link_fields[FIELDS][LINKS];
+    int link_field_there[FIELDS][LINKS];
+    struct {
+        int board;
+        unsigned long long xid;
+    } events[EVENTS];
+    int event_count, event_sets, watched[BOARDS];
     struct rule rules[RULES];
     int rule_count;
     char called[FUNCTIONS][64];
@@ -143,6 +154,9 @@ void fake_set(int board, const char *what, long long value) {
     else if (!strcmp(what, "corrected")) v->corrected = value;
     else if (!strcmp(what, "uncorrected")) v->uncorrected = value;
     else if (!strcmp(what, "clock_events")) v->clock_events = value;
+    else if (!strcmp(what, "remap_pending")) v->remap_pending = value;
+    else if (!strcmp(what, "remap_failed")) v->remap_failed = value;
+    else if (!strcmp(what, "pcie_replays")) v->pcie_replays = value;
     else violate("the test sets something unknown");
 }
 void fake_set_mig(int board, int slot, int gpu_instance, int multiprocessors,
@@ -166,6 +180,18 @@ void fake_set_field(int id, unsigned long long value) {
     S.fields[id] = value;
     S.field_there[id] = 1;
 }
+/* A counter that each link has of its own. */
+void fake_set_link_field(int id, int link, unsigned long long value) {
+    S.link_fields[id][link] = value;
+    S.link_field_there[id][link] = 1;
+}
+/* An XID error of a board: told to whoever watches it by now. */
+void fake_xid(int board, unsigned long long xid) {
+    if (!S.watched[board] || S.event_count == EVENTS) return;
+    S.events[S.event_count].board = board;
+    S.events[S.event_count++].xid = xid;
+}
+int fake_event_sets(void) { return S.event_sets; }
 /* Have a function fail with a code: for a board, or for all (-1). Code 0 ends that. */
 void fake_fail(const char *function, int board, int code) {
     struct rule *rule = &S.rules[0];
@@ -271,6 +297,7 @@ nvmlReturn_t nvmlShutdown(void) {
     note(__func__);
     if (!S.initialized) return UNINITIALIZED;
     if (!--S.initialized && S.live_samples) violate("samples were not freed before shutdown");
+    if (!S.initialized && S.event_sets) violate("events were not freed before shutdown");
     return SUCCESS;
 }
 const char *nvmlErrorString(nvmlReturn_t code) {
@@ -382,6 +409,47 @@ nvmlReturn_t nvmlDeviceGetCurrentClocksThrottleReasons(struct device *device,
     *reasons = BOARD(device)->clock_events;
     return SUCCESS;
 }
+nvmlReturn_t nvmlDeviceGetPcieReplayCounter(struct device *device, unsigned *value) {
+    CHECK_BOARD(device);
+    *value = BOARD(device)->pcie_replays;
+    return SUCCESS;
+}
+nvmlReturn_t nvmlEventSetCreate(int **set) {
+    static int one;
+    CHECK(NULL);
+    S.event_sets++;
+    *set = &one;
+    return SUCCESS;
+}
+nvmlReturn_t nvmlEventSetFree(int *set) {
+    (void)set;
+    CHECK(NULL);
+    if (!S.event_sets--) violate("events were freed twice");
+    memset(S.watched, 0, sizeof S.watched);
+    S.event_count = 0;
+    return SUCCESS;
+}
+nvmlReturn_t nvmlDeviceRegisterEvents(struct device *device, unsigned long long types, int *set) {
+    (void)set;
+    CHECK_BOARD(device);
+    if (types != 8) violate("other events than XID errors are watched");
+    if (S.watched[device->board]++) violate("a GPU is watched twice");
+    return SUCCESS;
+}
+struct event {
+    struct device *device;
+    unsigned long long type, data;
+    unsigned gpu_instance, compute_instance;
+};
+nvmlReturn_t nvmlEventSetWait_v2(int *set, struct event *event, unsigned milliseconds) {
+    (void)set;
+    CHECK(NULL);
+    if (milliseconds) violate("waiting for events holds up the readings");
+    if (!S.event_count) return TIMEOUT;
+    *event = (struct event){&handles[S.events[0].board][0], 8, S.events[0].xid, -1u, -1u};
+    memmove(S.events, S.events + 1, --S.event_count * sizeof S.events[0]);
+    return SUCCESS;
+}
 nvmlReturn_t nvmlDeviceGetPcieThroughput(struct device *device, unsigned counter,
                                          unsigned *value) {
     CHECK_BOARD(device);
@@ -391,6 +459,15 @@ nvmlReturn_t nvmlDeviceGetPcieThroughput(struct device *device, unsigned counter
 
 #ifndef OLD_DRIVER
 
+nvmlReturn_t nvmlDeviceGetRemappedRows(struct device *device, unsigned *corrected,
+                                       unsigned *uncorrected, unsigned *pending,
+                                       unsigned *failed) {
+    CHECK_BOARD(device);
+    *corrected = *uncorrected = 0;
+    *pending = BOARD(device)->remap_pending;
+    *failed = BOARD(device)->remap_failed;
+    return SUCCESS;
+}
 struct memory_v2 {
     unsigned version;
     unsigned long long total, reserved, free, used;
@@ -446,12 +523,16 @@ nvmlReturn_t nvmlDeviceGetFieldValues(struct device *device, int count, struct f
     CHECK_BOARD(device);
     for (int i = 0; i < count; i++) {
         unsigned id = fields[i].id;
-        int there = id < FIELDS && S.field_there[id];
+        unsigned link = fields[i].scope;
+        int a_link = id >= 161 && id <= 215 && id != 197 && id != 198;
+        int there = id < FIELDS && (a_link ? link < LINKS && S.link_field_there[id][link]
+                                           : S.field_there[id]);
         /* NVLink's counters need the scope "all links". */
         if ((id == 138 || id == 139) && fields[i].scope != 0xFFFFFFFFu) there = 0;
         fields[i].type = 3;
         fields[i].code = there ? SUCCESS : NOT_SUPPORTED;
-        fields[i].value.as_integer = there ? S.fields[id] : 0;
+        fields[i].value.as_integer =
+            !there ? 0 : a_link ? S.link_fields[id][link] : S.fields[id];
     }
     return SUCCESS;
 }

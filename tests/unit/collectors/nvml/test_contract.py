@@ -7,7 +7,17 @@ import logging
 import pytest
 
 from butterfly_otel.collectors.nvml import NvmlSource
-from tests.unit.collectors.nvml.fake import A100, GIB, H100, Machine, only, table, up
+from tests.unit.collectors.nvml.fake import (
+    A100,
+    EVERY_READING,
+    GIB,
+    H100,
+    Machine,
+    besides_health,
+    only,
+    table,
+    up,
+)
 
 USED_AND_FREE = {("GPU-00000000", "used"): 20 * GIB, ("GPU-00000000", "free"): 59 * GIB}
 
@@ -21,7 +31,7 @@ def test_eight_healthy_gpus_report_everything(gpus: Machine) -> None:
     source = gpus.opened()
     source.read()
     gpus.advance(5)
-    values = table(source.read())
+    values = table(besides_health(source.read()))
     assert len(values) == 8 * 7
     for board in range(8):
         gpu = f"GPU-{board:08d}"
@@ -75,7 +85,7 @@ def test_gpus_before_hopper_have_no_compute_units(gpus: Machine) -> None:
     source = gpus.opened()
     source.read()
     gpus.advance(5)
-    values = table(source.read())
+    values = table(besides_health(source.read()))
     assert {key[0] for key in values} == {
         "gpu_utilization_ratio",
         "gpu_memory_bytes",
@@ -153,13 +163,13 @@ def test_an_old_driver_lacks_functions(old_gpus: Machine) -> None:
 def test_what_is_unsupported_is_asked_for_again_after_discovery(gpus: Machine) -> None:
     """NOT_SUPPORTED switches one metric off until the next discovery, and no other."""
     gpus.gpus(1)
-    gpus.fail("nvmlDeviceGetMemoryInfo_v2", 3)
+    gpus.fail("nvmlDeviceGetUtilizationRates", 3)
     source = gpus.opened()
     for _ in range(3):
-        assert only(source.read(), "gpu_memory_bytes") == {}
-        assert only(source.read(), "gpu_utilization_ratio")
-    assert gpus.calls("nvmlDeviceGetMemoryInfo_v2") == 1
-    gpus.fail("nvmlDeviceGetMemoryInfo_v2", 0)
+        assert only(source.read(), "gpu_utilization_ratio") == {}
+        assert only(source.read(), "gpu_memory_bytes") == USED_AND_FREE
+    assert gpus.calls("nvmlDeviceGetUtilizationRates") == 1
+    gpus.fail("nvmlDeviceGetUtilizationRates", 0)
     gpus.advance(31)
     assert only(source.read(), "gpu_memory_bytes") == USED_AND_FREE
 
@@ -206,7 +216,7 @@ def test_a_gpu_that_fails_everything_is_down(gpus: Machine) -> None:
     """A GPU that is there and answers nothing is reported as down."""
     gpus.gpus(2, A100)
     source = gpus.opened()
-    for function in ("UtilizationRates", "MemoryInfo_v2", "TemperatureV", "Temperature"):
+    for function in EVERY_READING:
         gpus.fail(f"nvmlDeviceGet{function}", 999, board=1)
     gpus.fail("nvmlGpmQueryDeviceSupport", 999, board=1)
     assert up(source.read()) == {"GPU-00000000": 1, "GPU-00000001": 0}
@@ -245,5 +255,6 @@ def test_all_it_yields_is_announced(gpus: Machine) -> None:
     gpus.gpm({2: 50.0, 5: 25.0})
     source = gpus.opened()
     source.read()
+    gpus.xid(0, 79)
     gpus.advance(5)
     assert {reading.metric for reading in source.read()} == set(NvmlSource.metrics)

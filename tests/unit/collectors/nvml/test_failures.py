@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from butterfly_otel.collectors.source import UnavailableError
-from tests.unit.collectors.nvml.fake import A100, Machine, only, table, up
+from tests.unit.collectors.nvml.fake import A100, EVERY_READING, Machine, only, table, up
 
 GPU = "GPU-0000000"
 
@@ -108,9 +108,8 @@ def test_a_lost_gpu_that_is_listed_again_but_answers_nothing(gpus: Machine) -> N
     """A GPU that is found again and fails every reading is still down, and told once."""
     gpus.gpus(1, A100)
     source = gpus.opened()
-    functions = ("UtilizationRates", "MemoryInfo_v2", "TemperatureV", "Temperature")
     for code in (15, 999):
-        for function in functions:
+        for function in EVERY_READING:
             gpus.fail(f"nvmlDeviceGet{function}", code)
         assert up(source.read()) == {f"{GPU}0": 0}
         gpus.advance(31)

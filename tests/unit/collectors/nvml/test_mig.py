@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.unit.collectors.nvml.fake import A100, GIB, H100, Machine, only, table, up
+from tests.unit.collectors.nvml.fake import (
+    A100,
+    GIB,
+    H100,
+    Machine,
+    besides_health,
+    only,
+    table,
+    up,
+)
 
 PARENT = "GPU-00000000"
 
@@ -21,7 +30,7 @@ def test_memory_and_units_are_the_instances(gpus: Machine) -> None:
     source.read()
     gpus.advance(5)
     first, second = "MIG-00000000-1", "MIG-00000000-2"
-    assert table(source.read()) == {
+    assert table(besides_health(source.read())) == {
         ("gpu_temperature_celsius", PARENT): 60,
         ("otel_device_up", "nvml", PARENT): 1,
         ("gpu_memory_bytes", first, "used"): 5 * GIB,
