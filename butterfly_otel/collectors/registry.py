@@ -59,6 +59,7 @@ ENTRIES: tuple[Entry, ...] = (
         "butterfly_otel.collectors.nvml:NvmlSource",
         {"gpu_id": "gpu_id", "extensions": "hardware_metrics"},
     ),
+    Entry("amd", "butterfly_otel.collectors.amd:AmdSource", {"gpu_id": "gpu_id"}),
     Entry("disk", "butterfly_otel.collectors.disk:DiskSource", {"directories": "checkpoint_dir"}),
 )
 

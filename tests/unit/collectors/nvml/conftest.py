@@ -23,17 +23,21 @@ def _skip(problem: str) -> None:
     pytest.skip(problem)
 
 
-def _compile(folder: Path, *options: str) -> Path:
+def compiled(source: Path, library: Path, *options: str) -> Path:
+    """Compile a library, or skip where that is not possible; in CI fail."""
     if not sys.platform.startswith("linux"):
-        pytest.skip("the fake NVML is found by its soname, as on Linux")
+        pytest.skip("the fake library is found as on Linux")
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        _skip("the fake NVML needs a C compiler; install gcc or clang")
-    library = folder / "libnvidia-ml.so.1"
+        _skip("a fake library needs a C compiler; install gcc or clang")
     flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *options]
     soname = f"-Wl,-soname,{library.name}"
-    subprocess.run([str(compiler), *flags, soname, "-o", library, SOURCE, "-pthread"], check=True)
+    subprocess.run([str(compiler), *flags, soname, "-o", library, source, "-pthread"], check=True)
     return library
+
+
+def _compile(folder: Path, *options: str) -> Path:
+    return compiled(SOURCE, folder / "libnvidia-ml.so.1", *options)
 
 
 @pytest.fixture(scope="session")
