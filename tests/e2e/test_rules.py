@@ -24,7 +24,7 @@ from .rule_cases import CASES
 pytestmark = pytest.mark.e2e
 
 #: Changes that change nothing: what is folded has one series for each of these labels already,
-#: or is compared with 0.
+#: or is compared with 0, or with series of the same job.
 SAME = {
     "LowThroughput": ("`sum` to `max`",),
     "ButterflyLabelViolations": ("`sum` to `max`: sum by (job, instance, metric, la",),
@@ -33,6 +33,13 @@ SAME = {
     "ButterflyCollectorStale": ("`max` to `min`: max by (job, instance, collector)",),
     "ButterflyExporterFailing": ("`sum` to `max`: sum by (job, instance, exporter)",),
     "HighErrorRate": ("`sum` to `max`: sum by (node_role, method) (butte",),
+    "GPULost": ("`min` to `max`",),
+    "GPUMemoryErrors": ("`sum` to `max`",),
+    "GPUMemoryNearlyFull": ("`sum` to `max`: sum by (node_id, gpu_id) (butterf",),
+    "ButterflyPushStopped": (
+        '`job=~"butterfly.*"` to ``: n (job, instance) target_info',
+        '`job=~"butterfly.*"` to ``: unless on (job, instance) up',
+    ),
     "HighMemoryUsage": ("`sum` to `max`: sum by (node_id) (butterfly:memor",),
 }
 
@@ -82,6 +89,7 @@ def test_every_rule_has_a_story() -> None:
         "butterfly_aggregations",
         "butterfly_alerts",
         "butterfly_slo_alerts",
+        "butterfly_gpu_alerts",
         "butterfly_operations",
     ],
 )

@@ -7,7 +7,7 @@ A query is an entry in the module of its subject. May import: ``catalog``.
 
 from __future__ import annotations
 
-from butterfly_otel.catalog.queries import machines, recovery, usage, work
+from butterfly_otel.catalog.queries import gpus, machines, recovery, usage, work
 from butterfly_otel.catalog.queries.model import Query
 
 #: Queries on a metric, in the order of the catalogue.
@@ -16,6 +16,7 @@ OF_METRICS: tuple[Query, ...] = (
     *machines.QUERIES,
     *recovery.QUERIES,
     *usage.TELEMETRY,
+    *gpus.QUERIES,
 )
 #: Queries for a purpose, by the specification's headings.
 USAGE: tuple[Query, ...] = usage.USAGE

@@ -36,6 +36,7 @@ BARE: Mapping[str, str] = MappingProxyType(
         "butterfly_otel_invalid_measurements_total": _BORN,
         "butterfly_otel_callback_errors_total": _BORN,
         "butterfly_otel_rejected_points_total": _BORN,
+        "butterfly_otel_gpu_xid_errors_total": _BORN,
     }
 )
 

@@ -36,7 +36,10 @@ def _targets(scope: Scope) -> tuple[Panel, ...]:
                 Target(expr=f"count({up} == 0) or vector(0)", legend="down"),
             ),
             width=8,
-            alerts=("ButterflyTargetDown", "ButterflyJobAbsent", "ButterflyMetricAbsent"),
+            alerts=(
+                *("ButterflyTargetDown", "ButterflyPushStopped"),
+                *("ButterflyJobAbsent", "ButterflyMetricAbsent"),
+            ),
         ),
         Panel(
             title="Duration of scrapes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from butterfly_otel.operate.dashboards.gpu_health import health
 from butterfly_otel.operate.dashboards.model import Dashboard, Panel, Row, Step, Target
 from butterfly_otel.operate.dashboards.scope import Scope, spread, top
 
@@ -23,7 +24,7 @@ def dashboard(options: Options) -> Dashboard:
         title="Resources",
         description="What the hardware of the nodes does, and where it comes to its end.",
         choices=scope.choices,
-        rows=(_cpu(scope), _memory(scope), _gpu(scope), _gpu_detail(scope), _disk(scope)),
+        rows=(_cpu(scope), _memory(scope), *_gpus(scope), _disk(scope)),
     )
 
 
@@ -199,7 +200,11 @@ def _gpu_detail(scope: Scope) -> Row:
                 ),),
                 kind="bars",
                 most=1,
-                steps=(Step(None, "green"), Step(_BUSY, "orange"), Step(_FULL, "red")),
+                steps=(
+                    Step(None, "green"), Step(_BUSY, "orange"),
+                    Step(scope.limits.gpu_memory_ratio, "red"),
+                ),
+                alerts=("GPUMemoryNearlyFull",),
             ),
             Panel(
                 title="Busy units",
@@ -213,6 +218,10 @@ def _gpu_detail(scope: Scope) -> Row:
             ),
         ),
     )  # fmt: skip
+
+
+def _gpus(scope: Scope) -> tuple[Row, ...]:
+    return _gpu(scope), _gpu_detail(scope), health(scope)
 
 
 def _disk(scope: Scope) -> Row:

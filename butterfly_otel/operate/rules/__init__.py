@@ -8,7 +8,7 @@ An alert or a rule is an entry in the module of its group. May import: ``catalog
 
 from __future__ import annotations
 
-from butterfly_otel.operate.rules import alerts, operations, recording, slo
+from butterfly_otel.operate.rules import alerts, gpus, operations, recording, slo
 from butterfly_otel.operate.rules.model import Alert, Group, RecordingRule, Severity
 from butterfly_otel.operate.rules.options import Options, Thresholds, parse_labels
 from butterfly_otel.operate.rules.promql import Promql
@@ -33,6 +33,7 @@ def recording_groups(options: Options | None = None) -> tuple[Group, ...]:
 
 
 def alert_groups(options: Options | None = None) -> tuple[Group, ...]:
-    """Return the alerts: the specification's, the objectives', and those on the monitoring."""
+    """Return the alerts: the specification's, the objectives', GPUs', those on the monitoring."""
     promql = Promql(options or Options())
-    return alerts.alerts(promql), slo.alerts(promql), operations.alerts(promql)
+    of_the_cluster = alerts.alerts(promql), slo.alerts(promql), gpus.alerts(promql)
+    return *of_the_cluster, operations.alerts(promql)

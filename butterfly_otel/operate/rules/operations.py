@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.operate.rules.model import Alert, Group
-from butterfly_otel.operate.rules.promql import MINUTE, Promql, number
+from butterfly_otel.operate.rules.promql import HOUR, MINUTE, Promql, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ def alerts(promql: Promql) -> Group:
     """Return the group of all of them."""
     makers: tuple[Callable[[Promql], Alert], ...] = (
         _target_down,
+        _push_stopped,
         _job_absent,
         _metric_absent,
         _cardinality_overflow,
@@ -44,6 +45,25 @@ def _target_down(promql: Promql) -> Alert:
 def _alive(promql: Promql) -> str:
     """Return what there is of any target that reports: pushed ones have target_info alone."""
     return f"{promql.of_jobs('up')} == 1 or {promql.of_jobs('target_info')}"
+
+
+def _push_stopped(promql: Promql) -> Alert:
+    pushed, by = promql.of_jobs("target_info"), "on (job, instance)"
+    return Alert(
+        name="ButterflyPushStopped",
+        # What is scraped has `up`, which ButterflyTargetDown looks at.
+        expr=(
+            f"group by (job, instance) (last_over_time({pushed}[{promql.window(HOUR / 2)}]))\n"
+            f"unless {by} {pushed}\nunless {by} {promql.of_jobs('up')}"
+        ),
+        after=promql.after(2 * MINUTE),
+        severity="warning",
+        summary="{{ $labels.instance }} no longer pushes",
+        description=(
+            "{{ $labels.instance }} (job {{ $labels.job }}) has pushed its metrics within the last"
+            " half hour, and does so no more."
+        ),
+    )
 
 
 def _job_absent(promql: Promql) -> Alert:

@@ -34,6 +34,11 @@ class Thresholds:
         leader_changes: FrequentLeaderChanges: elections in an hour.
         memory_ratio: HighMemoryUsage: memory in use, of the node's limit.
         gpu_celsius: GPUOverheating.
+        gpu_throttled_ratio: GPUThrottled: of the last quarter of an hour, how much.
+        gpu_nvlink_errors: GPUNvlinkErrors: errors a minute.
+        gpu_pcie_replays: GPUPcieReplays: replays a minute; 8 is what NVIDIA's own health checks
+            (DCGM) take for too many.
+        gpu_memory_ratio: GPUMemoryNearlyFull: memory in use, of what is used and free.
         queued_tasks: QueueBuildup: tasks waiting on a node.
         isolated_ratio: NodeIsolated: connections of a node that are down.
         availability: Objective of the availability SLO: requests that succeed.
@@ -50,6 +55,10 @@ class Thresholds:
     leader_changes: float = 5.0
     memory_ratio: float = 0.9
     gpu_celsius: float = 85.0
+    gpu_throttled_ratio: float = 0.5
+    gpu_nvlink_errors: float = 1.0
+    gpu_pcie_replays: float = 8.0
+    gpu_memory_ratio: float = 0.97
     queued_tasks: float = 100.0
     isolated_ratio: float = 0.5
     availability: float = 0.999

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import objectives, operations, recordings, specification
+from . import gpus, objectives, operations, recordings, specification
 
-CASES = (*recordings.CASES, *specification.CASES, *objectives.CASES, *operations.CASES)
+CASES = (*recordings.CASES, *specification.CASES, *objectives.CASES, *gpus.CASES, *operations.CASES)

@@ -12,6 +12,7 @@ ORDER = (
     "butterfly_slo",
     "butterfly_alerts",
     "butterfly_slo_alerts",
+    "butterfly_gpu_alerts",
     "butterfly_operations",
 )
 

@@ -37,6 +37,30 @@ TARGET_DOWN = AlertCase(
     },
 )
 
+PUSH_STOPPED = AlertCase(
+    "ButterflyPushStopped",
+    "a node that pushed and stopped, for half an hour; not one that is scraped, nor another job's",
+    {
+        s("target_info", **A): "1x20 stale",
+        s("target_info", **B): "1x240",
+        s("target_info", instance="c", job="butterfly-x"): "1x20 stale",
+        s("up", instance="c", job="butterfly-x"): "0x240",
+        s("target_info", **OTHER): "1x20 stale",
+    },
+    {
+        "6m": (),
+        "8m": (
+            Fire(
+                dict(A),
+                "a no longer pushes",
+                "a (job butterfly-x) has pushed its metrics within the last half hour, and does so"
+                " no more.",
+            ),
+        ),
+        "40m": (),
+    },
+)
+
 _NOTHING = Fire(
     {},
     "Nothing of Butterfly is monitored",
@@ -377,6 +401,7 @@ SCRAPE_SLOW = AlertCase(
 
 CASES = (
     TARGET_DOWN,
+    PUSH_STOPPED,
     *JOB_ABSENT,
     *METRIC_ABSENT,
     CARDINALITY_OVERFLOW,
