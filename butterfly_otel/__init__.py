@@ -22,6 +22,7 @@ from butterfly_otel.version import __version__
 
 if TYPE_CHECKING:
     from butterfly_otel import consensus, coordination, decorators, disk, memory, metrics
+    from butterfly_otel.catalog.model import Catalog, Label, Metric
     from butterfly_otel.decorators import (
         ERROR_TYPES,
         ErrorTypes,
@@ -49,11 +50,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ERROR_TYPES",
     "ButterflyOtelError",
+    "Catalog",
     "CatalogError",
     "ConfigurationError",
     "ErrorTypes",
+    "Label",
     "LabelError",
     "MeasurementError",
+    "Metric",
     "Runtime",
     "ViewError",
     "__version__",
@@ -79,8 +83,11 @@ __all__ = [
 
 _MODULES = frozenset({"consensus", "coordination", "decorators", "disk", "memory", "metrics"})
 _HOMES = {
+    "Catalog": "catalog.model",
     "ERROR_TYPES": "decorators",
     "ErrorTypes": "decorators",
+    "Label": "catalog.model",
+    "Metric": "catalog.model",
     "Runtime": "runtime.lifecycle",
     "arg": "decorators",
     "configure": "runtime.configure",

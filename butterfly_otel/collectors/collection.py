@@ -12,13 +12,14 @@ from butterfly_otel.collectors.worker import Worker
 from butterfly_otel.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.metrics import MeterProvider
 
     from butterfly_otel.collectors.registry import Chosen
     from butterfly_otel.collectors.source import Extension
     from butterfly_otel.collectors.worker import Count
+    from butterfly_otel.handles.handles import ObservableHandle
     from butterfly_otel.handles.registration import ObserveCallback, Registration
 
 #: The meter of what sources yield outside the catalogue.
@@ -34,6 +35,7 @@ class Collection:
         count: Counts errors on the SDK's own counters.
         interval: Seconds between two rounds of the collectors that ship with the package,
             instead of each one's own.
+        handles: What sources are observed on, by metric.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Collection:
         count: Count,
         *,
         interval: float | None = None,
+        handles: Mapping[str, ObservableHandle] = BY_NAME,
     ) -> None:
+        self._handles = handles
         self.sampler = Sampler(
             [
                 Worker(
@@ -74,13 +78,13 @@ class Collection:
         for worker in self.sampler.workers:
             # One callback a source and metric: what one yields can't spoil another's.
             for metric in worker.source.metrics:
-                yield BY_NAME[metric].observe(self.sampler.observer(worker, metric))
+                yield self._handles[metric].observe(self.sampler.observer(worker, metric))
             for metric, read in (
                 ("butterfly_otel_collector_up", worker.up),
                 ("butterfly_otel_collector_age_seconds", worker.age),
                 ("butterfly_otel_collector_duration_seconds", worker.duration),
             ):
-                yield BY_NAME[metric].observe(_state(worker.name, read))
+                yield self._handles[metric].observe(_state(worker.name, read))
 
     def _extend(self, provider: MeterProvider) -> None:
         meter = provider.get_meter(EXTENSION_METER, __version__)

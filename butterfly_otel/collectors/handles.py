@@ -9,7 +9,9 @@ from butterfly_otel.handles.handles import ObservableHandle
 from butterfly_otel.handles.own import OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from butterfly_otel.catalog.model import Catalog
 
 #: Every observable handle by the name of its metric.
 BY_NAME: Mapping[str, ObservableHandle] = {
@@ -17,3 +19,15 @@ BY_NAME: Mapping[str, ObservableHandle] = {
     for handle in (*metrics.ALL, *OWN)
     if isinstance(handle, ObservableHandle)
 }
+
+
+def observable(catalogs: Iterable[Catalog]) -> Mapping[str, ObservableHandle]:
+    """Return every observable handle by the name of its metric, those of other contracts too."""
+    found = dict(BY_NAME)
+    for each in catalogs:
+        handles = {handle.metric.name: handle for handle in each.handles}
+        for metric in each.metrics:
+            handle = handles.get(metric.name)
+            if isinstance(handle, ObservableHandle):
+                found[metric.name] = handle
+    return found

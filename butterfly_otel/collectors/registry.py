@@ -11,7 +11,7 @@ from importlib import import_module
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, cast, get_args
 
-from butterfly_otel.collectors.handles import BY_NAME
+from butterfly_otel.collectors.handles import observable
 from butterfly_otel.collectors.source import Extension, ExtensionKind
 from butterfly_otel.errors import ConfigurationError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from butterfly_otel.collectors.source import Source
+    from butterfly_otel.handles.handles import ObservableHandle
     from butterfly_otel.settings.config import Config
 
 
@@ -139,11 +140,11 @@ def choose(
         if entry.name in config.collectors or (auto and entry.auto)
     ]
     chosen.extend(Chosen(source, own=True) for source in own)
-    _check([each.source for each in chosen])
+    _check([each.source for each in chosen], observable(config.catalogs))
     return chosen
 
 
-def _check(sources: Sequence[Source]) -> None:
+def _check(sources: Sequence[Source], handles: Mapping[str, ObservableHandle]) -> None:
     names: set[str] = set()
     extensions: dict[str, Extension] = {}
     for source in sources:
@@ -152,11 +153,11 @@ def _check(sources: Sequence[Source]) -> None:
         names.add(source.name)
         _check_seconds(source)
         for metric in source.metrics:
-            if metric not in BY_NAME:
+            if metric not in handles:
                 raise ConfigurationError(
                     f"the collector {source.name!r} is to yield {metric!r}, which is no"
-                    " observable metric of the catalogue; declare what is outside the"
-                    " catalogue in its attribute 'extensions'"
+                    " observable metric of a contract; declare what is outside of contracts"
+                    " in its attribute 'extensions'"
                 )
         for extension in cast("tuple[object, ...]", getattr(source, "extensions", ())):
             known = _checked_extension(source, extension)

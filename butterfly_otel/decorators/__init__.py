@@ -97,6 +97,7 @@ tasks at once as a context manager.
 
 from __future__ import annotations
 
+from butterfly_otel.decorators.calls import Counted, Timed, Tracked
 from butterfly_otel.decorators.domain import (
     barrier_wait,
     checkpoint,
@@ -112,7 +113,7 @@ from butterfly_otel.decorators.domain import (
     verification,
 )
 from butterfly_otel.decorators.error_types import ERROR_TYPES, ErrorTypes
-from butterfly_otel.decorators.generic import Counted, Timed, Tracked, counted, timed, tracked
+from butterfly_otel.decorators.generic import counted, timed, tracked
 from butterfly_otel.decorators.measuring import Measuring
 from butterfly_otel.decorators.red import Request, RequestCall, request
 from butterfly_otel.decorators.sources import arg, error_type, outcome, result

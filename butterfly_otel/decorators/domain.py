@@ -10,9 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from butterfly_otel import metrics
+from butterfly_otel.decorators.calls import Counted, Timed
 from butterfly_otel.decorators.checks import require_function
 from butterfly_otel.decorators.error_types import extended
-from butterfly_otel.decorators.generic import Counted, Timed, timed
+from butterfly_otel.decorators.generic import timed
 from butterfly_otel.decorators.measuring import Measuring, Together
 from butterfly_otel.decorators.series import Series
 from butterfly_otel.decorators.sources import Result, outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from butterfly_otel.decorators.sources import Occurrence, Result, Source, resolve
+from butterfly_otel.enforcement.text import as_text
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.handles.bound import Bound
 from butterfly_otel.handles.handles import SynchronousHandle, int_text
@@ -45,7 +46,7 @@ class Series:
     def __init__(self, target: object, kind: type[Bound], name: str) -> None:
         bound = _bound(target, name)
         if not isinstance(bound, kind):
-            msg = f"{name} needs a {kind.__name__}, and {target!r} is none"
+            msg = f"{name} needs a {kind.__name__}; {target!r} is not one"
             raise ConfigurationError(msg)
         self._handle, self._values = _parts(bound)
         #: Whether a label is known only at the end.
@@ -54,7 +55,7 @@ class Series:
             if label.kind != "closed" or value is None:
                 continue
             for constant in value.constants if isinstance(value, Source) else (value,):
-                if constant not in label.values:
+                if as_text(constant) not in label.values:
                     msg = (
                         f"{name} has the {label.key} {constant!r} for {self._handle.metric.name},"
                         f" which is none of {', '.join(label.values)}"

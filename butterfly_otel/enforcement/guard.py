@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from butterfly_otel.enforcement.places import Places
 from butterfly_otel.enforcement.rule import LabelRule, Note, Texts
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 #: What was admitted, by the keys that were given and then the values.
-_Admitted: TypeAlias = "dict[tuple[object, ...], Mapping[str, str]]"
+_Admitted: TypeAlias = "dict[tuple[object, ...], Mapping[str, Any]]"
 
 
 class Identity(NamedTuple):
@@ -56,7 +56,7 @@ class LabelGuard:
         stream: Stream,
         identity: Identity,
         violations: Violations,
-        on_evict: Callable[[str, str], None] = lambda _key, _value: None,
+        on_evict: Callable[[str, object], None] = lambda _key, _value: None,
     ) -> None:
         metric = self._metric = stream.metric
         self._keys = metric.label_keys
@@ -65,14 +65,18 @@ class LabelGuard:
         self._violations = violations
         self._on_evict = on_evict
         self._on_end: Callable[[Texts], None] | None = None
-        kept = {label.key for label in stream.labels}
+        # As narrow as they are in this process.
+        kept = {label.key: label for label in stream.labels}
         self._rules = tuple(
-            LabelRule(label, metric, _default(label, identity), violations)
+            LabelRule(kept[label.key], metric, _default(label, identity), violations)
             if label.key in kept
             else None
             for label in metric.labels
         )
         self._kept = tuple(rule for rule in self._rules if rule is not None)
+        self._typed = tuple(
+            (at, rule.key, rule) for at, rule in enumerate(self._kept) if rule.is_typed
+        )
         #: The keys of the labels that are kept.
         self.keys = tuple(rule.key for rule in self._kept)
         self._places = Places(self._kept, self._limit)
@@ -139,14 +143,17 @@ class LabelGuard:
         self._admitted = {}
         # Else whoever follows is told of each series.
         if self._on_end is None or self._places.full:
-            self._on_evict(key, value)
+            self._on_evict(key, self._exported(key, value))
+
+    def _exported(self, key: str, text: str) -> object:
+        return next((rule.exported(text) for _, each, rule in self._typed if each == key), text)
 
     def _end(self, ended: Sequence[Texts]) -> None:
         if self._on_end is not None:
             for texts in ended:
                 self._on_end(texts)
 
-    def admit(self, values: Sequence[object]) -> tuple[dict[str, str], bool]:
+    def admit(self, values: Sequence[object]) -> tuple[dict[str, Any], bool]:
         """Return the attributes for label values in the contract's order, and tell what is wrong.
 
         ``None`` means that the caller gave no value. The flag tells whether the values
@@ -157,15 +164,18 @@ class LabelGuard:
         """
         return self._told(self.judge(values, hold=False))
 
-    def _told(self, verdict: Verdict) -> tuple[dict[str, str], bool]:
+    def _told(self, verdict: Verdict) -> tuple[dict[str, Any], bool]:
         texts, notes, unchanged, _ = verdict
         for breach, text in notes:
             breach.tell(text)
         return self.attributes(texts), unchanged
 
-    def attributes(self, texts: Texts) -> dict[str, str]:
-        """Return the attributes of a series."""
-        return dict(zip(self.keys, texts))  # noqa: B905 - it costs
+    def attributes(self, texts: Texts) -> dict[str, Any]:
+        """Return the attributes of a series: texts, but for labels of another type."""
+        found: dict[str, Any] = dict(zip(self.keys, texts))  # noqa: B905 - it costs
+        for at, key, rule in self._typed:
+            found[key] = rule.exported(texts[at])
+        return found
 
     def resolve(self, values: Sequence[object]) -> Texts:
         """Return the texts of the series these values name, without any effect."""
@@ -196,7 +206,7 @@ class LabelGuard:
         ]
         return list(product(*choices))
 
-    def keep(self, series: Sequence[Mapping[str, str]]) -> None:
+    def keep(self, series: Sequence[Mapping[str, object]]) -> None:
         """Give back the places of values that none of these series has.
 
         Args:
@@ -205,7 +215,7 @@ class LabelGuard:
         if self._places.keep(series):
             self._admitted = {}
 
-    def admit_mapping(self, attributes: Mapping[str, object] | None) -> Mapping[str, str]:
+    def admit_mapping(self, attributes: Mapping[str, object] | None) -> Mapping[str, Any]:
         """Return the attributes for a mapping, as a callback passes it, and tell what is wrong.
 
         The same ones for the same mapping, where nothing had to be changed: callbacks give the

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 class RemoveSeries(Protocol):
     """Ends series of an SDK instrument."""
 
-    def __call__(self, instrument: object, attributes: Mapping[str, str], *, exactly: bool) -> None:
+    def __call__(
+        self, instrument: object, attributes: Mapping[str, object], *, exactly: bool
+    ) -> None:
         """End the series that has exactly these attributes, or those that have these and others."""
         ...
 
@@ -70,7 +72,7 @@ class Guarded:
         self._refuse = partial(gate.violations.value, metric)
         self._negative_allowed = not (metric.monotonic or metric.type == "histogram")
 
-    def remove_matching(self, attributes: Mapping[str, str]) -> None:
+    def remove_matching(self, attributes: Mapping[str, object]) -> None:
         """End every series that has these attributes."""
         self._gate.remove_series(self._inner, attributes, exactly=False)
 
@@ -149,7 +151,7 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
         """
         self._guard.release(self._guard.resolve(values))
 
-    def remove_matching(self, attributes: Mapping[str, str]) -> None:
+    def remove_matching(self, attributes: Mapping[str, object]) -> None:
         """End every series that has these attributes, and forget all there is."""
         with self._lock:
             self._version = object()

@@ -35,7 +35,7 @@ _MOST_WARNED: Final = 100
 
 
 class GuardedMeter(Meter):
-    """An OpenTelemetry meter that creates the catalogue's instruments and no others.
+    """An OpenTelemetry meter that creates its contract's instruments and no others.
 
     Asking twice for an instrument gives the same one, with the callbacks of both calls.
     A name outside the catalogue, or another kind than the catalogue's, gives an instrument
@@ -48,8 +48,9 @@ class GuardedMeter(Meter):
 
     def __init__(self, meter: Meter, gates: dict[str, Gate]) -> None:
         super().__init__(meter.name, meter.version, meter.schema_url)
+        # The names of instruments are the same in any case.
         self._guarded: dict[str, Guarded] = {
-            name: _MAKERS[gate.stream.metric.instrument](meter, gate)
+            name.lower(): _MAKERS[gate.stream.metric.instrument](meter, gate)
             for name, gate in gates.items()
         }
         self._warned: set[tuple[str, str]] = set()
@@ -61,7 +62,7 @@ class GuardedMeter(Meter):
         Raises:
             KeyError: When the catalogue has no such metric.
         """
-        return self._guarded[name]
+        return self._guarded[name.lower()]
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
         """Return the catalogue's counter of that name; its unit and description stand."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from butterfly_otel.enforcement.text import as_text
 from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ class Places:
         for at, rule in self._counted:
             rule.leave(texts[at], texts)
 
-    def keep(self, series: Sequence[Mapping[str, str]]) -> bool:
+    def keep(self, series: Sequence[Mapping[str, object]]) -> bool:
         """Give back the places of all values but those of these series; tell if there were any."""
         with self._lock:
             # Each rule is asked, whatever the others say.
-            gone = [rule.keep({each[rule.key] for each in series}) for rule in self._rules]
+            gone = [rule.keep({as_text(each[rule.key]) for each in series}) for rule in self._rules]
         return any(gone)

@@ -9,7 +9,7 @@ from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container, Mapping
     from collections.abc import Set as AbstractSet
 
     from butterfly_otel.catalog.model import Label, Metric
@@ -43,6 +43,7 @@ class LabelRule:
         "_latest",
         "_left_out",
         "_metric",
+        "_plain",
         "_seated",
         "_series",
         "_violations",
@@ -65,6 +66,8 @@ class LabelRule:
         # What is read where the caller gives no value.
         self._left_out: Read | None = None
         self._vocabulary = frozenset(label.values) if label.kind == "closed" else None
+        # Whether any text is a value.
+        self._plain = self._vocabulary is None and label.type == "string"
         # The values that have a place, the oldest first.
         self._seated: OrderedDict[str, None] = OrderedDict()
         #: The values that may be exported as they are.
@@ -82,12 +85,7 @@ class LabelRule:
             if self._left_out is None:
                 self._left_out = self._read_default()
             return self._left_out
-        if (
-            type(value) is str
-            and self._vocabulary is None
-            and len(value) <= MAX_LENGTH
-            and value.isascii()
-        ):
+        if type(value) is str and self._plain and len(value) <= MAX_LENGTH and value.isascii():
             # Text as it should be, which nearly all is that is new.
             return value, (), True
         return self._read(value)
@@ -102,6 +100,8 @@ class LabelRule:
         notes = () if problem is None else ((self._breach(problem), text),)
         if self._vocabulary is not None and text not in self._vocabulary:
             return OTHER, (*notes, (self._breach("unknown_value"), text)), False
+        if self.is_typed and text and isinstance(self.exported(text), str):
+            return OTHER, (*notes, (self._breach("wrong_type"), text)), False
         # Only strings are the caller's own: 1, True and 1.0 are one dictionary key.
         return text, notes, not notes and isinstance(value, str)
 
@@ -111,8 +111,10 @@ class LabelRule:
 
     def seat(self, text: str) -> tuple[str, str | None]:
         """Return what is exported for a text, and whose place it took; needs the guard's lock."""
-        if text in self.known or (
-            not text and (self._label.default == "empty" or self.default is None)
+        if (
+            text in self.known
+            or text == OTHER
+            or (not text and (self._label.default == "empty" or self.default is None))
         ):
             return text, None
         if self._vocabulary is not None:
@@ -125,6 +127,19 @@ class LabelRule:
             evicted = self._seated.popitem(last=False)[0]
         self._seated[text] = None
         return text, evicted
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether its values leave as something else than texts."""
+        return self._label.type != "string"
+
+    def exported(self, text: str) -> object:
+        """Return a text as the label's type has it; one that is no such value as it is."""
+        try:
+            return _CONVERTED[self._label.type](text)
+        except (ValueError, KeyError):
+            # What stands for all others, and what is left out.
+            return text
 
     @property
     def counted(self) -> bool:
@@ -165,24 +180,36 @@ class LabelRule:
     def _breach(self, reason: str) -> Breach:
         breach = self._breaches.get(reason)
         if breach is None:
+            # Counted as what it is: a value that the contract does not know.
+            counted = "unknown_value" if reason == "wrong_type" else reason
             breach = self._violations.breach(
-                self._metric, self.key, reason, lambda text: self._message(reason, text)
+                self._metric, self.key, counted, lambda text: self._message(reason, text)
             )
             self._breaches[reason] = breach
         return breach
 
     def _message(self, reason: str, text: str) -> str:
         what = _MESSAGES[reason].format(
-            value=_show(text), allowed=", ".join(self._label.values), budget=self._label.budget
+            value=_show(text),
+            allowed=", ".join(self._label.values),
+            budget=self._label.budget,
+            type=self._label.type,
         )
         return f"{self._metric.name}: the label {self.key} {what}."
 
 
+_CONVERTED: Mapping[str, Callable[[str], object]] = {
+    "string": str,
+    "int": int,
+    "double": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+}
 _MESSAGES = {
     "missing": "was left out and has no default",
     "too_long": f"is longer than {MAX_LENGTH} characters and was cut to {{value}}",
     "invalid_text": "is not valid text and was changed to {value}",
     "unknown_value": "has the value {value}, which is none of {allowed}",
+    "wrong_type": "has the value {value}, which is not of the type {type}",
     "over_budget": "has {value} beyond its budget of {budget} values",
 }
 

@@ -27,6 +27,7 @@ _HOMES: Final = {
     "CollectorRegistry": "prometheus_client",
     "Source": "butterfly_otel.collectors",
     "Across": "butterfly_otel.catalog.model",
+    "Catalog": "butterfly_otel.catalog.model",
     "Runtime": "butterfly_otel.runtime.lifecycle",
 }
 _BUILT_IN: Final = frozenset({"str", "bool", "int", "float", "None"})

@@ -18,7 +18,7 @@ from butterfly_otel.enforcement.violations import Violations
 from butterfly_otel.engine import GatedMeterProvider, MeterProvider
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.handles.first_item import first_item_seconds
-from butterfly_otel.handles.handles import ObservableHandle, SynchronousHandle
+from butterfly_otel.handles.handles import Handle, ObservableHandle, SynchronousHandle
 from butterfly_otel.handles.own import OWN
 from butterfly_otel.process.frozen import NamedTuple
 from butterfly_otel.runtime.readers import build_readers
@@ -28,22 +28,23 @@ from butterfly_otel.views.compiled import compile_views
 from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.metrics import Counter, Meter
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from butterfly_otel.catalog.model import Label, Metric
+    from butterfly_otel.enforcement.guarded import Guarded
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.securing.security import Security
     from butterfly_otel.settings.config import Config
     from butterfly_otel.views.streams import Stream
 
 
-#: Every handle: the contract's, and the one that a decorator measures an extension with.
+#: Butterfly's handles, and the one that a decorator measures an extension with.
 HANDLES = (*metrics.ALL, *OWN, first_item_seconds)
-#: What is enforced; the rest of the SDK's own metrics have labels of ours only.
-_ENFORCED = frozenset(handle.metric.name for handle in HANDLES)
+#: What is not enforced: counters of the SDK's own, whose labels are ours only.
+_UNENFORCED = frozenset(catalog.BY_NAME) - {handle.metric.name for handle in HANDLES}
 
 
 class Pipeline(NamedTuple):
@@ -58,6 +59,7 @@ class Pipeline(NamedTuple):
         streams: What is exported of each metric.
         telemetry: The SDK's own counters.
         security: Who may scrape; None where everybody may.
+        handles: All that are attached to it.
     """
 
     provider: GatedMeterProvider
@@ -68,6 +70,7 @@ class Pipeline(NamedTuple):
     streams: tuple[Stream, ...]
     telemetry: SelfTelemetry
     security: Security | None
+    handles: tuple[Handle, ...]
 
 
 class SelfTelemetry:
@@ -113,7 +116,8 @@ def assemble(config: Config) -> Pipeline:
     Raises:
         ConfigurationError: When an overlay, a web configuration or a TLS file is wrong.
     """
-    streams = default_streams()
+    contracts = config.contracts
+    streams = default_streams(contracts)
     if config.views:
         from butterfly_otel.views.overlays import apply_overlays  # noqa: PLC0415 - only for those
 
@@ -129,13 +133,17 @@ def assemble(config: Config) -> Pipeline:
     violations = Violations(strict=config.strict, count=own.count, bind=own.bind)
 
     def guard_meter(inner: Meter) -> GuardedMeter:
-        own.attach(inner)
+        if inner.name == catalog.METER_NAME:
+            own.attach(inner)
         return _guarded_meter(inner, streams, config, violations, provider)
 
-    provider.gate(catalog.METER_NAME, guard_meter, __version__)
-    _attach_handles(provider, streams)
+    for meter in contracts.meters:
+        version = __version__ if meter == catalog.METER_NAME else None
+        provider.gate(meter, guard_meter, version)
+    handles = _handles(config)
+    _attach_handles(provider, streams, handles)
     if config.zero_init:
-        _start_at_zero(streams, config)
+        _start_at_zero(provider, streams, config)
         if readers.pull is not None:
             own.begin(telemetry.SCRAPE_OMISSIONS_TOTAL)
         if security is not None:
@@ -149,7 +157,14 @@ def assemble(config: Config) -> Pipeline:
         streams=streams,
         telemetry=own,
         security=security,
+        handles=handles,
     )
+
+
+def _handles(config: Config) -> tuple[Handle, ...]:
+    """Return all handles that may be attached: Butterfly's, and those of other contracts."""
+    others = (each for owner in config.catalogs for each in owner.handles)
+    return (*HANDLES, *(each for each in others if isinstance(each, Handle)))
 
 
 def _security(config: Config, own: SelfTelemetry) -> Security | None:
@@ -175,9 +190,9 @@ def _provider(
     return MeterProvider(**settings, time_to_live=dict(config.time_to_live))
 
 
-def detach_handles() -> None:
-    """Turn every handle back into a no-op."""
-    for handle in HANDLES:
+def detach_handles(handles: Iterable[Handle] = HANDLES) -> None:
+    """Turn handles back into no-ops."""
+    for handle in handles:
         if isinstance(handle, SynchronousHandle):
             handle.attach(None)
 
@@ -210,20 +225,20 @@ def _guarded_meter(
             remove_series=partial(end_series, provider),
         )
         for stream in streams
-        if stream.metric.name in _ENFORCED
+        if stream.meter == inner.name and stream.metric.name not in _UNENFORCED
     }
     return GuardedMeter(inner, gates)
 
 
-def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> None:
-    meter = provider.get_meter(catalog.METER_NAME)
-    if not isinstance(meter, GuardedMeter):  # OTEL_SDK_DISABLED
-        return
-    dropped = {stream.metric.name for stream in streams if stream.dropped}
-    for handle in HANDLES:
-        if handle.metric.name in dropped:
+def _attach_handles(
+    provider: GatedMeterProvider, streams: Sequence[Stream], handles: Iterable[Handle]
+) -> None:
+    known = {each.metric.name: each for each in streams}
+    for handle in handles:
+        stream = known.get(handle.metric.name)
+        if stream is None or stream.dropped:
             continue
-        guarded = meter.guarded(handle.metric.name)
+        guarded = _guarded(provider, stream)
         if isinstance(guarded, GuardedObservable):
             if isinstance(handle, ObservableHandle):
                 guarded.listen(handle.source())
@@ -232,20 +247,29 @@ def _attach_handles(provider: GatedMeterProvider, streams: Sequence[Stream]) -> 
             handle.attach(guarded)
 
 
-def _start_at_zero(streams: Sequence[Stream], config: Config) -> None:
+def _guarded(provider: GatedMeterProvider, stream: Stream) -> Guarded | None:
+    """Return the instrument of a stream; None where it is not enforced, or the SDK is disabled."""
+    meter = provider.get_meter(stream.meter)
+    if not isinstance(meter, GuardedMeter) or stream.metric.name in _UNENFORCED:
+        return None
+    return meter.guarded(stream.metric.name)
+
+
+def _start_at_zero(provider: GatedMeterProvider, streams: Sequence[Stream], config: Config) -> None:
     """Create the series whose labels are all known beforehand (docs/contract.md, Labels).
 
     Counters and up-down counters only: a counter born at 1 never shows in ``rate()``.
     """
     for stream in streams:
         metric = stream.metric
-        handle = getattr(metrics, metric.handle_name, None)
         if stream.dropped or metric.instrument not in {"counter", "up_down_counter"}:
             continue
-        known = [_known_values(label, config) for label in metric.labels]
-        if isinstance(handle, SynchronousHandle) and all(known):
+        narrow = {label.key: label for label in stream.labels}
+        known = [_known_values(narrow.get(label.key, label), config) for label in metric.labels]
+        guarded = _guarded(provider, stream) if all(known) else None
+        if isinstance(guarded, Synchronous):
             for values in product(*known):
-                handle.record_values(values, 0)
+                guarded.target(values)[0].record(0)
 
 
 def _known_values(label: Label, config: Config) -> tuple[str | None, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
     from prometheus_client import CollectorRegistry
 
-    from butterfly_otel.catalog.model import Across
+    from butterfly_otel.catalog.model import Across, Catalog
     from butterfly_otel.collectors import Source
     from butterfly_otel.runtime.lifecycle import Runtime
     from butterfly_otel.settings.config import Engine, ExporterName, GpuId, NodeRole
@@ -69,6 +69,7 @@ class Arguments(TypedDict, total=False):
     export_interval: float | None
     export_timeout: float | None
     views: str | PathLike[str] | Sequence[str | PathLike[str]] | None
+    catalogs: Sequence[Catalog | str | PathLike[str]] | None
     strict: bool | None
     zero_init: bool | None
     handle_signals: bool | None
@@ -126,6 +127,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     export_interval: float | None = None,
     export_timeout: float | None = None,
     views: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    catalogs: Sequence[Catalog | str | PathLike[str]] | None = None,
     strict: bool | None = None,
     zero_init: bool | None = None,
     handle_signals: bool | None = None,
@@ -231,6 +233,10 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             milliseconds)
         views: Overlay file, shipped overlay's name such as ``low-cardinality``, or several. Needs
             the extra ``views``. (BUTTERFLY_OTEL_VIEWS; separated as PATH is)
+        catalogs: Contracts of your own beside Butterfly's: :class:`~butterfly_otel.Catalog`
+            objects, files of YAML in the format of OpenTelemetry's semantic conventions (which
+            needs the extra ``views``), or ``module:ATTRIBUTE``. (BUTTERFLY_OTEL_CATALOGS;
+            comma-separated)
         strict: Raise on a measurement that breaks the contract, for tests and development;
             otherwise it is mended and counted. Default False. (BUTTERFLY_OTEL_STRICT)
         zero_init: Start the series that are known beforehand at zero. Default True.

@@ -214,7 +214,7 @@ class Runtime:
         begun = begin(readers, "shutdown")
         succeeded = self._duties.end_readers(readers, begun, deadline, max(0.0, timeout / 2))
         self._duties.end(deadline - monotonic())
-        assembly.detach_handles()
+        assembly.detach_handles(self._pipeline.handles)
         REPORTS.end()
         global_provider.uninstall(self._pipeline.provider)
         # Not before: a signal that comes meanwhile ends the process when all of this is done.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel import catalog
 from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
@@ -101,14 +100,9 @@ def _prometheus_reader(
         disable_target_info=not settings.target_info,
         scope_info_enabled=settings.scope_labels,
         registry=REGISTRY if registry is None else registry,
-        verbatim=is_ours,
+        verbatim=config.contracts.is_exact,
         translation_strategy=settings.translation_strategy,
         on_omission=lambda reason: count(
             "butterfly_otel_scrape_omissions_total", {"reason": reason}, 1
         ),
     )
-
-
-def is_ours(scope: str, name: str) -> bool:
-    """Tell whether a metric is the catalogue's and keeps its exact name."""
-    return scope == catalog.METER_NAME and name in catalog.BY_NAME

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel import catalog
 from butterfly_otel.enforcement.meter import GuardedMeter
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.engine.sdk_internals import remove_series
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 def end_series(
     provider: GatedMeterProvider,
     instrument: object,
-    attributes: Mapping[str, str],
+    attributes: Mapping[str, object],
     *,
     exactly: bool,
 ) -> None:
@@ -38,12 +37,12 @@ def end_series(
         remove_series(provider, instrument, doomed)
 
 
-def evicting(stream: Stream, provider: GatedMeterProvider) -> Callable[[str, str], None]:
+def evicting(stream: Stream, provider: GatedMeterProvider) -> Callable[[str, object], None]:
     """Return what ends the series of a label value that has lost its place."""
-    name = stream.metric.name
+    name, owner = stream.metric.name, stream.meter
 
-    def evict(key: str, value: str) -> None:
-        meter = provider.get_meter(catalog.METER_NAME)
+    def evict(key: str, value: object) -> None:
+        meter = provider.get_meter(owner)
         if isinstance(meter, GuardedMeter):
             meter.guarded(name).remove_matching({key: value})
 

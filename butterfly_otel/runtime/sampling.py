@@ -57,10 +57,12 @@ def choose(config: Config, own: Sequence[Source]) -> list[Chosen]:
 def begin(chosen: Sequence[Chosen], pipeline: Pipeline, config: Config) -> Collection:
     """Return the sources that are being read and observed from now on."""
     from butterfly_otel.collectors.collection import Collection  # noqa: PLC0415 - see above
+    from butterfly_otel.collectors.handles import observable  # noqa: PLC0415
 
     return Collection(
         chosen,
         pipeline.provider,
         pipeline.telemetry.count,
         interval=config.sampling_interval,
+        handles=observable(config.catalogs),
     )

@@ -84,7 +84,7 @@ class Sharing:
         self.collection: Collection | None = None
         # The stock engine knows no such time, so nothing of what has ended has one either.
         lives = dict(config.time_to_live) if config.engine == "butterfly" else {}
-        self._modes = Modes(dict(config.across), lives)
+        self._modes = Modes(dict(config.across), lives, config.contracts)
         content = MetricsContent(own, self._modes, lambda: self.leading)
         self._group = Group(_place(config, pipeline), content, self._lead, self._yield)
         pipeline.provider.name_instance = self._instance

@@ -11,9 +11,11 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
+from butterfly_otel.catalog.contracts import BUTTERFLY_ALONE, Contracts
 from butterfly_otel.catalog.model import Across
 from butterfly_otel.process.frozen import dataclass
 from butterfly_otel.settings import relations
+from butterfly_otel.settings.contracts import CATALOGS
 from butterfly_otel.settings.declaration import (
     Declared,
     Setting,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
     from prometheus_client import CollectorRegistry
 
+    from butterfly_otel.catalog.model import Catalog
     from butterfly_otel.settings.kinds import Others
 
 NodeRole = Literal["coordinator", "compute", "observer"]
@@ -150,6 +153,15 @@ class Config(Declared):
         default=(),
         tells="Overlay file, shipped overlay's name such as ``low-cardinality``, or several."
         " Needs the extra ``views``.",
+    )
+    catalogs: tuple[Catalog, ...] = setting(
+        "catalogs",
+        CATALOGS,
+        "BUTTERFLY_OTEL_CATALOGS",
+        default=(),
+        tells="Contracts of your own beside Butterfly's: :class:`~butterfly_otel.Catalog` objects,"
+        " files of YAML in the format of OpenTelemetry's semantic conventions (which needs the"
+        " extra ``views``), or ``module:ATTRIBUTE``.",
     )
     strict: bool = setting(
         "strict",
@@ -269,6 +281,11 @@ class Config(Declared):
         default=False,
         tells="``true``: handles do nothing, no port is opened, no name is needed.",
     )
+
+    @property
+    def contracts(self) -> Contracts:
+        """Butterfly's contract and those of :attr:`catalogs`."""
+        return Contracts(self.catalogs) if self.catalogs else BUTTERFLY_ALONE
 
 
 #: All that is declared, in the order of the page and of the signature.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel import catalog
+from butterfly_otel.catalog.contracts import BUTTERFLY_ALONE
 from butterfly_otel.collectors.collection import EXTENSION_METER
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.payload import loads
@@ -12,6 +12,7 @@ from butterfly_otel.sharing.payload import loads
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from butterfly_otel.catalog.contracts import Contracts
     from butterfly_otel.catalog.model import Across
     from butterfly_otel.sharing.identity import Identity
 
@@ -20,8 +21,9 @@ class Modes:
     """Tells how metrics are merged. Immutable.
 
     Args:
-        across: By the name of a gauge; beats the catalogue. What is measured by steps can't be but
+        across: By the name of a gauge; beats the contract. What is measured by steps can't be but
             added, or read once a node: that is told once.
+        contracts: What says so of its metrics.
         time_to_live: Seconds by metric name for which a series of processes that have ended is
             shown, where no other has it.
     """
@@ -30,7 +32,9 @@ class Modes:
         self,
         across: Mapping[str, Across] | None = None,
         time_to_live: Mapping[str, float] | None = None,
+        contracts: Contracts = BUTTERFLY_ALONE,
     ) -> None:
+        self._contracts = contracts
         self._time_to_live = {name.lower(): each for name, each in (time_to_live or {}).items()}
         self._own: dict[str, Across] = {name.lower(): each for name, each in (across or {}).items()}
 
@@ -45,7 +49,7 @@ class Modes:
     def of(self, identity: Identity) -> Across:
         """Return how values of a metric are merged.
 
-        The catalogue says so of its own, and what collectors read besides is the node's; of others
+        A contract says so of its own, and what collectors read besides is the node's; of others
         sums and histograms are added, and of a gauge the latest value stands.
         """
         own = self.own(identity.name)
@@ -56,7 +60,7 @@ class Modes:
         scope = loads(identity.scope)[0]
         if scope == EXTENSION_METER:
             return "node"
-        metric = catalog.BY_NAME.get(identity.name) if scope == catalog.METER_NAME else None
+        metric = self._contracts.find(scope, identity.name)
         if metric is not None:
             return metric.across
         return "latest" if identity.kind == "gauge" else "sum"

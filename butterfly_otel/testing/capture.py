@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry
 
-from butterfly_otel import catalog
+from butterfly_otel.catalog.contracts import BUTTERFLY_ALONE
+from butterfly_otel.catalog.model import Catalog
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
 from butterfly_otel.lint.expositions.check import check_exposition
 from butterfly_otel.runtime import lifecycle as runtime
 from butterfly_otel.runtime.configure import Arguments, configure
-from butterfly_otel.runtime.readers import is_ours
 from butterfly_otel.settings.spelling import refuse_unknown
 from butterfly_otel.testing.isolation import isolated
 from butterfly_otel.testing.selection import Wanted, of_metric, one, wanted
@@ -99,7 +99,7 @@ class Captured:
             TypeError: When it is no histogram.
         """
         found = self.find(metric, **labels)
-        return None if found is None else _distribution(found)
+        return None if found is None else self._distribution(found)
 
     def find(self, metric: Target, /, **labels: object) -> Series | None:
         """Return one series, None where there is none; raises as :meth:`value` does."""
@@ -127,8 +127,8 @@ class Captured:
         if found is None:
             return HistogramValue(0, 0.0, {})
         before = self._marked.get(found.key)
-        now = _distribution(found)
-        return now if before is None else now.minus(_distribution(before))
+        now = self._distribution(found)
+        return now if before is None else now.minus(self._distribution(before))
 
     @property
     def violations(self) -> tuple[Violation, ...]:
@@ -154,6 +154,14 @@ class Captured:
         """What labels with a default have on this node, by the kind of default."""
         config = self.runtime.config
         return {"node_id": config.node_id, "node_role": config.node_role, "empty": ""}
+
+    def _distribution(self, series: Series) -> HistogramValue:
+        if not isinstance(series.value, HistogramValue):
+            metric = self.runtime.config.contracts.named(series.metric)
+            kind = "number" if metric is None else metric.type
+            msg = f"{series.metric} is no histogram but a {kind}: ask for its value()"
+            raise TypeError(msg)
+        return series.value
 
     def _collect(self) -> list[Series]:
         # Also after a shutdown by the code under test: what was measured stays in the reader.
@@ -190,7 +198,10 @@ def capture_metrics(
             is wrong.
     """
     global _current  # noqa: PLW0603 - there is one capture at a time
-    with isolated(env or {}), ExitStack() as stack:
+    given = settings.get("catalogs")
+    listed = given if isinstance(given, (list, tuple)) else ()
+    handles = [each for owner in listed if isinstance(owner, Catalog) for each in owner.handles]
+    with isolated(env or {}, handles), ExitStack() as stack:
         if clock is not None and not clock.running:
             stack.enter_context(clock)
         try:
@@ -229,10 +240,16 @@ def _begin(settings: dict[str, Any], clock: Clock | None) -> Captured:
     }
     chosen = {**defaults, **settings}
     reader = InMemoryMetricReader()
+    contracts = BUTTERFLY_ALONE
+
+    def is_exact(scope: str, name: str) -> bool:
+        # What contracts there are is known when it is configured.
+        return contracts.is_exact(scope, name)
+
     # Where the caller wants an endpoint of its own, its registry has a collector of ours already.
     registry = chosen["registry"] if chosen["exporter"] == "none" else CollectorRegistry()
     prometheus = PrometheusMetricReader(
-        verbatim=is_ours,
+        verbatim=is_exact,
         registry=registry,
         scope_info_enabled=bool(chosen.get("scope_labels")),
         disable_target_info=chosen.get("target_info") is False,
@@ -240,6 +257,7 @@ def _begin(settings: dict[str, Any], clock: Clock | None) -> Captured:
     readers = (*(chosen.pop("metric_readers", None) or ()), reader, prometheus)
     try:
         running = configure(**chosen, metric_readers=readers)
+        contracts = running.config.contracts
     except BaseException:
         prometheus.shutdown()
         raise
@@ -249,13 +267,5 @@ def _begin(settings: dict[str, Any], clock: Clock | None) -> Captured:
 def _plain(series: Series) -> float:
     if isinstance(series.value, HistogramValue):
         msg = f"{series.metric} is a histogram: ask for its histogram()"
-        raise TypeError(msg)
-    return series.value
-
-
-def _distribution(series: Series) -> HistogramValue:
-    if not isinstance(series.value, HistogramValue):
-        kind = catalog.BY_NAME[series.metric].type if series.metric in catalog.BY_NAME else "number"
-        msg = f"{series.metric} is no histogram but a {kind}: ask for its value()"
         raise TypeError(msg)
     return series.value

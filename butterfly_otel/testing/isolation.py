@@ -19,7 +19,7 @@ from butterfly_otel.runtime.assembly import HANDLES
 from butterfly_otel.settings import spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
 #: pytest shows the test that asks, not what is in here.
 __tracebackhide__ = True
@@ -32,29 +32,36 @@ _begun_at: str | None = None
 
 
 @contextmanager
-def isolated(environment: Mapping[str, str]) -> Generator[None, None, None]:
+def isolated(
+    environment: Mapping[str, str], handles: Iterable[object] = ()
+) -> Generator[None, None, None]:
     """Give the block a process in which nothing is configured, and undo what it leaves.
 
     Args:
         environment: As of :func:`restored`.
+        handles: Those of contracts beside Butterfly's.
 
     Raises:
         ConfigurationError: When something is captured or configured already.
     """
-    with _alone(), restored(environment):
+    with _alone(), restored(environment, handles):
         yield
 
 
 @contextmanager
-def restored(environment: Mapping[str, str]) -> Generator[None, None, None]:
+def restored(
+    environment: Mapping[str, str], handles: Iterable[object] = ()
+) -> Generator[None, None, None]:
     """Undo what the block configures, registers and sets; blocks may be nested.
 
     Args:
         environment: Variables that are set; whatever else configures us or OpenTelemetry
             is not there.
+        handles: Those of contracts beside Butterfly's.
     """
     with ExitStack() as stack:
-        for part in (_environment(environment), _global_provider(), _registrations(), _pools()):
+        registrations = _registrations((*HANDLES, *handles))
+        for part in (_environment(environment), _global_provider(), registrations, _pools()):
             stack.enter_context(part)
         stack.callback(runtime.shutdown)
         spelling.forget_told()
@@ -137,9 +144,9 @@ def _global_provider() -> Generator[None, None, None]:
 
 
 @contextmanager
-def _registrations() -> Generator[None, None, None]:
+def _registrations(handles: Iterable[object]) -> Generator[None, None, None]:
     """Unregister the callbacks that the block has registered on handles."""
-    observed = [handle for handle in HANDLES if isinstance(handle, ObservableHandle)]
+    observed = [handle for handle in handles if isinstance(handle, ObservableHandle)]
     before = {handle: set(handle.registrations) for handle in observed}
     try:
         yield

@@ -60,11 +60,16 @@ def wanted(target: Target, labels: Mapping[str, object]) -> Wanted:
         if not isinstance(handle, Handle):
             msg = f"{target!r} is bound to no metric of the contract"
             raise CatalogError(msg)
-        keys = handle.metric.label_keys
-        bound = {k: label_value(v) for k, v in zip(keys, values, strict=True) if v is not None}
+        names = handle.metric.label_keys
+        bound = {k: label_value(v) for k, v in zip(names, values, strict=True) if v is not None}
         return wanted(handle, {**bound, **given})
-    name = target.metric.name if isinstance(target, Handle) else target
-    metric = catalog.BY_NAME.get(name)
+    handle_metric = target.metric if isinstance(target, Handle) else None
+    name = target if isinstance(target, str) else target.metric.name
+    metric = handle_metric or catalog.BY_NAME.get(name)
+    if metric is not None:
+        # As a handle's methods take them.
+        keys = {label.parameter: label.key for label in metric.labels}
+        given = {keys.get(key, key): value for key, value in given.items()}
     if metric is None and name.startswith("butterfly_"):
         close = get_close_matches(name, catalog.BY_NAME, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""

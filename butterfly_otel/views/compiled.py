@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation
 
-from butterfly_otel import catalog
 from butterfly_otel.engine.sdk_internals import DropTheRest, limited_view
 from butterfly_otel.engine.viewing import OneName
 
@@ -19,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def compile_views(streams: Iterable[Stream]) -> list[View]:
-    """Return one View a stream, and one that drops all else on our meter.
+    """Return one View a stream, and for each contract's meter one that drops all else on it.
 
     The SDK applies *every* View that matches an instrument and merges none of them, so the
     Views compiled here never overlap.
     """
     known = list(streams)
-    rest = DropTheRest(catalog.METER_NAME, frozenset(each.metric.name for each in known))
-    return [*map(_view, known), rest]
+    names: dict[str, set[str]] = {}
+    for each in known:
+        names.setdefault(each.meter, set()).add(each.metric.name)
+    rest = (DropTheRest(meter, frozenset(found)) for meter, found in names.items())
+    return [*map(_view, known), *rest]
 
 
 def _view(stream: Stream) -> View:
@@ -35,7 +37,7 @@ def _view(stream: Stream) -> View:
         aggregation: Any = DropAggregation()
     elif metric.type == "histogram":
         aggregation = ExplicitBucketHistogramAggregation(
-            boundaries=list(stream.buckets), record_min_max=False
+            boundaries=list(stream.buckets) or None, record_min_max=False
         )
     else:
         aggregation = None
@@ -43,7 +45,7 @@ def _view(stream: Stream) -> View:
         stream.limit,
         OneName,
         instrument_name=metric.name,
-        meter_name=catalog.METER_NAME,
+        meter_name=stream.meter,
         attribute_keys={label.key for label in stream.labels},
         aggregation=aggregation,
     )

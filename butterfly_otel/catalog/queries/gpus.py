@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from butterfly_otel.catalog import gpus
 from butterfly_otel.catalog.queries.model import Query
 
+if TYPE_CHECKING:
+    from butterfly_otel.catalog.model import Metric
 
-def _own(metric: gpus.Metric, tells: str, *, always: bool = False) -> Query:
+
+def _own(metric: Metric, tells: str, *, always: bool = False) -> Query:
     return Query(subject=metric.name, tells=tells, expr=metric.query, own=True, always=always)
 
 

@@ -274,12 +274,12 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "kind": (
         lambda: timed(metrics.requests_in_flight.bind(method="inference")),  # type: ignore[arg-type]
-        "timed needs a BoundHistogram",
+        "timed needs a histogram: a BoundHistogram",
     ),
-    "nothing": (lambda: counted(3), "counted needs a BoundCounter, and 3"),  # type: ignore[arg-type]
+    "nothing": (lambda: counted(3), "counted needs a counter: a BoundCounter.*3 is not one"),  # type: ignore[arg-type]
     "unit": (
         lambda: timed(metrics.tensor_size_bytes.bind(layer_id=1, direction="input")),
-        "timed measures seconds, and butterfly_tensor_size_bytes has By",
+        "timed measures time, and butterfly_tensor_size_bytes has the unit .By.",
     ),
     "labels": (
         lambda: timed(metrics.layer_compute_duration_seconds),  # type: ignore[arg-type]
