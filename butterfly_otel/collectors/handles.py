@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel import metrics
+from butterfly_otel.handles.generic import unrendered
 from butterfly_otel.handles.handles import ObservableHandle
 from butterfly_otel.handles.own import OWN
 
@@ -23,11 +24,9 @@ BY_NAME: Mapping[str, ObservableHandle] = {
 
 def observable(catalogs: Iterable[Catalog]) -> Mapping[str, ObservableHandle]:
     """Return every observable handle by the name of its metric, those of other contracts too."""
-    found = dict(BY_NAME)
-    for each in catalogs:
-        handles = {handle.metric.name: handle for handle in each.handles}
-        for metric in each.metrics:
-            handle = handles.get(metric.name)
-            if isinstance(handle, ObservableHandle):
-                found[metric.name] = handle
-    return found
+    known = tuple(catalogs)
+    others = (*(handle for each in known for handle in each.handles), *unrendered(known))
+    return {
+        **{each.metric.name: each for each in others if isinstance(each, ObservableHandle)},
+        **BY_NAME,
+    }

@@ -6,7 +6,7 @@ a call brings is checked as every other measurement is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 from butterfly_otel.decorators.calls import Counted, Timed, Tracked
 from butterfly_otel.decorators.targets import Attributed, Wanted, factor_of, series_for
@@ -31,6 +31,22 @@ _COUNTED = Wanted("counted", BoundCounter, "counter", "Counter", "add")
 _TRACKED = Wanted("tracked", BoundUpDownCounter, "up_down_counter", "UpDownCounter", "add")
 
 
+@overload
+def timed(
+    target: BoundHistogram | Unlabelled[BoundHistogram] | Histogram,
+    *,
+    labels: Mapping[str, object] | None = None,
+    when: When = "end",
+    methods: Iterable[str] | None = None,
+) -> Timed: ...
+@overload
+def timed(
+    target: HistogramHandle,
+    *,
+    labels: Mapping[str, object],
+    when: When = "end",
+    methods: Iterable[str] | None = None,
+) -> Timed: ...
 def timed(
     target: BoundHistogram | Unlabelled[BoundHistogram] | HistogramHandle | Histogram,
     *,
@@ -65,6 +81,26 @@ def timed(
     return Timed(series, when, methods, factor=factor_of(unit, name, "timed"))
 
 
+@overload
+def counted(
+    target: BoundCounter | Unlabelled[BoundCounter] | Counter,
+    *,
+    labels: Mapping[str, object] | None = None,
+    amount: float = 1,
+    per: Literal["call", "item"] = "call",
+    when: When = "end",
+    methods: Iterable[str] | None = None,
+) -> Counted: ...
+@overload
+def counted(
+    target: CounterHandle,
+    *,
+    labels: Mapping[str, object],
+    amount: float = 1,
+    per: Literal["call", "item"] = "call",
+    when: When = "end",
+    methods: Iterable[str] | None = None,
+) -> Counted: ...
 def counted(
     target: BoundCounter | Unlabelled[BoundCounter] | CounterHandle | Counter,
     *,
@@ -100,6 +136,20 @@ def counted(
     return Counted(series, amount, when, methods, each_item=per == "item")
 
 
+@overload
+def tracked(
+    target: BoundUpDownCounter | Unlabelled[BoundUpDownCounter] | UpDownCounter,
+    *,
+    labels: Mapping[str, object] | None = None,
+    methods: Iterable[str] | None = None,
+) -> Tracked: ...
+@overload
+def tracked(
+    target: UpDownCounterHandle,
+    *,
+    labels: Mapping[str, object],
+    methods: Iterable[str] | None = None,
+) -> Tracked: ...
 def tracked(
     target: BoundUpDownCounter
     | Unlabelled[BoundUpDownCounter]

@@ -145,6 +145,11 @@ class LabelGuard:
         if self._on_end is None or self._places.full:
             self._on_evict(key, self._exported(key, value))
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether a label has values that are not texts."""
+        return bool(self._typed)
+
     def _exported(self, key: str, text: str) -> object:
         return next((rule.exported(text) for _, each, rule in self._typed if each == key), text)
 
@@ -196,9 +201,10 @@ class LabelGuard:
     def spellings(self, texts: Texts) -> list[tuple[str | None, ...]] | None:
         """Return the label values, in the contract's order, that lead to a series unchanged.
 
-        None where there is no end of them, because a label that is dropped may be given anything.
+        None where there is no end of them, because a label that is dropped may be given anything,
+        and a number in several spellings.
         """
-        if len(self._kept) < len(self._rules):
+        if len(self._kept) < len(self._rules) or self._typed:
             return None
         choices = [
             (text, None) if text == rule.default else (text,)

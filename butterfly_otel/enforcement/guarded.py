@@ -112,7 +112,7 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
         if hasattr(inner, "on_invalid"):
             inner.on_invalid = self._refuse
             self._series = inner
-        self._follower: Follower | None = None
+        self._followers: tuple[Follower, ...] = ()
         self._lock = forks.rlock()
         # Replaced whenever a series ends.
         self._version = object()
@@ -123,7 +123,7 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
 
     def follow(self, follower: Follower) -> None:
         """Tell a handle which series end."""
-        self._follower = follower
+        self._followers = (*self._followers, follower)
 
     def target(self, values: Sequence[object]) -> tuple[Target, bool]:
         """Return where measurements of label values go, and whether that may be kept."""
@@ -157,8 +157,8 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
             self._version = object()
             self._targets = {}
             self._forget(self._most, _MOST_ODD)
-        if self._follower is not None:
-            self._follower.invalidate()
+        for follower in self._followers:
+            follower.invalidate()
         super().remove_matching(attributes)
 
     def _ended(self, texts: Texts) -> None:
@@ -168,19 +168,20 @@ class Synchronous(Guarded, Remembering["ApiTarget"]):
             self._targets.pop(texts, None)
             self._forget_one(texts)
         spellings = self._guard.spellings(texts)
-        if self._follower is not None:
+        for follower in self._followers:
             if spellings is None:
-                self._follower.invalidate()
+                follower.invalidate()
             else:
-                self._follower.forget(spellings)
+                follower.forget(spellings)
         self._gate.remove_series(self._inner, self._guard.attributes(texts), exactly=True)
 
     def _forget_one(self, texts: Texts) -> None:
         """Forget where attributes lead to one series, and what may find a place now."""
-        attributes = self._guard.attributes(texts)
+        attributes = dict(zip(self._guard.keys, texts, strict=True))
         shape = self._shape
-        if shape is not None and not attributes.keys() >= set(shape.keys):
-            # A label that is dropped may have been given anything.
+        if self._guard.is_typed or (shape is not None and not attributes.keys() >= set(shape.keys)):
+            # A label that is dropped may have been given anything, and one of another type in
+            # several spellings.
             self._forget(self._most, _MOST_ODD)
             return
         self._memory = Memory(_MOST_ODD)

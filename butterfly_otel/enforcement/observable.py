@@ -48,7 +48,7 @@ class GuardedObservable(Guarded):
         # The series of the last collection; None where some came to nothing.
         self._series: list[Mapping[str, str]] | None = None
         self._callbacks: tuple[tuple[CallbackT, Callable[[CallbackOptions], Any]], ...] = ()
-        self._source: Callable[[], Iterable[Callable[[], Any]]] = tuple
+        self._sources: tuple[Callable[[], Iterable[Callable[[], Any]]], ...] = ()
 
     def add_callback(self, callback: CallbackT) -> None:
         """Ask ``callback`` at each collection, as OpenTelemetry's own API calls it."""
@@ -66,8 +66,8 @@ class GuardedObservable(Guarded):
         )
 
     def listen(self, source: Callable[[], Iterable[Callable[[], Any]]]) -> None:
-        """Ask, at each collection, whatever callbacks ``source()`` returns by then."""
-        self._source = source
+        """Ask, at each collection, whatever callbacks ``source()`` returns by then, too."""
+        self._sources = (*self._sources, source)
 
     def _collect(self, options: CallbackOptions) -> list[Observation]:
         return [Observation(*each) for each in self._checked_now(options)]
@@ -76,8 +76,9 @@ class GuardedObservable(Guarded):
         observed: list[Checked] = []
         for _, callback in self._callbacks:
             observed += self._observe(partial(callback, options))
-        for current in self._source():
-            observed += self._observe(current)
+        for source in self._sources:
+            for current in source():
+                observed += self._observe(current)
         series = [each[1] for each in observed]
         # A series ends by not being observed: GPUs and peers come and go for years.
         if series != self._series:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
 from butterfly_otel.catalog.model import OTHER
-from butterfly_otel.enforcement.text import MAX_LENGTH, label_text
+from butterfly_otel.enforcement.text import MAX_LENGTH, as_text, label_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -100,8 +100,12 @@ class LabelRule:
         notes = () if problem is None else ((self._breach(problem), text),)
         if self._vocabulary is not None and text not in self._vocabulary:
             return OTHER, (*notes, (self._breach("unknown_value"), text)), False
-        if self.is_typed and text and isinstance(self.exported(text), str):
-            return OTHER, (*notes, (self._breach("wrong_type"), text)), False
+        if self.is_typed and text:
+            exported = self.exported(text)
+            if isinstance(exported, str):
+                return OTHER, (*notes, (self._breach("wrong_type"), text)), False
+            # One spelling, however it was given.
+            return as_text(exported), notes, False
         # Only strings are the caller's own: 1, True and 1.0 are one dictionary key.
         return text, notes, not notes and isinstance(value, str)
 

@@ -10,6 +10,7 @@ from opentelemetry.sdk.resources import Resource
 
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog import telemetry
+from butterfly_otel.enforcement.fewer import Fewer
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
 from butterfly_otel.enforcement.guarded import Gate, Synchronous
 from butterfly_otel.enforcement.meter import GuardedMeter
@@ -163,8 +164,13 @@ def assemble(config: Config) -> Pipeline:
 
 def _handles(config: Config) -> tuple[Handle, ...]:
     """Return all handles that may be attached: Butterfly's, and those of other contracts."""
+    if not config.catalogs:
+        return HANDLES
+    from butterfly_otel.handles.generic import unrendered  # noqa: PLC0415 - only for those
+
     others = (each for owner in config.catalogs for each in owner.handles)
-    return (*HANDLES, *(each for each in others if isinstance(each, Handle)))
+    own = (each for each in others if isinstance(each, Handle))
+    return (*HANDLES, *own, *unrendered(config.catalogs))
 
 
 def _security(config: Config, own: SelfTelemetry) -> Security | None:
@@ -243,8 +249,13 @@ def _attach_handles(
             if isinstance(handle, ObservableHandle):
                 guarded.listen(handle.source())
         elif isinstance(guarded, Synchronous) and isinstance(handle, SynchronousHandle):
-            guarded.follow(handle)
-            handle.attach(guarded)
+            if handle.metric.label_keys == guarded.stream.metric.label_keys:
+                guarded.follow(handle)
+                handle.attach(guarded)
+            else:
+                fewer = Fewer(handle, guarded)
+                guarded.follow(fewer)
+                handle.attach(fewer)
 
 
 def _guarded(provider: GatedMeterProvider, stream: Stream) -> Guarded | None:
@@ -265,15 +276,17 @@ def _start_at_zero(provider: GatedMeterProvider, streams: Sequence[Stream], conf
         if stream.dropped or metric.instrument not in {"counter", "up_down_counter"}:
             continue
         narrow = {label.key: label for label in stream.labels}
-        known = [_known_values(narrow.get(label.key, label), config) for label in metric.labels]
+        known = [_known_values(narrow.get(label.key), config) for label in metric.labels]
         guarded = _guarded(provider, stream) if all(known) else None
         if isinstance(guarded, Synchronous):
             for values in product(*known):
                 guarded.target(values)[0].record(0)
 
 
-def _known_values(label: Label, config: Config) -> tuple[str | None, ...]:
+def _known_values(label: Label | None, config: Config) -> tuple[str | None, ...]:
     """Return the values a label will have on this node; none where they can't be known."""
+    if label is None:  # it is dropped
+        return (None,)
     if label.default == "node_role":
         return (None,) if config.node_role in label.values else ()
     if label.default is not None:

@@ -44,9 +44,13 @@ class Delegate:
     #: What measures; of observable instruments nothing does.
     method = ""
 
-    def __init__(self, make: Callable[[MeterProvider], Any]) -> None:
+    def __init__(
+        self, make: Callable[[MeterProvider], Any], name: str = "", unit: str = ""
+    ) -> None:
         # As the API's own that wait for a provider: nothing else is looked at.
         self.make = make
+        self.name = name
+        self.unit = unit
 
     def attach(self, provider: MeterProvider | None) -> None:
         """Measure by an instrument of ``provider`` from now on; by nothing where that is None."""
@@ -146,9 +150,11 @@ class Delegates:
         self._living: WeakValueDictionary[int, Delegate] = WeakValueDictionary()
         self._kept: list[Delegate] = []
 
-    def create(self, kind: str, make: Callable[[MeterProvider], Any], *, keep: bool) -> Any:  # noqa: ANN401
+    def create(
+        self, kind: str, make: Callable[[MeterProvider], Any], name: str, unit: str, *, keep: bool
+    ) -> Any:  # noqa: ANN401
         """Return a new instrument, which ``make`` makes for each provider."""
-        made: Delegate = _CLASSES[kind](make)
+        made: Delegate = _CLASSES[kind](make, name, unit)
         with self._lock:
             made.attach(self._provider)
             self._living[id(made)] = made
@@ -194,7 +200,8 @@ class DelegatingMeter(Meter):
         def make(provider: MeterProvider) -> Any:  # noqa: ANN401
             return getattr(provider.get_meter(*scope), f"create_{kind}")(*args, **kwargs)
 
-        return self._delegates.create(kind, make, keep=keep)
+        name, unit = args[0], args[-2]  # before the description, whatever else there is
+        return self._delegates.create(kind, make, name, unit, keep=keep)
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401
         """Create a counter; see OpenTelemetry's API."""

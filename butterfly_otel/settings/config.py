@@ -11,7 +11,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
-from butterfly_otel.catalog.contracts import BUTTERFLY_ALONE, Contracts
+from butterfly_otel.catalog.contracts import OURS
 from butterfly_otel.catalog.model import Across
 from butterfly_otel.process.frozen import dataclass
 from butterfly_otel.settings import relations
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
     from prometheus_client import CollectorRegistry
 
+    from butterfly_otel.catalog.contracts import Contracts
     from butterfly_otel.catalog.model import Catalog
     from butterfly_otel.settings.kinds import Others
 
@@ -285,7 +286,11 @@ class Config(Declared):
     @property
     def contracts(self) -> Contracts:
         """Butterfly's contract and those of :attr:`catalogs`."""
-        return Contracts(self.catalogs) if self.catalogs else BUTTERFLY_ALONE
+        if not self.catalogs:
+            return OURS
+        from butterfly_otel.catalog.joining import in_force  # noqa: PLC0415 - only for those
+
+        return in_force(self.catalogs)
 
 
 #: All that is declared, in the order of the page and of the signature.

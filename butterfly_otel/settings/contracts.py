@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, cast
 
-from butterfly_otel.catalog.contracts import Contracts
 from butterfly_otel.catalog.model import Catalog
 from butterfly_otel.errors import CatalogError, ConfigurationError
 from butterfly_otel.settings.kinds import Kind
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
 def _catalogs(given: Given) -> tuple[Catalog, ...]:
     try:
         found = tuple(_loaded(given, each) for each in _listed(given))
-        Contracts(found)
+        if found:
+            from butterfly_otel.catalog.joining import in_force  # noqa: PLC0415 - only for those
+
+            in_force(found)
     except CatalogError as error:
         raise ConfigurationError(f"{given.place}: {error}") from error
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.catalog.contracts import BUTTERFLY_ALONE
+from butterfly_otel.catalog.contracts import OURS
 from butterfly_otel.collectors.collection import EXTENSION_METER
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.payload import loads
@@ -32,7 +32,7 @@ class Modes:
         self,
         across: Mapping[str, Across] | None = None,
         time_to_live: Mapping[str, float] | None = None,
-        contracts: Contracts = BUTTERFLY_ALONE,
+        contracts: Contracts = OURS,
     ) -> None:
         self._contracts = contracts
         self._time_to_live = {name.lower(): each for name, each in (time_to_live or {}).items()}

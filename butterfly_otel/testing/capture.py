@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry
 
-from butterfly_otel.catalog.contracts import BUTTERFLY_ALONE
+from butterfly_otel.catalog.contracts import OURS
 from butterfly_otel.catalog.model import Catalog
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
 from butterfly_otel.lint.expositions.check import check_exposition
@@ -157,7 +157,7 @@ class Captured:
 
     def _distribution(self, series: Series) -> HistogramValue:
         if not isinstance(series.value, HistogramValue):
-            metric = self.runtime.config.contracts.named(series.metric)
+            metric = self.runtime.config.contracts.get(series.metric)
             kind = "number" if metric is None else metric.type
             msg = f"{series.metric} is no histogram but a {kind}: ask for its value()"
             raise TypeError(msg)
@@ -240,7 +240,7 @@ def _begin(settings: dict[str, Any], clock: Clock | None) -> Captured:
     }
     chosen = {**defaults, **settings}
     reader = InMemoryMetricReader()
-    contracts = BUTTERFLY_ALONE
+    contracts = OURS
 
     def is_exact(scope: str, name: str) -> bool:
         # What contracts there are is known when it is configured.

@@ -7,6 +7,7 @@ import time
 import types
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from opentelemetry import metrics as api
@@ -14,6 +15,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 import butterfly_otel
 from butterfly_otel import Catalog, ConfigurationError, Label, Metric, arg, catalog, metrics
+from butterfly_otel.catalog.model import ValueType
 from butterfly_otel.collectors.source import Reading
 from butterfly_otel.handles.bound import BoundCounter, BoundHistogram
 from butterfly_otel.handles.handles import CounterHandle, HistogramHandle, ObservableHandle
@@ -207,7 +209,7 @@ class Cached:
     """A source that yields a metric of another contract."""
 
     name = "cached"
-    metrics = ("my_cache_ratio",)
+    metrics: tuple[str, ...] = ("my_cache_ratio",)
     interval = 60.0
     deadline = 5.0
 
@@ -253,6 +255,71 @@ def test_decorators_take_their_handles() -> None:
         assert captured.value(answers, streamed=True) == 1
 
 
+def test_sources_may_yield_metrics_without_a_handle() -> None:
+    """A contract that no module was rendered of can be read from hardware all the same."""
+    plain = replace(GENAI, handles=())
+    with capture_metrics(catalogs=[plain], collectors=[Cached()]) as captured:
+        deadline = time.monotonic() + 30
+        while not captured.series("my_cache_ratio") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [each.value for each in captured.series("my_cache_ratio")] == [0.5]
+
+
+class Fewer(CounterHandle):
+    """A handle of ours with fewer labels, as a module has it that is rendered of a narrower one."""
+
+    __slots__ = ()
+
+    def bind(self, *, method: str) -> BoundCounter:
+        """Give the labels."""
+        return BoundCounter(self, (method,))
+
+
+def test_a_handle_of_a_narrower_contract_measures_beside_ours() -> None:
+    """It gives the labels that it knows; ours goes on, and both count in the same series."""
+    less = replace(OURS, labels=(OURS.labels[1],))
+    handle = Fewer(less)
+    narrow = Catalog(name="less", meter="less", metrics=(less,), handles=(handle,))
+    with capture_metrics(catalogs=[narrow], strict=False) as captured:
+        handle.bind(method="inference").inc()
+        metrics.requests_total.inc(method="inference", status="success")
+        handle.bind(method="inference").inc()
+        [series] = captured.series(OURS.name)
+        assert (series.labels, series.value) == ({"method": "inference"}, 3)
+        metrics.requests_total.remove(method="inference", status="success")
+        handle.bind(method="inference").inc()
+        [series] = captured.series(OURS.name)
+        assert series.value == 1
+
+
+@pytest.mark.parametrize("keep", ["first", "latest"])
+@pytest.mark.parametrize(("kind", "values"), [("double", (1, 1.0, "1")), ("int", (7, "07", " 7"))])
+def test_a_number_is_one_value_however_it_is_spelled(
+    keep: Literal["first", "latest"], kind: ValueType, values: tuple[float | str, ...]
+) -> None:
+    """It has one place in the budget, and one series."""
+    label = Label(key="n", kind="bounded", help="N.", budget=1, type=kind, keep=keep)
+    own = Catalog(name="own", meter="own", metrics=(replace(ANSWERS, labels=(label,)),))
+    with capture_metrics(catalogs=[own]) as captured:
+        counter = api.get_meter("own").create_counter(ANSWERS.name)
+        for value in values:
+            counter.add(1, {"n": value})
+        [series] = captured.series(ANSWERS.name)
+        assert series.value == 3
+
+
+def test_numbers_of_which_the_latest_are_kept() -> None:
+    """One that comes back after it had to go begins anew, and the other one goes."""
+    label = Label(key="n", kind="bounded", help="N.", budget=1, type="int", keep="latest")
+    own = Catalog(name="own", meter="own", metrics=(replace(ANSWERS, labels=(label,)),))
+    with capture_metrics(catalogs=[own]) as captured:
+        counter = api.get_meter("own").create_counter(ANSWERS.name)
+        for value in (7, 8, 7):
+            counter.add(1, {"n": value})
+        found = [(each.labels["n"], each.value) for each in captured.series(ANSWERS.name)]
+        assert found == [("7", 1)]
+
+
 def test_processes_are_merged_as_their_contract_says() -> None:
     """A gauge of another contract is the largest of all processes, as it asks for."""
     contracts = load_config(
@@ -269,7 +336,7 @@ def test_they_are_loaded_by_name(module: str) -> None:
     config = load_config({"node_id": "n", "node_role": "compute"}, wanted)
     assert config.catalogs == (GENAI,)
     config = load_config({"node_id": "n", "node_role": "compute", "catalogs": [module]}, {})
-    assert config.contracts.named("my_answers_total") is ANSWERS
+    assert config.contracts.get("my_answers_total") is ANSWERS
 
 
 @pytest.mark.parametrize(
@@ -279,7 +346,7 @@ def test_they_are_loaded_by_name(module: str) -> None:
         (3, "catalogs is 3; pass a list of Catalogs"),
         (["my_contract:OTHER"], "catalogs: "),
         (["my_contract:MISSING"], "catalogs: "),
-        ([GENAI, GENAI], "catalogs: the contract 'genai': gen_ai.server.request.duration is there"),
+        ([GENAI, replace(GENAI, meter="x")], "catalogs: two contracts are named 'genai'"),
     ],
 )
 @pytest.mark.usefixtures("module")
