@@ -1,4 +1,4 @@
-"""How the programs are made that check what is deployed to Kubernetes; `servers.py` is the command."""
+"""How what checks Kubernetes' manifests is made; `servers.py` is the command."""
 
 from __future__ import annotations
 

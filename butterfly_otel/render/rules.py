@@ -109,9 +109,16 @@ def _alert(rule: Alert, options: Options) -> Iterator[str]:
     annotations = (
         ("summary", rule.summary),
         ("description", rule.description),
-        ("runbook_url", f"{options.runbooks}/{rule.name}.md"),
+        _runbook(rule.name, options),
     )
     yield from _mapping("annotations", annotations)
+
+
+def _runbook(alert: str, options: Options) -> tuple[str, str]:
+    """A link to an alert's runbook, or, where that would lead nowhere, what shows it."""
+    if options.runbooks:
+        return "runbook_url", options.runbook_url(alert)
+    return "runbook", f"butterfly-otel runbook {alert}"
 
 
 def _expression(text: str) -> Iterator[str]:
