@@ -54,6 +54,10 @@ roles:
 # rules:
 #   labels: {release: kube-prometheus-stack}
 """
+_HELM_INSTALL = (
+    "helm install butterfly {folder}/butterfly-otel --values {folder}/values.yaml"
+    " --namespace butterfly --create-namespace"
+)
 _WHEELS = "A wheel of butterfly-otel here is installed in the place of the index's.\n"
 
 
@@ -224,8 +228,7 @@ DEPLOYMENTS: Mapping[str, Deployment] = {
         _helm,
         (
             "name your images in {folder}/values.yaml; {folder}/values has more to begin with",
-            "helm install butterfly {folder}/butterfly-otel --values {folder}/values.yaml"
-            " --namespace butterfly --create-namespace",
+            _HELM_INSTALL,
         ),
     ),
     "prometheus": Deployment(

@@ -149,6 +149,15 @@ def test_wrong_values_are_told_of(chart: Helm, values: Object, said: str) -> Non
         chart.text(values=values)
 
 
+def test_values_in_the_docs_are_values(chart: Helm, kubetypes: Path) -> None:
+    """Every block of the page on Helm is taken by the chart, by itself."""
+    page = (ROOT / "docs" / "how-to" / "helm.md").read_text("utf-8")
+    blocks = re.findall(r"^```yaml\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 6
+    for block in blocks:
+        _fits(kubetypes, chart.text(values=yaml.safe_load(block)))
+
+
 def _environment(workload: Object) -> dict[str, str]:
     fields = {"metadata.name": "a-pod", "metadata.namespace": "b", "spec.nodeName": "m1"}
     found: dict[str, str] = {}
