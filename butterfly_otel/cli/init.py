@@ -6,9 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from butterfly_otel.cli.output import STDOUT, add_output, write_files
+from butterfly_otel.cli.output import add_output, write_files
 from butterfly_otel.cli.rule_options import add_adjusted, add_common, rule_options
-from butterfly_otel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +55,6 @@ def run(args: argparse.Namespace) -> int:
     # Imported late, so that the other commands start as fast as they can.
     from butterfly_otel.render.deployment import DEPLOYMENTS, can_render  # noqa: PLC0415
 
-    if args.output == STDOUT:
-        msg = "`init` writes several files, which can't all go to standard output; name a folder"
-        raise ConfigurationError(msg)
     options = rule_options(args)
     kinds = list(dict.fromkeys(args.kinds))
     # All at once: either every kind is written, or nothing is.

@@ -134,6 +134,14 @@ def test_what_does_not_fit_is_found(kubetypes: Path, wrong: str) -> None:
         (PUSHED, "set metrics.otlp.endpoint, agent.enabled or gateway.enabled"),
         ({"agent": {"enabled": True}}, "set gateway.enabled to true, or agent.gateway"),
         ({"gateway": {"enabled": True}}, "gateway.enabled needs gateway.remoteWriteUrl"),
+        (
+            {"roles": {"coordinator": {"podDisruptionBudget": {"minAvailable": 2}}}},
+            "roles.coordinator.podDisruptionBudget has minAvailable and maxUnavailable",
+        ),
+        (
+            {"gateway": {"podDisruptionBudget": {"minAvailable": 1}}},
+            "gateway.podDisruptionBudget has minAvailable and maxUnavailable",
+        ),
         ({"metrics": {"auth": {"bearerToken": {"secret": "t"}}}}, "set metrics.tls.secret"),
         ({"metrics": {"tls": {"clientAuthority": {"secret": "t"}}}}, "set metrics.tls.secret"),
         (
@@ -156,6 +164,18 @@ def test_values_in_the_docs_are_values(chart: Helm, kubetypes: Path) -> None:
     assert len(blocks) == 6
     for block in blocks:
         _fits(kubetypes, chart.text(values=yaml.safe_load(block)))
+
+
+def test_a_default_is_taken_back_by_null(chart: Helm) -> None:
+    """Another kind of budget replaces the default, as does none, or a scaler that counts."""
+    budget = {"minAvailable": 2, "maxUnavailable": None}
+    values = {"coordinator": {"podDisruptionBudget": budget, "replicas": None}}
+    made = chart.objects(values={"roles": values})
+    spec = named(made, "PodDisruptionBudget", "coordinator")["spec"]
+    assert spec.keys() == {"minAvailable", "selector"}
+    assert "replicas" not in named(made, "StatefulSet", "coordinator")["spec"]
+    values = {"coordinator": {"podDisruptionBudget": {"maxUnavailable": None}}}
+    assert of_kind(chart.objects(values={"roles": values}), "PodDisruptionBudget") == []
 
 
 def _environment(workload: Object) -> dict[str, str]:
@@ -282,8 +302,8 @@ def test_a_policy_closes_the_metrics_alone(chart: Helm, port: int) -> None:
         assert _open(policy, "UDP", other, watching=False)
 
 
-def test_collectors_run_with_the_files_of_docs(chart: Helm) -> None:
-    """Agent and gateway have docs' configurations, and stay within their memory."""
+def test_collectors_run_with_the_files_of_docs(chart: Helm, otelcol: Path, tmp_path: Path) -> None:
+    """Agent and gateway have docs' configurations, which validate, and stay within their memory."""
     made = chart.objects(values=EVERYTHING)
     for name, key, file in (
         ("otel-agent", "agent.yml", "otel-collector-agent.yml"),
@@ -298,6 +318,13 @@ def test_collectors_run_with_the_files_of_docs(chart: Helm) -> None:
     limit, go = int(told["BUTTERFLY_AGENT_MEMORY_MIB"]), int(told["GOMEMLIMIT"].removesuffix("MiB"))
     assert whole * 0.79 < limit <= whole * 0.8
     assert limit * 0.79 < go <= limit * 0.8
+    for kind, name in (("DaemonSet", "otel-agent"), ("Deployment", "otel-gateway")):
+        [file] = named(made, "ConfigMap", name)["data"].values()
+        (tmp_path / "config.yml").write_text(file)
+        command = [otelcol, "validate", "--config", f"file:{tmp_path / 'config.yml'}"]
+        told = variables(named(made, kind, name))
+        done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
     # Nodes of the chart reach the agent of their own machine, and the monitor leaves it alone.
     service = named(made, "Service", "otel-agent")
     assert service["spec"]["internalTrafficPolicy"] == "Local"

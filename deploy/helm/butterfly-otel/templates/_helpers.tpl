@@ -67,11 +67,23 @@ app.kubernetes.io/component: {{ . }}
 {{- if and (include "butterfly.pushes" .) (not $metrics.otlp.endpoint) (not .Values.agent.enabled) (not .Values.gateway.enabled) }}
 {{- fail (printf "metrics.exporter is %s, which needs somewhere to push to: set metrics.otlp.endpoint, agent.enabled or gateway.enabled" $metrics.exporter) }}
 {{- end }}
+{{- range $role, $spec := .Values.roles }}
+{{- include "butterfly.checkBudget" (list (printf "roles.%s" $role) $spec.podDisruptionBudget) }}
+{{- end }}
+{{- include "butterfly.checkBudget" (list "gateway" .Values.gateway.podDisruptionBudget) }}
 {{- if and .Values.agent.enabled (not .Values.gateway.enabled) (not .Values.agent.gateway) }}
 {{- fail "agent.enabled needs a gateway to send to: set gateway.enabled to true, or agent.gateway to the host:port of another" }}
 {{- end }}
 {{- if and .Values.gateway.enabled (not .Values.gateway.remoteWriteUrl) (not .Values.gateway.config) }}
 {{- fail "gateway.enabled needs gateway.remoteWriteUrl, such as http://prometheus-operated.monitoring.svc:9090/api/v1/write" }}
+{{- end }}
+{{- end }}
+
+{{/* Values are merged with the defaults, so that one given beside the other does not replace it. */}}
+{{- define "butterfly.checkBudget" -}}
+{{- $budget := index . 1 | default dict }}
+{{- if and (hasKey $budget "minAvailable") (hasKey $budget "maxUnavailable") }}
+{{- fail (printf "%s.podDisruptionBudget has minAvailable and maxUnavailable, and Kubernetes takes one of them: set the other to null" (index . 0)) }}
 {{- end }}
 {{- end }}
 
