@@ -34,11 +34,13 @@ def secrets(tmp_path: Path) -> Path:
     """A folder with every secret that the values files name, a folder each, as a mount has it."""
     made = Certificates(tmp_path / "certificates")
     certificate, key = made.issue("metrics", NAME)
+    # Clients' certificates are of another authority, so that none passes for the other.
+    theirs = Certificates(tmp_path / "clients")
     files = {
         "butterfly-metrics": {"tls.crt": certificate, "tls.key": key, "ca.crt": made.ca},
         "butterfly-metrics-ca": {"ca.crt": made.ca},
-        "butterfly-metrics-clients": {"ca.crt": made.ca},
-        "butterfly-prometheus": {"tls.crt": made.client, "tls.key": made.client_key},
+        "butterfly-metrics-clients": {"ca.crt": theirs.ca},
+        "butterfly-prometheus": {"tls.crt": theirs.client, "tls.key": theirs.client_key},
         "butterfly-web": {"node.pem": certificate, "node.key": key},
     }
     texts = {
