@@ -6,8 +6,8 @@
     python scripts/servers.py relock               renew the Collector's go.mod and go.sum
 
 Servers: `prometheus3`, `alertmanager` and `otelcol`, built with Go, and `prometheus2` and
-`node_exporter`, Debian's packages, which are optional. Programs: these five names, `promtool3`,
-`promtool2` and `amtool`.
+`node_exporter`, Debian's packages, which are optional; `helm` and `kubetypes`, built with Go, check
+what is deployed to Kubernetes. Programs: these seven names, `promtool3`, `promtool2` and `amtool`.
 
 `building.py` says where they are kept.
 
@@ -22,13 +22,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from building import BuildError, built, try_make
+from kube_recipes import RECIPES as KUBE_RECIPES
 from server_recipes import RECIPES, relock_collector
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SERVERS = {recipe.name: recipe for recipe in RECIPES}
-PROGRAMS = {program: recipe for recipe in RECIPES for program in recipe.programs}
+SERVERS = {recipe.name: recipe for recipe in (*RECIPES, *KUBE_RECIPES)}
+PROGRAMS = {program: recipe for recipe in SERVERS.values() for program in recipe.programs}
 
 
 def find(program: str) -> Path | None:

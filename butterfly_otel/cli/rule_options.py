@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,9 +12,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the options that ``rules`` and ``dashboards`` both take, in the same sense."""
+    """Add the options that ``rules``, ``dashboards`` and ``init`` take, in the same sense."""
     add = parser.add_argument
-    add("--output", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
     add(
         "--selector",
         action="append",
@@ -25,14 +23,39 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         " times",
     )
     add("--jobs", metavar="REGEX", help="the job label of all that is Butterfly's")
-    add("--runbooks", metavar="URL", help="where the runbooks are (default: docs/runbooks)")
+    add(
+        "--runbooks",
+        metavar="URL",
+        help="where the runbooks are, as ALERT.md, or with {alert} in the place of its name"
+        " (default: nowhere; `butterfly-otel runbook ALERT` shows one)",
+    )
+
+
+def add_adjusted(
+    parser: argparse.ArgumentParser,
+    *,
+    label: str = "a label of every recorded series and every alert",
+    threshold: str = "where an alert begins",
+    interval: str = "of Prometheus, or of pushes (default: 15s); no rate looks at less than four",
+) -> None:
+    """Add the options that say what is different with a cluster, with what they mean here."""
+    add = parser.add_argument
+    for option, meaning in (("--extra-label", label), ("--threshold", threshold)):
+        add(
+            option,
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help=f"{meaning}; may be given several times",
+        )
+    add("--scrape-interval", type=parse_duration, metavar="DURATION", help=interval)
 
 
 def rule_options(args: argparse.Namespace, **more: Any) -> Options:  # noqa: ANN401 - as Options has
     """Return the options of rules.
 
     Args:
-        args: Has what ``rules`` and ``dashboards`` both take.
+        args: Has what ``rules``, ``dashboards`` and ``init`` take.
         more: What only one of them takes; None where it was not given.
 
     Raises:

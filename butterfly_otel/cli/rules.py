@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from butterfly_otel.cli.output import write_files
-from butterfly_otel.cli.rule_options import add_common, parse_duration, rule_options
+from butterfly_otel.cli.output import add_output, write_files
+from butterfly_otel.cli.rule_options import add_adjusted, add_common, rule_options
 
 _DESCRIPTION = """\
 Write prometheus_rules.yml and prometheus_alerts.yml: the specification's recording rules and
@@ -16,7 +16,7 @@ _EPILOG = """\
 examples:
   butterfly-otel rules --output /etc/prometheus
   butterfly-otel rules --scrape-interval 30s --threshold gpu_celsius=90
-  butterfly-otel rules --kubernetes --extra-label cluster=a
+  butterfly-otel rules --kubernetes --extra-label cluster=a --output - | kubectl apply -f -
   butterfly-otel rules --selector 'cluster="a"' --extra-label cluster=a --output rules-of-a
 
 thresholds, with their defaults:
@@ -33,27 +33,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+    add_output(parser, one="with --kubernetes")
     add_common(parser)
-    add(
-        "--extra-label",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a label of every recorded series and every alert; may be given several times",
-    )
-    add(
-        "--threshold",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="where an alert begins; may be given several times",
-    )
-    add(
-        "--scrape-interval",
-        type=parse_duration,
-        metavar="DURATION",
-        help="of Prometheus, or of pushes (default: 15s); no rate looks at less than four",
-    )
+    add_adjusted(parser)
     add(
         "--require",
         action="append",
@@ -103,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         texts = {OPERATOR_FILE: render_operator(options)}
     else:
         texts = {RULES_FILE: render_rules(options), ALERTS_FILE: render_alerts(options)}
-    write_files(args.output, texts)
+    write_files(args.output, texts, force=args.force)
     return 0
 
 

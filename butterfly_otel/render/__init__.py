@@ -19,9 +19,11 @@ from butterfly_otel.render.quick import place
 from butterfly_otel.render.reference import render_reference
 from butterfly_otel.render.rules import (
     ALERTS_FILE,
+    CHART_FILE,
     OPERATOR_FILE,
     RULES_FILE,
     render_alerts,
+    render_chart,
     render_operator,
     render_rules,
 )
@@ -68,6 +70,25 @@ class Marked(Artefact):
         return place((root / self.path).read_text(encoding="utf-8"))
 
 
+@dataclass(frozen=True, slots=True)
+class Copy(Artefact):
+    """A file that says what another one says, for who reads only its folder, such as Helm.
+
+    Attributes:
+        source: That other file, which is written by hand.
+    """
+
+    render: Callable[[], str] = str
+    source: str = ""
+
+    def text(self, root: Path) -> str:
+        """Return what the source below ``root`` says."""
+        return (root / self.source).read_text(encoding="utf-8")
+
+
+#: The Helm chart, which can only read files of its own.
+CHART = "deploy/helm/butterfly-otel"
+
 ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("butterfly_otel/metrics.py", render_handles),
     Artefact("butterfly_otel/runtime/configure.py", render_configure),
@@ -76,9 +97,15 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact(f"docs/{RULES_FILE}", render_rules),
     Artefact(f"docs/{ALERTS_FILE}", render_alerts),
     Artefact(f"deploy/kubernetes/{OPERATOR_FILE}", render_operator),
+    Artefact(f"{CHART}/files/{CHART_FILE}", render_chart),
     *(
-        Artefact(f"docs/dashboards/{name}", render, dashboards.EXTRA)
+        Artefact(f"{folder}/dashboards/{name}", render, dashboards.EXTRA)
+        for folder in ("docs", CHART)
         for name, render in dashboards.renderers().items()
+    ),
+    *(
+        Copy(f"{CHART}/files/{name}", source=f"docs/{name}")
+        for name in ("otel-collector.yml", "otel-collector-agent.yml")
     ),
     *(
         Marked(f"butterfly_otel/{name}.py")

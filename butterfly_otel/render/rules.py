@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 RULES_FILE, ALERTS_FILE = "prometheus_rules.yml", "prometheus_alerts.yml"
 #: Name of the file with both for the Prometheus Operator.
 OPERATOR_FILE = "prometheusrule.yaml"
+#: Name of the file with both in the Helm chart, whose template adds what is around them.
+CHART_FILE = "rules.yaml"
 
 _RULES_HEADER = """\
 # Recording rules of Butterfly for Prometheus 2.42 and newer, also 3.
@@ -31,6 +33,10 @@ _ALERTS_HEADER = """\
 # They need the series that {rules} records. Each has a runbook.
 # Let Alertmanager inhibit NetworkPartition by NodeIsolated, once with `equal: [from_node]`,
 # once with `equal: [to_node]`: a node that is gone takes all of its connections with it.
+"""
+_CHART_HEADER = """\
+# {rules} and {alerts} for the chart's PrometheusRule.
+# Rendered by `butterfly-otel render`; `butterfly-otel init helm` writes it with other options.
 """
 _OPERATOR_HEADER = """\
 # {rules} and {alerts} for the Prometheus Operator.
@@ -68,6 +74,14 @@ def render_operator(options: Options | None = None) -> str:
     return header + "\n".join(lines) + "\n"
 
 
+def render_chart(options: Options | None = None) -> str:
+    """Return the text of the Helm chart's file with all recording rules and alerts."""
+    chosen = options or Options()
+    lines = _groups((*recording_groups(chosen), *alert_groups(chosen)), chosen)
+    header = _CHART_HEADER.format(rules=RULES_FILE, alerts=ALERTS_FILE)
+    return header + "\n".join(lines) + "\n"
+
+
 def _groups(groups: Iterable[Group], options: Options) -> Iterator[str]:
     yield "groups:"
     for group in groups:
@@ -95,9 +109,16 @@ def _alert(rule: Alert, options: Options) -> Iterator[str]:
     annotations = (
         ("summary", rule.summary),
         ("description", rule.description),
-        ("runbook_url", f"{options.runbooks}/{rule.name}.md"),
+        _runbook(rule.name, options),
     )
     yield from _mapping("annotations", annotations)
+
+
+def _runbook(alert: str, options: Options) -> tuple[str, str]:
+    """A link to an alert's runbook, or, where that would lead nowhere, what shows it."""
+    if options.runbooks:
+        return "runbook_url", options.runbook_url(alert)
+    return "runbook", f"butterfly-otel runbook {alert}"
 
 
 def _expression(text: str) -> Iterator[str]:

@@ -83,6 +83,18 @@ def otelcol() -> Path:
     return _program("otelcol")
 
 
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """Helm's executable."""
+    return _program("helm")
+
+
+@pytest.fixture(scope="session")
+def kubetypes() -> Path:
+    """What decodes manifests strictly into Kubernetes' Go types."""
+    return _program("kubetypes")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the logs of the servers that still run to the report of a failed test."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*")')
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+$", re.IGNORECASE)
+#: What stands for an alert's name in the URL of the runbooks.
+_ALERT = "{alert}"
 #: Labels that the rules themselves give to what they record or fire, or tell targets apart by.
 _TAKEN = frozenset({"alertname", "severity", "slo", "job", "instance", "le"})
 #: Longest scrape interval: beyond it, Prometheus forgets a sample before the next one comes.
@@ -123,7 +126,9 @@ class Options:
         dotted_labels: Also look for labels under OpenTelemetry's own names. Prometheus 3
             stores them so with ``translation_strategy: NoTranslation``; Prometheus 2 can't
             load such rules.
-        runbooks: Where the runbooks are: a URL or a path, without a slash at the end.
+        runbooks: Where the runbooks are: a URL, without a slash at the end, of a folder that has
+            them as ``ALERT.md``, or one with ``{alert}`` in the place of an alert's name. Empty
+            where they are nowhere to link to: alerts then name the command that shows them.
 
     Raises:
         ConfigurationError: When one of them is wrong.
@@ -145,7 +150,7 @@ class Options:
     scrape_interval: float = 15.0
     speed: float = 1.0
     dotted_labels: bool = False
-    runbooks: str = "docs/runbooks"
+    runbooks: str = ""
 
     def __post_init__(self) -> None:
         _check_labels(self.extra_labels)
@@ -165,6 +170,29 @@ class Options:
             msg = f"the speed is {self.speed:g}; give a number above 0"
             raise ConfigurationError(msg)
         _check_regex("jobs", self.jobs)
+        if self.runbooks and not _URL.match(self.runbooks):
+            msg = (
+                f"runbooks are at {self.runbooks!r}, which is not a URL; give one that a browser"
+                " can open, such as https://docs.example.org/runbooks, or none"
+            )
+            raise ConfigurationError(msg)
+
+    def runbook_url(self, alert: str, where: str = "") -> str:
+        """Return the URL of an alert's runbook.
+
+        Args:
+            alert: Its name, or what stands for it.
+            where: What stands for `runbooks` up to the alert, without a slash at the end.
+        """
+        start, placeholder, end = self.runbooks.partition(_ALERT)
+        if not placeholder:
+            return f"{where or start}/{alert}.md"
+        return f"{where + '/' * start.endswith('/') if where else start}{alert}{end}"
+
+    @property
+    def runbooks_start(self) -> str:
+        """What all URLs of runbooks begin with, without a slash at the end."""
+        return self.runbooks.partition(_ALERT)[0].removesuffix("/")
 
     @property
     def slow_scrape(self) -> float:

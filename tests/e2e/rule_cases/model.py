@@ -61,7 +61,7 @@ class AlertCase:
 
     def test(self) -> dict[str, Any]:
         """The story as promtool reads it."""
-        runbook = f"docs/runbooks/{self.alert}.md"
+        runbook = f"butterfly-otel runbook {self.alert}"
         return {
             "name": f"{self.alert}: {self.title}",
             "interval": self.interval,
@@ -76,7 +76,7 @@ class AlertCase:
                             "exp_annotations": {
                                 "summary": fire.summary,
                                 "description": fire.description,
-                                "runbook_url": runbook,
+                                "runbook": runbook,
                             },
                         }
                         for fire in fires

@@ -19,7 +19,10 @@ from butterfly_otel.version import __version__
 COMMAND = Path(sys.executable).parent / "butterfly-otel"
 
 
-COMMANDS = ("catalog", "check", "dashboards", "demo", "render", "rules", "sizes", "top", "views")
+COMMANDS = (
+    *("catalog", "check", "dashboards", "demo", "init", "render", "rules", "runbook", "sizes"),
+    *("top", "views"),
+)
 
 
 @pytest.mark.parametrize("arguments", [[], *([command] for command in COMMANDS)])

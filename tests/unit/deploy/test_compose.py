@@ -89,7 +89,8 @@ def test_the_image_is_made_of_files_that_are_there() -> None:
         for line in re.findall(r"^COPY (.+)$", dockerfile, re.MULTILINE)
         for name in line.split()[:-1]
     }
-    assert copied == {"pyproject.toml", "README.md", "LICENSE", "butterfly_otel", "views"}
+    root = {"pyproject.toml", "README.md", "LICENSE"}
+    assert copied == {*root, "butterfly_otel", "views", "docs", "deploy"}
     assert all((ROOT / name).exists() for name in copied)
     ignore = (FOLDER / "Dockerfile.dockerignore").read_text().splitlines()
     assert {line[1:] for line in ignore if line.startswith("!")} == copied

@@ -10,20 +10,21 @@ import pytest
 from butterfly_otel import catalog, metrics
 from butterfly_otel.cli import build_parser, main
 from butterfly_otel.cli.render import every_artefact
-from butterfly_otel.render import stale, write
+from butterfly_otel.render import Copy, stale, write
 
 ROOT = Path(__file__).parents[3]
 ARTEFACTS = every_artefact(build_parser())
 
 
 def copy_of_the_tree(folder: Path) -> Path:
-    """Return a source tree with the rendered files in it."""
+    """Return a source tree with the rendered files in it, and with what some are copies of."""
     (folder / "butterfly_otel" / "catalog").mkdir(parents=True)
     (folder / "pyproject.toml").touch()
-    for each in ARTEFACTS:
-        target = folder / each.path
+    sources = [each.source for each in ARTEFACTS if isinstance(each, Copy)]
+    for path in (*(each.path for each in ARTEFACTS), *sources):
+        target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / each.path, target)
+        shutil.copyfile(ROOT / path, target)
     return folder
 
 

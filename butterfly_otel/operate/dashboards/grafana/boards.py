@@ -36,6 +36,7 @@ _FORMATS = {
     "table": PromQueryFormat.TABLE,
     "matrix": PromQueryFormat.TABLE,
 }
+_RUNBOOKS = "${runbooks:raw}"
 _TIME_AND_CHOICES = "${__url_time_range}&${__all_variables}"
 
 
@@ -54,7 +55,8 @@ def to_json(board: Dashboard, options: Options) -> str:
     made.with_variable(_datasource(options))
     for variable in variables(board, options):
         made.with_variable(_variable(variable))
-    made.with_variable(_runbooks(options))
+    if options.rules.runbooks:
+        made.with_variable(_runbooks(options))
     for annotation in events(options):
         made.annotation(_annotation(annotation))
     for panel in _laid_out(board, options):
@@ -120,7 +122,7 @@ def _runbooks(options: Options) -> sdk.ConstantVariable:
     made = sdk.ConstantVariable("runbooks")
     made.label("Runbooks")
     made.description("Where the runbooks are: links of panels begin with it.")
-    made.value(options.rules.runbooks)
+    made.value(options.rules.runbooks_start)
     return made
 
 
@@ -178,6 +180,10 @@ def _panel(panel: Panel, options: Options) -> AnyPanel:
         made.no_value(panel.empty)
     made.thresholds(_thresholds(panel))
     made.links(list(_links(panel, options)))
+    if options.rules.runbooks and "alertname" in panel.fields:
+        url = options.rules.runbook_url("${__value.raw}", _RUNBOOKS)
+        link = {"title": "Runbook", "url": url, "targetBlank": True}
+        made.override_by_name("alertname", [dashboard.DynamicConfigValue("links", [link])])
     for letter, query in zip(ascii_uppercase, _queries(panel), strict=False):
         query.ref_id(letter)
         made.with_target(query)
@@ -199,10 +205,10 @@ def _links(panel: Panel, options: Options) -> Iterator[sdk.DashboardLink]:
         link.type(dashboard.DashboardLinkType.LINK)
         link.url(f"/d/{uid(panel.details, options)}?{_TIME_AND_CHOICES}")
         yield link
-    for alert in panel.alerts:
+    for alert in panel.alerts if options.rules.runbooks else ():
         link = sdk.DashboardLink(f"Runbook of {alert}")
         link.type(dashboard.DashboardLinkType.LINK)
-        link.url(f"${{runbooks:raw}}/{alert}.md")
+        link.url(options.rules.runbook_url(alert, _RUNBOOKS))
         link.target_blank(True)  # noqa: FBT003 - the SDK's own signature
         yield link
 

@@ -107,8 +107,6 @@ def _table(panel: Panel) -> table.Panel:
     made = table.Panel()
     made.show_header(True)  # noqa: FBT003 - the SDK's own signature
     made.with_transformation(_organized(panel.fields))
-    runbook = {"title": "Runbook", "url": "${runbooks:raw}/${__value.raw}.md", "targetBlank": True}
-    made.override_by_name("alertname", [dashboard.DynamicConfigValue("links", [runbook])])
     return made
 
 
