@@ -12,7 +12,18 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from butterfly_otel.cli import catalog, check, dashboards, demo, render, rules, sizes, top, views
+from butterfly_otel.cli import (
+    catalog,
+    check,
+    dashboards,
+    demo,
+    loadtest,
+    render,
+    rules,
+    sizes,
+    top,
+    views,
+)
 from butterfly_otel.cli.output import write_what_can_be_written
 from butterfly_otel.errors import ButterflyOtelError
 from butterfly_otel.version import __version__
@@ -40,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     # For the command that renders the page on all of them.
     parser.set_defaults(whole=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (catalog, check, dashboards, demo, render, rules, sizes, top, views):
+    for command in (catalog, check, dashboards, demo, loadtest, render, rules, sizes, top, views):
         command.add_parser(commands)
     for each in commands.choices.values():
         each.set_defaults(chosen=each)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import Observation
 
-from butterfly_otel.loadtest import memory, page
+from butterfly_otel.loadtest import memory
 from butterfly_otel.loadtest.expected import Expected
 from butterfly_otel.loadtest.model import Flooded
 from butterfly_otel.loadtest.node import Node
+from butterfly_otel.loadtest.page import Page
 from butterfly_otel.loadtest.scenarios import known, rounds
 from butterfly_otel.operate import sizes
 from butterfly_otel.process import timing
@@ -18,6 +19,7 @@ from butterfly_otel.process import timing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from butterfly_otel.loadtest.page import Exported
     from butterfly_otel.loadtest.scenarios import Flood, Labels, Round
     from butterfly_otel.views.streams import Stream
 
@@ -44,10 +46,11 @@ def flood_metric(
         observed = stream.metric.observable
         test: _Flooding = _Observed(node, stream) if observed else _Called(node, stream)
         half = None
-        for each in rounds(stream.metric, flood, sets):
+        for each in rounds(stream, flood, sets):
             test.take(each)
             tell(test.sets)
             if half is None and 2 * test.sets >= sets:
+                test.look()
                 half = memory.resident()
         test.finish()
         return test.result(flood, before, half)
@@ -62,28 +65,37 @@ class _Flooding:
         self.node, self.stream, self.metric = node, stream, stream.metric
         self.expected = Expected(stream, node.node_id, node.node_role)
         self.known = known(self.metric)
-        self.keys = tuple(label.key for label in stream.labels)
         self.sets = self.offered = self.kept = self.overflowed = self.refused = 0
-        self.ended = self.calls = 0
+        self.ended = self.calls = self.series = self.samples = 0
         self.seconds = self.page_seconds = 0.0
         self.wrong: list[str] = []
-        self.text = ""
+        self.page = Page("")
         self._told = 0
 
     def take(self, each: Round) -> None:
         """Offer a round."""
         raise NotImplementedError
 
+    def look(self) -> None:
+        """Read a page half-way: what that takes is not what more label sets take."""
+
     def finish(self) -> None:
         """Count what is left to count."""
         raise NotImplementedError
 
-    def read(self) -> page.Exported:
-        """Take the page, and hold it against what the contract makes of the same."""
+    def render(self) -> str:
+        """Return the page, timed."""
         started = timing.perf_counter()
-        self.text = self.node.page()
+        text = self.node.render()
         self.page_seconds = timing.perf_counter() - started
-        found = page.exported(self.text, self.metric, self.keys)
+        return text
+
+    def read(self) -> Exported:
+        """Take the page, and hold it against what the contract makes of the same."""
+        self.page = Page(self.render())
+        found = self.page.exported(self.stream)
+        self.series = max(self.series, len(found.series) + (found.overflow is not None))
+        self.samples = max(self.samples, found.samples)
         given = {key: value for key, value in self.expected.series.items() if "other" not in key}
         if found.given != given:
             off = {key for key, value in found.given.items() if given.get(key) != value}
@@ -93,7 +105,7 @@ class _Flooding:
             self.blame(f"{len(found.series)} series instead of {len(self.expected.series)}")
         if (found.overflow is None) != (self.expected.overflow is None):
             self.blame("the overflow point is there where it should not be, or is missing")
-        told = page.violations(self.text, self.metric)
+        told = self.page.violations(self.metric)
         if told != dict(self.expected.violations):
             self.blame(f"violations are {dict(told)} instead of {dict(self.expected.violations)}")
         return found
@@ -103,14 +115,14 @@ class _Flooding:
         if len(self.wrong) < 4:  # noqa: PLR2004
             self.wrong.append(what)
 
-    def replaced(self, rest: int, found: page.Exported) -> int:
+    def replaced(self, rest: int, found: Exported) -> int:
         """Return how many label sets of a gauge were replaced since this was asked last.
 
         Each set offered here breaks one label at most, so the labels replaced tell. How many sets
         have gone to the overflow point, which shows the last one alone, nothing tells: the rest,
         which is right where the series are those of the contract.
         """
-        told = round(sum(page.violations(self.text, self.metric).values()))
+        told = round(sum(self.page.violations(self.metric).values()))
         since, self._told = told - self._told, told
         return since if found.overflow is None else rest
 
@@ -121,8 +133,7 @@ class _Flooding:
 
     def result(self, flood: Flood, before: int | None, half: int | None) -> Flooded:
         """Return what was found."""
-        stream, found = self.stream, page.exported(self.text, self.metric, self.keys)
-        after = memory.resident()
+        stream, after = self.stream, memory.resident()
         points = prod(label.seats for label in stream.labels)
         budget = points if points <= stream.limit else stream.limit + 1
         return Flooded(
@@ -134,9 +145,9 @@ class _Flooding:
             overflowed=self.overflowed,
             refused=self.refused,
             ended=self.ended,
-            series=len(found.series) + (found.overflow is not None),
+            series=self.series,
             budget=budget,
-            samples=found.samples,
+            samples=self.samples,
             limit=budget * sizes.samples(stream),
             calls=self.calls,
             seconds=self.seconds,
@@ -173,9 +184,12 @@ class _Called(_Flooding):
                 self.node.remove(self.metric.name, labels)
                 self.expected.end(labels)
 
+    def look(self) -> None:
+        self.read()
+
     def finish(self) -> None:
         found = self.read()
-        self.refused = round(page.refused(self.text, self.metric))
+        self.refused = self.page.refused(self.metric)
         self.ended = round(self.node.ended.get(self.metric.name, 0))
         if not self._gauge:
             self.offered = self._everything
@@ -216,7 +230,7 @@ class _Observed(_Flooding):
     def __init__(self, node: Node, stream: Stream) -> None:
         super().__init__(node, stream)
         self._now: list[Observation] = []
-        self._before = 0
+        self._bad = 0
         self._refused_before = 0
         node.observe(self.metric.name, lambda: self._now)
         self._collect(())
@@ -230,7 +244,8 @@ class _Observed(_Flooding):
 
     def _collect(self, sets: tuple[Labels, ...]) -> None:
         offered = [self.known, *sets]
-        bad = len(offered) // _REFUSED_EVERY
+        bad = self.sets // _REFUSED_EVERY - self._bad
+        self._bad += bad
         self._now = [
             *(Observation(1, self.attributes(labels)) for labels in offered),
             *(Observation(nan, self.attributes(self.known)) for _ in range(bad)),
@@ -242,7 +257,7 @@ class _Observed(_Flooding):
         self.expected.end_collection()
         self.seconds += self.page_seconds
         self.calls += len(self._now)
-        refused = round(page.refused(self.text, self.metric))
+        refused = self.page.refused(self.metric)
         self.offered += len(self._now)
         self.kept += len(found.given)
         self.refused += refused - self._refused_before

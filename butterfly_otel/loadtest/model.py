@@ -24,7 +24,7 @@ class Flooded:
         overflowed: What is exported under ``other`` or on OpenTelemetry's overflow point.
         refused: What was refused because no metric can hold it.
         ended: What of ``kept`` had series that have ended.
-        series: Series exported at the end, the overflow point included.
+        series: The most series of a page, the overflow point included.
         budget: As many as the catalogue allows.
         samples: Their lines.
         limit: As many as the catalogue allows.
@@ -72,8 +72,9 @@ class Shared:
         folded: Series that several sets share, by metric.
         refused: Values refused, by metric.
         samples: Lines by metric.
-        calls: Measurements that were timed.
-        seconds: What they took.
+        calls: Measurements that were timed, twice.
+        first_seconds: What they took when each of them began a series.
+        seconds: What they took the second time.
         memory: Bytes by which the process grew, by pipelines, series and pages.
         page_seconds: What a page takes, the slowest node's, when it has been asked before.
         page_bytes: The largest page.
@@ -87,6 +88,7 @@ class Shared:
     refused: dict[str, int]
     samples: dict[str, int]
     calls: int
+    first_seconds: float
     seconds: float
     memory: int | None
     page_seconds: float

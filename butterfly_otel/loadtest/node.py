@@ -23,6 +23,7 @@ from butterfly_otel.engine import MeterProvider
 from butterfly_otel.engine.cells import LastValueCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.exporters.prometheus import PrometheusMetricReader
+from butterfly_otel.loadtest.page import Page
 from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__
 from butterfly_otel.views.compiled import compile_views
@@ -107,8 +108,12 @@ class Node:
         guarded: Any = self._meter.guarded(name)
         guarded.remove(labels)
 
-    def page(self) -> str:
+    def page(self) -> Page:
         """Return its page, in text 0.0.4."""
+        return Page(self.render())
+
+    def render(self) -> str:
+        """Return the same as text."""
         return self.reader.render()[1].decode()
 
     def close(self) -> None:

@@ -9,13 +9,14 @@ from butterfly_otel.lint.expositions.lines import parse_sample
 from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator
 
     from butterfly_otel.catalog.model import Metric
+    from butterfly_otel.views.streams import Stream
 
 _OVERFLOW = "otel_metric_overflow"
-VIOLATIONS = "butterfly_otel_label_violations_total"
-INVALID = "butterfly_otel_invalid_measurements_total"
+_VIOLATIONS = "butterfly_otel_label_violations_total"
+_INVALID = "butterfly_otel_invalid_measurements_total"
 
 
 class Exported(NamedTuple):
@@ -43,60 +44,52 @@ class Exported(NamedTuple):
         return other + (self.overflow or 0)
 
 
-def exported(text: str, metric: Metric, keys: Iterable[str]) -> Exported:
-    """Return what a page in text 0.0.4 has of a metric.
+class Page:
+    """A page in text 0.0.4.
 
-    Args:
-        text: The page.
-        metric: The metric.
-        keys: The labels that are kept of it.
+    Attributes:
+        samples: Its lines, comments aside.
+        bytes: Its length.
     """
-    order = tuple(keys)
-    histogram = metric.type == "histogram"
-    shown = f"{metric.name}_count" if histogram else metric.name
-    names = {shown, f"{metric.name}_bucket", f"{metric.name}_sum"} if histogram else {shown}
-    series: dict[tuple[str, ...], float] = {}
-    overflow, lines = None, 0
-    for line in text.splitlines():
-        name = line.partition("{")[0].partition(" ")[0]
-        if name not in names:
-            continue
-        lines += 1
-        if name != shown:
-            continue
-        sample = parse_sample(line, 0, openmetrics=False)
-        labels = dict(sample.labels)
-        if _OVERFLOW in labels:
-            overflow = sample.value
-        else:
-            series[tuple(labels.get(key, "") for key in order)] = sample.value
-    return Exported(series, overflow, lines)
 
+    def __init__(self, text: str) -> None:
+        self._lines: dict[str, list[str]] = {}
+        self.samples = 0
+        self.bytes = len(text.encode())
+        for line in text.splitlines():
+            if not line.startswith("#"):
+                self.samples += 1
+                name = line.partition("{")[0].partition(" ")[0]
+                self._lines.setdefault(name, []).append(line)
 
-def counted(text: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
-    """Return the series of one of the SDK's own counters, by their labels."""
-    found: dict[tuple[tuple[str, str], ...], float] = {}
-    for line in text.splitlines():
-        if line.startswith((f"{name}{{", f"{name} ")):
+    def exported(self, stream: Stream) -> Exported:
+        """Return what it has of a metric."""
+        name, order = stream.metric.name, tuple(label.key for label in stream.labels)
+        parts = ("_count", "_bucket", "_sum") if stream.metric.type == "histogram" else ("",)
+        series: dict[tuple[str, ...], float] = {}
+        overflow = None
+        for labels, value in self._series(f"{name}{parts[0]}"):
+            if _OVERFLOW in labels:
+                overflow = value
+            else:
+                series[tuple(labels.get(key, "") for key in order)] = value
+        lines = sum(len(self._lines.get(f"{name}{part}", ())) for part in parts)
+        return Exported(series, overflow, lines)
+
+    def violations(self, metric: Metric) -> dict[tuple[str, str], float]:
+        """Return how many labels of a metric had to be replaced, by key and reason."""
+        return {
+            (labels["label"], labels["reason"]): value
+            for labels, value in self._series(_VIOLATIONS)
+            if labels["metric"] == metric.name
+        }
+
+    def refused(self, metric: Metric) -> int:
+        """Return how many values of a metric were refused."""
+        found = self._series(_INVALID)
+        return round(sum(value for labels, value in found if labels["metric"] == metric.name))
+
+    def _series(self, name: str) -> Iterator[tuple[dict[str, str], float]]:
+        for line in self._lines.get(name, ()):
             sample = parse_sample(line, 0, openmetrics=False)
-            found[sample.labels] = sample.value
-    return found
-
-
-def violations(text: str, metric: Metric) -> Mapping[tuple[str, str], float]:
-    """Return how many labels of a metric had to be replaced, by key and reason."""
-    found: dict[tuple[str, str], float] = {}
-    for labels, value in counted(text, VIOLATIONS).items():
-        named = dict(labels)
-        if named["metric"] == metric.name:
-            found[named["label"], named["reason"]] = value
-    return found
-
-
-def refused(text: str, metric: Metric) -> float:
-    """Return how many values of a metric were refused."""
-    return sum(
-        value
-        for labels, value in counted(text, INVALID).items()
-        if dict(labels)["metric"] == metric.name
-    )
+            yield dict(sample.labels), sample.value

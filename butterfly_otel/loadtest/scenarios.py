@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from butterfly_otel.operate import sizes
 from butterfly_otel.process.frozen import NamedTuple
+from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.operate.sizes import Role, Shape
-    from butterfly_otel.views.streams import Stream
 
 #: Label values in the contract's order.
 Labels: TypeAlias = "tuple[str | None, ...]"
@@ -26,8 +26,8 @@ Labels: TypeAlias = "tuple[str | None, ...]"
 Flood = Literal["ids", "limits", "churn"]
 FLOODS: tuple[Flood, ...] = get_args(Flood)
 
-#: Sets of a round: enough for its timing to cost nothing, few enough to be held.
-_ROUND = 2048
+#: Sets of a round, which is one collection where callbacks observe: more than any limit of a stream.
+_ROUND = 8192
 #: Series that live at the same time while they come and go; fewer than any budget of the contract.
 _LIVING = 16
 
@@ -49,28 +49,29 @@ def known(metric: Metric) -> Labels:
     return tuple(_value(label, 0) for label in metric.labels)
 
 
-def rounds(metric: Metric, flood: Flood, sets: int) -> Iterator[Round]:
+def rounds(stream: Stream, flood: Flood, sets: int) -> Iterator[Round]:
     """Yield label sets, each of them new, as many as there are, but not more than ``sets``.
 
     Args:
-        metric: What is measured.
+        stream: What is measured; labels that are dropped have one value.
         flood: Which sets.
         sets: How many; without end where labels can have other values without end.
     """
-    found = {"ids": _ids, "limits": _combinations, "churn": _passing}[flood](metric)
+    found = {"ids": _ids, "limits": _combinations, "churn": _passing}[flood](stream)
     wanted = islice(found, sets)
-    size = _living(metric) if flood == "churn" else _ROUND
+    size = _living(stream) if flood == "churn" else _ROUND
     while taken := tuple(islice(wanted, size)):
         yield Round(taken, ends=flood == "churn")
 
 
-def cluster_sets(stream: Stream, role: Role, shape: Shape) -> Iterator[Labels]:
+def cluster_sets(metric: Metric, role: Role, shape: Shape) -> Iterator[Labels]:
     """Yield the label sets of one metric that a healthy node of a cluster has."""
     columns: list[tuple[str | None, ...]] = []
-    for label, count in zip(stream.metric.labels, sizes.wanted(stream, role, shape), strict=True):
+    counts = sizes.wanted(Stream.of(metric), role, shape)
+    for label, count in zip(metric.labels, counts, strict=True):
         if label.default is not None:
             columns.append((None,))
-        elif label.values and label.kind in {"closed", "open"}:
+        elif label.kind == "closed" or count == len(label.values):
             columns.append(label.values)
         else:
             columns.append(tuple(f"{label.key}-{number}" for number in range(count)))
@@ -82,36 +83,39 @@ def _value(label: Label, number: int) -> str:
     return label.values[number] if label.kind == "closed" else f"{label.key}-{number}"
 
 
-def _ids(metric: Metric) -> Iterator[Labels]:
-    if not metric.labels:
-        return
-    always, number = known(metric), 0
-    while True:
-        for at, label in enumerate(metric.labels):
+def _varying(stream: Stream) -> list[tuple[int, Label]]:
+    kept = {label.key for label in stream.labels}
+    return [(at, each) for at, each in enumerate(stream.metric.labels) if each.key in kept]
+
+
+def _ids(stream: Stream) -> Iterator[Labels]:
+    always, varying, number = known(stream.metric), _varying(stream), 0
+    while varying:
+        for at, label in varying:
             yield (*always[:at], f"{label.key}-beyond-{number}", *always[at + 1 :])
         number += 1
 
 
-def _combinations(metric: Metric) -> Iterator[Labels]:
+def _combinations(stream: Stream) -> Iterator[Labels]:
+    kept = {label.key for label in stream.labels}
     columns = [
-        tuple(_value(label, number) for number in range(label.seats - 1)) for label in metric.labels
+        tuple(_value(label, number) for number in range(label.seats - 1 if label.key in kept else 1))
+        for label in stream.metric.labels
     ]
     return islice(product(*columns), 1, None)
 
 
-def _passing(metric: Metric) -> Iterator[Labels]:
+def _passing(stream: Stream) -> Iterator[Labels]:
     """Yield sets that differ in the first label that can have any value."""
-    found = [at for at, label in enumerate(metric.labels) if label.kind != "closed"]
-    if not found:
-        return
-    always, at, number = known(metric), found[0], 0
-    key = metric.labels[at].key
-    while True:
-        yield (*always[:at], f"{key}-passing-{number}", *always[at + 1 :])
+    found = [each for each in _varying(stream) if each[1].kind != "closed"]
+    always, number = known(stream.metric), 0
+    while found:
+        at, label = found[0]
+        yield (*always[:at], f"{label.key}-passing-{number}", *always[at + 1 :])
         number += 1
 
 
-def _living(metric: Metric) -> int:
-    """Return how many may live at once: with those that go in the same collection, and the known."""
-    budgets = [label.budget for label in metric.labels if label.kind != "closed"]
+def _living(stream: Stream) -> int:
+    """Return how many may live at once, beside those of the round before and the known one."""
+    budgets = [label.budget for label in stream.labels if label.kind != "closed"]
     return max(1, min([_LIVING, *((budget - 1) // 2 for budget in budgets)]))
