@@ -40,7 +40,7 @@ exit codes: 1 when a budget is broken, a measurement is lost, or a prediction is
 --factor; 2 when it could not be done.
 
 examples:
-  butterfly-otel loadtest                               ten nodes, then each metric beyond its budgets
+  butterfly-otel loadtest                               ten nodes, then beyond all budgets
   butterfly-otel loadtest --nodes 1000 --drive 50       50 nodes of a cluster of 1000
   butterfly-otel loadtest --nodes 1000 --layers 200 --models 20 --drive 8 --scenario cluster
   butterfly-otel loadtest --scenario ids limits --sets 10000000 --processes 2
@@ -114,7 +114,11 @@ def _add_prometheus(parser: argparse.ArgumentParser) -> None:
         "--prometheus-port", type=int, default=0, metavar="PORT", help="default: a free one"
     )
     group.add_argument(
-        "--scrape-interval", type=parse_duration, default=5.0, metavar="DURATION", help="default: 5s"
+        "--scrape-interval",
+        type=parse_duration,
+        default=5.0,
+        metavar="DURATION",
+        help="default: 5s",
     )
     group.add_argument(
         "--scrapes", type=int, default=3, metavar="N", help="scrapes of each node (default: 3)"

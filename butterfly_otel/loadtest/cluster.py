@@ -59,16 +59,15 @@ def plan(streams: Sequence[Stream], shape: Shape, driven: int | None = None) -> 
     """Return which nodes of a cluster are driven: all, or so many, of each role its share."""
     wanted = shape.nodes if driven is None else max(1, min(driven, shape.nodes))
     counts: dict[Role, int] = {}
-    for role in ("coordinator", "observer"):
+    few: tuple[Role, ...] = ("coordinator", "observer")
+    for role in few:
         share = shape.count(role) * wanted / shape.nodes
         counts[role] = min(shape.count(role), max(1, round(share)), wanted - sum(counts.values()))
     counts["compute"] = min(shape.compute, wanted - sum(counts.values()))
-    nodes = tuple(
-        (f"load-{role}-{number}", role)
-        for role in sizes.ROLES
-        for number in range(1, counts[role] + 1)
-    )
-    return Plan(tuple(streams), shape, nodes)
+    nodes: list[tuple[str, Role]] = []
+    for role in sizes.ROLES:
+        nodes += ((f"load-{role}-{number}", role) for number in range(1, counts[role] + 1))
+    return Plan(tuple(streams), shape, tuple(nodes))
 
 
 class Share:
@@ -92,20 +91,15 @@ class Share:
         self._ended = threading.Event()
         self._beating: threading.Thread | None = None
 
-    def drive(self, tell: Callable[[int], None] = lambda _done: None) -> Shared:
-        """Measure everything, read every page, count, and measure everything once more.
-
-        Args:
-            tell: Told how many nodes are done, now and then.
-        """
+    def drive(self) -> Shared:
+        """Measure everything, read every page, count, and measure everything once more."""
         calls, first, again = 0, 0.0, 0.0
-        for done, node in enumerate(self._nodes, 1):
+        for node in self._nodes:
             for stream in node.streams:
                 if stream.metric.observable:
                     node.observe(stream.metric.name, self._observations(node, stream.metric))
             began = self._measure_all(node)
             calls, first = calls + began[0], first + began[1]
-            tell(done)
         found = self._gather()
         for node in self._nodes:
             again += self._measure_all(node)[1]

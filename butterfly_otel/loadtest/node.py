@@ -21,6 +21,7 @@ from butterfly_otel.enforcement.observable import GuardedObservable
 from butterfly_otel.enforcement.violations import Violations
 from butterfly_otel.engine import MeterProvider
 from butterfly_otel.engine.cells import LastValueCell
+from butterfly_otel.engine.histograms import HistogramCell
 from butterfly_otel.engine.instruments import CellInstrument
 from butterfly_otel.exporters.prometheus import PrometheusMetricReader
 from butterfly_otel.loadtest.page import Page
@@ -154,10 +155,15 @@ class Node:
         if isinstance(instrument, CellInstrument):
             cell: Any = instrument.lead(dict(attributes))
             if cell.live:
-                state = cell.read()
-                if isinstance(cell, LastValueCell):
-                    state = 1
-                elif isinstance(state, tuple):
-                    state = sum(state[0])
-                self.ended[name] = self.ended.get(name, 0) + state
+                self.ended[name] = self.ended.get(name, 0) + _held(cell)
         end_series(self._provider, instrument, attributes, exactly=exactly)
+
+
+def _held(cell: Any) -> float:  # noqa: ANN401 - a cell of any kind
+    """Return what a series has: its sum, how many values a histogram counted, 1 of a gauge."""
+    if isinstance(cell, LastValueCell):
+        return 1
+    if isinstance(cell, HistogramCell):
+        return sum(cell.read()[0])
+    value: float = cell.read()
+    return value

@@ -66,13 +66,18 @@ def _figures(found: Clustered) -> Iterator[tuple[str, ...]]:
     yield "nodes, all of them", f"{found.nodes:,}", ""
     yield "nodes driven", f"{found.driven:,}", ""
     yield "processes", f"{found.processes:,}", ""
-    yield "samples on their pages", f"{sum(shared.samples.values()):,}", f"{series - found.driven:,}"
+    yield (
+        "samples on their pages",
+        f"{sum(shared.samples.values()):,}",
+        f"{series - found.driven:,}",
+    )
     if shared.memory is not None:
         yield "memory of the nodes", _size(shared.memory), ""
         yield "memory of a sample, in a node", f"{shared.memory / series:,.0f} B", ""
     if shared.calls:
-        yield "a call that begins a series", f"{shared.first_seconds / shared.calls * 1e9:,.0f} ns", ""
-        yield "a call after it", f"{shared.seconds / shared.calls * 1e9:,.0f} ns", ""
+        each = shared.calls * 1e-9
+        yield "a call that begins a series", f"{shared.first_seconds / each:,.0f} ns", ""
+        yield "a call after it", f"{shared.seconds / each:,.0f} ns", ""
     yield "slowest page", f"{shared.page_seconds * 1e3:,.1f} ms", ""
     yield "largest page", _size(shared.page_bytes), ""
     yield "all pages", _size(shared.bytes), ""

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     Tell = Callable[[str], None]
 
 
+_MILLION = 1_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a load test is to do.
@@ -123,9 +126,7 @@ def _cluster(options: Options, tell: Tell) -> Clustered:
 
 def _scraped(options: Options, share: Share | Workers, nodes: int, tell: Tell) -> Scraped:
     binary = options.prometheus or ""
-    text = server.config_text(
-        share.serve(), options.interval, sizes.sample_limit(options.streams)
-    )
+    text = server.config_text(share.serve(), options.interval, sizes.sample_limit(options.streams))
     with prometheus.running(binary, text, options.port) as address:
         tell(f"cluster: Prometheus on {address} scrapes {nodes} nodes {options.rounds} times")
         last = [-1]
@@ -149,11 +150,13 @@ def _predicted(of: Plan) -> dict[str, int]:
 
 def _floods(options: Options, tell: Tell) -> Iterator[Flooded]:
     """Flood every metric in every way asked for, in the catalogue's order."""
+    work: list[tuple[Flood, Stream]]
     work = [(flood, stream) for flood in options.floods for stream in options.streams]
     if options.processes == 1:
         for number, (flood, stream) in enumerate(work, 1):
-            tell(f"{flood}: {stream.metric.name} ({number} of {len(work)})")
-            yield flood_metric(stream, flood, options.sets)
+            what = f"{flood}: {stream.metric.name} ({number} of {len(work)})"
+            tell(what)
+            yield flood_metric(stream, flood, options.sets, _millions(what, tell))
         return
     with _pool(options.processes) as pool:
         jobs = {
@@ -164,6 +167,18 @@ def _floods(options: Options, tell: Tell) -> Iterator[Flooded]:
             flood, stream = jobs[job]
             tell(f"{flood}: {stream.metric.name} ({number} of {len(work)})")
         yield from (job.result() for job in jobs)
+
+
+def _millions(what: str, tell: Tell) -> Callable[[int], None]:
+    """Return what tells of every million of label sets."""
+    told = [0]
+
+    def progress(done: int) -> None:
+        if done >= told[0] + _MILLION:
+            told[0] = done
+            tell(f"{what}: {done:,} label sets")
+
+    return progress
 
 
 def _flood_quietly(stream: Stream, flood: Flood, sets: int) -> Flooded:

@@ -26,9 +26,9 @@ Labels: TypeAlias = "tuple[str | None, ...]"
 Flood = Literal["ids", "limits", "churn"]
 FLOODS: tuple[Flood, ...] = get_args(Flood)
 
-#: Sets of a round, which is one collection where callbacks observe: more than any limit of a stream.
+#: Sets of a round, a collection where callbacks observe: more than any limit of a stream.
 _ROUND = 8192
-#: Series that live at the same time while they come and go; fewer than any budget of the contract.
+#: Series that live at the same time while they come and go: fewer than any budget of ours.
 _LIVING = 16
 
 
@@ -98,10 +98,10 @@ def _ids(stream: Stream) -> Iterator[Labels]:
 
 def _combinations(stream: Stream) -> Iterator[Labels]:
     kept = {label.key for label in stream.labels}
-    columns = [
-        tuple(_value(label, number) for number in range(label.seats - 1 if label.key in kept else 1))
-        for label in stream.metric.labels
-    ]
+    columns: list[tuple[str, ...]] = []
+    for label in stream.metric.labels:
+        count = label.seats - 1 if label.key in kept else 1
+        columns.append(tuple(_value(label, number) for number in range(count)))
     return islice(product(*columns), 1, None)
 
 

@@ -82,7 +82,7 @@ class Server:
             if monotonic() > until:
                 msg = (
                     f"Prometheus has scraped {len(done)} of {targets} nodes in the time of"
-                    f" {rounds} rounds; give it more by --scrape-interval, or drive fewer by --drive"
+                    f" {rounds} rounds; give it more by --scrape-interval, or fewer by --drive"
                 )
                 raise ConfigurationError(msg)
             sleep(min(0.5, interval))
