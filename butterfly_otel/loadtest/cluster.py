@@ -66,7 +66,8 @@ def plan(streams: Sequence[Stream], shape: Shape, driven: int | None = None) -> 
     counts["compute"] = min(shape.compute, wanted - sum(counts.values()))
     nodes: list[tuple[str, Role]] = []
     for role in sizes.ROLES:
-        nodes += ((f"load-{role}-{number}", role) for number in range(1, counts[role] + 1))
+        for number in range(1, counts[role] + 1):
+            nodes.append((f"load-{role}-{number}", role))  # noqa: PERF401 - the type of the role
     return Plan(tuple(streams), shape, tuple(nodes))
 
 

@@ -62,6 +62,8 @@ def flood_metric(
 class _Flooding:
     """What both ways of measuring share: the counting."""
 
+    sets: int
+
     def __init__(self, node: Node, stream: Stream) -> None:
         self.node, self.stream, self.metric = node, stream, stream.metric
         self.expected = Expected(stream, node.node_id, node.node_role)
