@@ -154,5 +154,6 @@ class _Rule:
             self._places.pop(text, None)
 
     def keep(self, texts: set[str]) -> None:
-        """Give back the places of all other values."""
+        """Give back the places of all other values, after a collection."""
+        self.used.clear()
         self._places = {each: None for each in self._places if each in texts}
