@@ -132,7 +132,8 @@ class Clustered:
         found: What all of them found together.
         predicted: Samples predicted for the driven nodes, by metric.
         predicted_series: All of them, ``target_info`` included.
-        predicted_memory: Bytes that Prometheus needs for them.
+        predicted_memory: Bytes that Prometheus takes for them at first, without the headroom
+            that `sizes` adds for series that come and go, rules and queries.
         whole_series: Predicted for the whole cluster.
         scraped: What a Prometheus has of it; None where there was none.
     """

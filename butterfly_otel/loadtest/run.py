@@ -118,7 +118,7 @@ def _cluster(options: Options, tell: Tell) -> Clustered:
         found=found,
         predicted=predicted,
         predicted_series=series,
-        predicted_memory=series * sizes.BYTES_A_SERIES,
+        predicted_memory=series * sizes.BYTES_A_SERIES // sizes.HEADROOM,
         whole_series=sizes.cluster_series(options.shape, options.streams),
         scraped=scraped,
     )

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 Role = Literal["coordinator", "compute", "observer"]
 ROLES: Final[tuple[Role, ...]] = ("coordinator", "compute", "observer")
 
-#: Bytes of memory that Prometheus needs a series, as docs/scaling.md says where they come from.
+#: Bytes of memory that Prometheus needs a series, and how many times what a series takes that has
+#: just been scraped; docs/scaling.md says where both come from.
 BYTES_A_SERIES: Final = 8 * 1024
+HEADROOM: Final = 3
 
 #: Of how many nodes on a cluster has so many coordinators, and so many observers.
 _COORDINATORS: Final = ((500, 7), (50, 5), (6, 3), (0, 1))
