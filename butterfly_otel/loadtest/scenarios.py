@@ -106,12 +106,12 @@ def _combinations(stream: Stream) -> Iterator[Labels]:
 
 
 def _passing(stream: Stream) -> Iterator[Labels]:
-    """Yield sets that differ in the first label that can have any value."""
+    """Yield sets that differ in a label that can have any value, in one after the other."""
     found = [each for each in _varying(stream) if each[1].kind != "closed"]
     always, number = known(stream.metric), 0
     while found:
-        at, label = found[0]
-        yield (*always[:at], f"{label.key}-passing-{number}", *always[at + 1 :])
+        for at, label in found:
+            yield (*always[:at], f"{label.key}-passing-{number}", *always[at + 1 :])
         number += 1
 
 

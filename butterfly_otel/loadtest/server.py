@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from butterfly_otel.loadtest.cluster import Target
 
 _JOB: Final = "butterfly-loadtest"
-#: Seconds that all rounds of scrapes may take beyond what they need.
+#: Seconds that all rounds of scrapes may take beyond twice what they need.
 _PATIENCE: Final = 60.0
 _ANSWERS_WITHIN: Final = 30.0
 
@@ -72,7 +72,7 @@ class Server:
         Raises:
             ConfigurationError: When that takes too long.
         """
-        until = monotonic() + rounds * interval + _PATIENCE
+        until = monotonic() + 2 * rounds * interval + _PATIENCE
         while True:
             counts = self._ask(f'count_over_time(up{{job="{_JOB}"}}[1h])')
             tell(len(counts))
