@@ -29,7 +29,7 @@ examples:
   butterfly-otel sizes --nodes 1000 --layers 200 --models 20 --neighbours 1000"""
 
 #: Of a Prometheus server, as docs/scaling.md says where they come from.
-_BYTES_A_SERIES, _BYTES_A_SAMPLE, _SERIES_A_SERVER = 8 * 1024, 2, 2_000_000
+_BYTES_A_SAMPLE, _SERIES_A_SERVER = 2, 2_000_000
 _DAY = 86_400
 _LARGEST = 8
 _PARTS = {
@@ -65,11 +65,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="nodes of all roles; several for several rows (default: 10 100 1000)",
     )
-    defaults = sizes.Shape()
-    for name, text in _PARTS.items():
-        by_nodes = name in {"coordinators", "observers"}
-        default = "by the number of nodes" if by_nodes else getattr(defaults, name)
-        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{text} (default: {default})")
+    add_shape(parser)
     parser.add_argument(
         "--views",
         nargs="+",
@@ -88,14 +84,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
+def add_shape(parser: argparse._ActionsContainer) -> None:
+    """Add what decides how many series a cluster of so many nodes has."""
+    defaults = sizes.Shape()
+    for name, text in _PARTS.items():
+        by_nodes = name in {"coordinators", "observers"}
+        default = "by the number of nodes" if by_nodes else getattr(defaults, name)
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{text} (default: {default})")
+
+
+def shape_parts(args: argparse.Namespace) -> dict[str, int]:
+    """Return what was given of these."""
+    return {name: getattr(args, name) for name in _PARTS if getattr(args, name) is not None}
+
+
 def run(args: argparse.Namespace) -> int:
     """Print the tables, or the same as JSON."""
     if not args.scrape_interval:
         msg = "--scrape-interval is 0; give what Prometheus is set to, such as 15s"
         raise ConfigurationError(msg)
     streams = apply_overlays(default_streams(), args.views)
-    parts = {name: getattr(args, name) for name in _PARTS if getattr(args, name) is not None}
-    shapes = [sizes.Shape.of(nodes, **parts) for nodes in args.nodes]
+    shapes = [sizes.Shape.of(nodes, **shape_parts(args)) for nodes in args.nodes]
     if args.json:
         print(json.dumps(_document(shapes, streams, args.scrape_interval), indent=2))
         return 0
@@ -131,7 +140,7 @@ def _needs(shape: sizes.Shape, streams: Sequence[Stream], interval: float) -> di
         "compute_series": sum(sizes.node_series("compute", shape, streams).values()),
         "series": series,
         "samples_per_second": rate,
-        "memory_bytes": series * _BYTES_A_SERIES,
+        "memory_bytes": series * sizes.BYTES_A_SERIES,
         "disk_bytes_per_day": round(rate * _BYTES_A_SAMPLE * _DAY),
         "servers": -(-series // _SERIES_A_SERVER),
     }

@@ -1,4 +1,4 @@
-"""``--with-prometheus``: a real Prometheus that scrapes the demo, with our rules."""
+"""A real Prometheus: one that scrapes the demo, with our rules, or with any configuration."""
 
 from __future__ import annotations
 
@@ -85,10 +85,26 @@ def serve(
     Raises:
         ConfigurationError: When its port is in use or it does not start.
     """
-    _require_free(port)
-    with tempfile.TemporaryDirectory(prefix="butterfly-otel-demo-") as folder:
+    with running(binary, config_text(endpoint, rules), port) as address:
+        yield address
+
+
+@contextmanager
+def running(binary: str, text: str, port: int) -> Generator[str, None, None]:
+    """Run Prometheus with a configuration for as long as the block runs; yield its address.
+
+    Args:
+        binary: Its executable.
+        text: The configuration.
+        port: To listen on; 0 takes a free one.
+
+    Raises:
+        ConfigurationError: When its port is in use or it does not start.
+    """
+    port = _require_free(port)
+    with tempfile.TemporaryDirectory(prefix="butterfly-otel-prometheus-") as folder:
         config, log = Path(folder, "prometheus.yml"), Path(folder, "log")
-        config.write_text(config_text(endpoint, rules), "utf-8")
+        config.write_text(text, "utf-8")
         command = [
             binary,
             f"--config.file={config}",
@@ -96,7 +112,7 @@ def serve(
             f"--web.listen-address={_HOST}:{port}",
         ]
         with log.open("wb") as output:
-            # A session of its own: Ctrl-C is for the demo, which then ends Prometheus.
+            # A session of its own: Ctrl-C is for this process, which then ends Prometheus.
             process = subprocess.Popen(  # noqa: S603 - the user's own executable
                 command, stdout=output, stderr=output, start_new_session=True
             )
@@ -107,7 +123,7 @@ def serve(
             _stop(process)
 
 
-def _require_free(port: int) -> None:
+def _require_free(port: int) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -118,6 +134,7 @@ def _require_free(port: int) -> None:
                 " choose another one by --prometheus-port"
             )
             raise ConfigurationError(msg) from error
+        return int(probe.getsockname()[1])
 
 
 def _await_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
@@ -131,7 +148,7 @@ def _await_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> N
     said = log.read_text("utf-8", "replace").strip().splitlines()
     msg = (
         f"Prometheus did not start: {said[-1] if said else 'it said nothing'};"
-        " start the demo without --with-prometheus and Prometheus by hand to see more"
+        " go on without it, and start Prometheus by hand to see more"
     )
     raise ConfigurationError(msg)
 

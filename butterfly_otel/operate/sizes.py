@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 Role = Literal["coordinator", "compute", "observer"]
 ROLES: Final[tuple[Role, ...]] = ("coordinator", "compute", "observer")
 
+#: Bytes of memory that Prometheus needs a series, and how many times what a series takes that has
+#: just been scraped; docs/scaling.md says where both come from.
+BYTES_A_SERIES: Final = 8 * 1024
+HEADROOM: Final = 3
+
 #: Of how many nodes on a cluster has so many coordinators, and so many observers.
 _COORDINATORS: Final = ((500, 7), (50, 5), (6, 3), (0, 1))
 _OBSERVERS: Final = ((50, 3), (4, 1), (0, 0))
@@ -164,7 +169,7 @@ def node_series(
     return {
         stream.metric.name: _points(stream, role, shape) * samples(stream)
         for stream in found
-        if _reports(stream, role)
+        if reports(stream, role)
     }
 
 
@@ -204,17 +209,38 @@ def samples(stream: Stream) -> int:
     return len(stream.buckets) + 3 if stream.metric.type == "histogram" else 1
 
 
-def _reports(stream: Stream, role: Role) -> bool:
+def reports(stream: Stream, role: Role) -> bool:
+    """Return whether healthy nodes of a role report a metric."""
     metric = stream.metric
-    if stream.dropped or metric.name in _FAULTS:
+    if stream.dropped or metric.name in _FAULTS or not _has(stream, role):
         return False
     by = _REPORTED_BY.get(metric.name) or _REPORTED_BY.get(metric.category)
     return by is None or role in by
 
 
+def _has(stream: Stream, role: Role) -> bool:
+    """Return whether a role is among those that a metric has a value of the label for."""
+    roles = [each.values for each in stream.metric.labels if each.default == "node_role"]
+    return all(role in values for values in roles)
+
+
+def faults() -> frozenset[str]:
+    """Return the names of the metrics that a healthy node has no series of."""
+    return _FAULTS
+
+
+def wanted(stream: Stream, role: Role, shape: Shape) -> tuple[int, ...]:
+    """Return how many values each label of a stream has on one node, whatever its budget."""
+    name = stream.metric.name
+    return tuple(
+        1 if (name, label.key) in _SINGLE else _wanted(label, role, shape)
+        for label in stream.labels
+    )
+
+
 def _points(stream: Stream, role: Role, shape: Shape) -> int:
-    varying = (each for each in stream.labels if (stream.metric.name, each.key) not in _SINGLE)
-    return _limited(stream, prod(_values(label, role, shape) for label in varying))
+    counts = zip(stream.labels, wanted(stream, role, shape), strict=True)
+    return _limited(stream, prod(_budgeted(label, count) for label, count in counts))
 
 
 def _limited(stream: Stream, points: int) -> int:
@@ -222,27 +248,29 @@ def _limited(stream: Stream, points: int) -> int:
     return points if points <= stream.limit else stream.limit + 1
 
 
-def _values(label: Label, role: Role, shape: Shape) -> int:
-    """Return how many values a label has on one node."""
+def _wanted(label: Label, role: Role, shape: Shape) -> int:
     if label.default is not None:
         return 1  # the node itself, its role, or all cores together
     if label.kind == "closed":
         return len(label.values)
     if label.kind in {"identity", "pair"}:
-        wanted = shape.peers(role)
-    else:
-        wanted = {
-            "layer_id": shape.layers,
-            "model": shape.models,
-            "gpu_id": shape.gpus,
-            "device": shape.gpus,
-            "task_id": shape.tasks,
-            "checkpoint_id": shape.checkpoints,
-            "barrier_id": shape.barriers,
-            "collector": _HARDWARE_COLLECTORS,
-            "exporter": 1,
-        }.get(label.key, len(label.values))
-    return min(wanted, label.budget)
+        return shape.peers(role)
+    return {
+        "layer_id": shape.layers,
+        "model": shape.models,
+        "gpu_id": shape.gpus,
+        "device": shape.gpus,
+        "task_id": shape.tasks,
+        "checkpoint_id": shape.checkpoints,
+        "barrier_id": shape.barriers,
+        "collector": _HARDWARE_COLLECTORS,
+        "exporter": 1,
+    }.get(label.key, len(label.values))
+
+
+def _budgeted(label: Label, values: int) -> int:
+    own = label.default is not None or label.kind == "closed"
+    return values if own else min(values, label.budget)
 
 
 def _most(label: Label) -> int:

@@ -68,9 +68,9 @@ def _checkpoints(scope: Scope) -> Row:
                 kind="heatmap",
             ),
             Panel(
-                title="Largest checkpoints",
-                description="Mean size of the checkpoints that a node has; the ten with the"
-                " largest, now.",
+                title="Nodes with the largest checkpoints",
+                description="Mean size of the checkpoints that a node has; the ten nodes with the"
+                " largest mean, now.",
                 unit="bytes",
                 targets=(Target(
                     expr=top(f"{by} ({sizes[0]}) / {by} ({sizes[1]})"), legend="{{node_id}}"

@@ -283,3 +283,15 @@ def test_without_the_extra_it_is_said_what_to_install(
     assert "12 files are up to date" in said.out
     assert "not checked: 18 files such as docs/dashboards/overview.json" in said.err
     assert "pip install 'butterfly-otel[dashboards]' (Python 3.11 or newer)" in said.err
+
+
+def test_a_mean_over_what_nodes_have_is_titled_as_the_nodes() -> None:
+    """Else the reader takes a node's average for the largest of what it averages."""
+    means = {
+        panel.title
+        for _, panel in PANELS
+        for target in panel.targets
+        if "topk" in target.expr and re.search(r"/ \(?sum by \(node_id\)", target.expr)
+    }
+    assert "Nodes with the largest checkpoints" in means
+    assert {title for title in means if not title.startswith("Nodes ")} == set()

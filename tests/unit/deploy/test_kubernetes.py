@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -132,6 +133,28 @@ def test_limits_are_those_that_the_budgets_give() -> None:
     assert len(limits) == 5
     assert set(limits.values()) == {sizes.sample_limit()}
     assert f"{sizes.ceiling():,}" in (ROOT / "docs" / "prometheus.yml").read_text()
+
+
+def test_every_page_and_file_has_the_same_limit() -> None:
+    """Whoever copies from a how-to, a manifest or a chart gets the number that `sizes` prints."""
+    limit = re.compile(r"""\bsample_?[lL]imit\b["'`]*\s*[:=]\s*["']?([\d_,]+)""")
+    found: dict[str, set[int]] = {}
+    for folder in ("docs", "deploy", "examples", "README.md"):
+        start = ROOT / folder
+        for path in [start] if start.is_file() else sorted(start.rglob("*")):
+            if path.is_file() and path.suffix in {".md", ".yml", ".yaml", ".json", ".tpl", ".py"}:
+                told = limit.findall(path.read_text(encoding="utf-8"))
+                numbers = {int(each.replace("_", "").replace(",", "")) for each in told}
+                if numbers:
+                    found[str(path.relative_to(ROOT))] = numbers
+    assert {
+        "docs/how-to/prometheus.md",
+        "docs/prometheus.yml",
+        "docs/prometheus-kubernetes.yml",
+        "docs/scaling.md",
+        "deploy/kubernetes/servicemonitor.yaml",
+    } <= found.keys()
+    assert found == {name: {sizes.sample_limit()} for name in found}
 
 
 def test_the_rules_are_those_of_docs() -> None:
