@@ -16,8 +16,8 @@ from opentelemetry.sdk.resources import Resource
 from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.engine.sdk_readers import collect_by
 from butterfly_otel.process import forks
-from butterfly_otel.runtime.ending_readers import each_reader
 from butterfly_otel.runtime.bridging import registry_bridge
+from butterfly_otel.runtime.ending_readers import each_reader
 from butterfly_otel.runtime.endpoint import cannot_open, endpoint_url, open_endpoint, serves
 from butterfly_otel.sharing.family import find_family
 from butterfly_otel.sharing.group import Group

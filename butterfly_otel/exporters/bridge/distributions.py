@@ -3,50 +3,72 @@
 from __future__ import annotations
 
 from math import inf, isfinite, nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Histogram, HistogramDataPoint
 
 from butterfly_otel.exporters.bridge.exemplars import exemplars_of, nanoseconds
 from butterfly_otel.exporters.producing.model import QuantileValue, Summary, SummaryDataPoint
-from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client.samples import Sample
 
     from butterfly_otel.exporters.bridge.series import Labels, SeriesBook
 
-#: Of a histogram without bounds that is none: kept from being exported.
+T = TypeVar("T")
+
+#: What a histogram that is read from a registry does not tell.
 _NONE: Any = None
 
 
-def histogram_points(
-    name: str,
-    samples: Sequence[Sample],
-    book: SeriesBook,
-    created: Mapping[Labels, float],
-    now: int,
-) -> Histogram:
-    """Return a histogram; series of it that are none are left out, which is logged once."""
-    points: list[HistogramDataPoint] = []
-    for labels, some in _by_series(samples, "le").items():
-        try:
-            points.append(_histogram(name, labels, some, book, created.get(labels), now))
-        except ValueError as error:
-            log_once(f"a series of the histogram {name} is not exported: {error}")
+class Reading(NamedTuple):
+    """What is read of one family at one time.
+
+    Attributes:
+        name: The family's name.
+        book: What is known of its series.
+        created: When series began, in seconds since the epoch, where that is told.
+        now: When it is read, in nanoseconds since the epoch.
+        left_out: Told of each series that is none, and why.
+    """
+
+    name: str
+    book: SeriesBook
+    created: Mapping[Labels, float]
+    now: int
+    left_out: Callable[[str, ValueError], None]
+
+
+def histogram_of(samples: Iterable[Sample], reading: Reading) -> Histogram:
+    """Return a histogram; series of it that are none are left out, and told."""
+    points = _points(samples, "le", reading, _histogram)
     return Histogram(points, AggregationTemporality.CUMULATIVE)
 
 
-def _histogram(
-    name: str,
-    labels: Labels,
-    samples: Sequence[Sample],
-    book: SeriesBook,
-    created: float | None,
-    now: int,
-) -> HistogramDataPoint:
+def summary_of(samples: Iterable[Sample], reading: Reading) -> Summary:
+    """Return a summary, likewise."""
+    return Summary(_points(samples, "quantile", reading, _summary))
+
+
+def _points(
+    samples: Iterable[Sample],
+    within: str,
+    reading: Reading,
+    make: Callable[[Labels, list[Sample], Reading], T],
+) -> list[T]:
+    points: list[T] = []
+    for labels, some in _by_series(samples, within).items():
+        try:
+            points.append(make(labels, some, reading))
+        except ValueError as error:  # noqa: PERF203 - one series must not cost the others
+            reading.left_out(reading.name, error)
+    return points
+
+
+def _histogram(labels: Labels, samples: list[Sample], reading: Reading) -> HistogramDataPoint:
+    name = reading.name
     buckets = {
         float(each.labels["le"]): each.value for each in samples if each.name == f"{name}_bucket"
     }
@@ -60,8 +82,8 @@ def _histogram(
     counts = [high - low for low, high in zip([0, *below], below, strict=False)]
     if min(counts) < 0:
         raise ValueError("its buckets do not grow with their bounds")
-    time = nanoseconds(samples[0].timestamp, now)
-    seen = book.see(name, labels, time, tuple(below), created)
+    time = nanoseconds(samples[0].timestamp, reading.now)
+    seen = reading.book.see(name, labels, time, tuple(below), reading.created.get(labels))
     return HistogramDataPoint(
         attributes=seen.attributes,
         start_time_unix_nano=seen.start,
@@ -76,31 +98,8 @@ def _histogram(
     )
 
 
-def summary_points(
-    name: str,
-    samples: Sequence[Sample],
-    book: SeriesBook,
-    created: Mapping[Labels, float],
-    now: int,
-) -> Summary:
-    """Return a summary; series of it that are none are left out, which is logged once."""
-    points: list[SummaryDataPoint] = []
-    for labels, some in _by_series(samples, "quantile").items():
-        try:
-            points.append(_summary(name, labels, some, book, created.get(labels), now))
-        except ValueError as error:
-            log_once(f"a series of the summary {name} is not exported: {error}")
-    return Summary(points)
-
-
-def _summary(
-    name: str,
-    labels: Labels,
-    samples: Sequence[Sample],
-    book: SeriesBook,
-    created: float | None,
-    now: int,
-) -> SummaryDataPoint:
+def _summary(labels: Labels, samples: list[Sample], reading: Reading) -> SummaryDataPoint:
+    name = reading.name
     count, total = _value(samples, f"{name}_count"), _value(samples, f"{name}_sum")
     quantiles = [
         QuantileValue(float(each.labels["quantile"]), float(each.value))
@@ -108,8 +107,8 @@ def _summary(
         if each.name == name and "quantile" in each.labels
     ]
     whole = 0 if count is None else _whole(count)
-    time = nanoseconds(samples[0].timestamp, now)
-    seen = book.see(name, labels, time, (whole,), created)
+    time = nanoseconds(samples[0].timestamp, reading.now)
+    seen = reading.book.see(name, labels, time, (whole,), reading.created.get(labels))
     return SummaryDataPoint(
         attributes=seen.attributes,
         start_time_unix_nano=seen.start,

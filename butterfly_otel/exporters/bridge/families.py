@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Gauge, NumberDataPoint, Sum
 
-from butterfly_otel.exporters.bridge.distributions import histogram_points, summary_points
+from butterfly_otel.exporters.bridge.distributions import Reading, histogram_of, summary_of
 from butterfly_otel.exporters.bridge.exemplars import exemplars_of, nanoseconds
 from butterfly_otel.exporters.bridge.units import unit_of
-from butterfly_otel.exporters.prometheus.model.text import clean, clean_name
 from butterfly_otel.exporters.producing.model import PrometheusMetric
+from butterfly_otel.exporters.prometheus.model.text import clean, clean_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from prometheus_client import Metric
     from prometheus_client.samples import Sample
@@ -43,13 +43,19 @@ _FLAGS: Final = frozenset({"info", "stateset"})
 _WITH_STARTS: Final = frozenset({"counter", "histogram", "summary"})
 
 
-def metrics_of(family: Metric, book: SeriesBook, now: int) -> list[PrometheusMetric]:
+def metrics_of(
+    family: Metric,
+    book: SeriesBook,
+    now: int,
+    left_out: Callable[[str, ValueError], None],
+) -> list[PrometheusMetric]:
     """Return the metrics of a family.
 
     Args:
         family: A family, of any collector.
         book: What is known of its series.
         now: When it was read, in nanoseconds since the epoch.
+        left_out: Told of each series of a histogram or summary that is none, and why.
 
     Raises:
         Exception: Of any kind, where something is wrong with it.
@@ -68,9 +74,10 @@ def metrics_of(family: Metric, book: SeriesBook, now: int) -> list[PrometheusMet
             own.append(sample)
         else:
             others.setdefault(sample.name, []).append(sample)
-    metrics = _metrics(family, own, book, created, now) if own else []
+    reading = Reading(family.name, book, created, now, left_out)
+    metrics = _metrics(family, own, reading) if own else []
     for name, samples in others.items():
-        metrics.append(_made(family, name, Gauge(_numbers(name, samples, book, now)), "gauge"))
+        metrics.append(_made(family, name, Gauge(_numbers(name, samples, reading)), "gauge"))
     return metrics
 
 
@@ -83,33 +90,24 @@ def labels_of(sample: Sample) -> Labels:
     return tuple(sorted(sample.labels.items()))
 
 
-def _metrics(
-    family: Metric,
-    samples: Sequence[Sample],
-    book: SeriesBook,
-    created: dict[Labels, float],
-    now: int,
-) -> list[PrometheusMetric]:
-    kind, name = family.type, family.name
+def _metrics(family: Metric, samples: Sequence[Sample], reading: Reading) -> list[PrometheusMetric]:
+    kind = family.type
     if kind == "histogram":
-        histogram = histogram_points(name, samples, book, created, now)
-        return [_made(family, name, histogram, "histogram")]
+        return [_made(family, family.name, histogram_of(samples, reading), "histogram")]
     if kind == "summary":
-        return [_made(family, name, summary_points(name, samples, book, created, now), "gauge")]
+        return [_made(family, family.name, summary_of(samples, reading), "gauge")]
     by_name: dict[str, list[Sample]] = {}
     for sample in samples:
         by_name.setdefault(sample.name, []).append(sample)
+    grows = kind == "counter"
     made: list[PrometheusMetric] = []
-    for each, some in by_name.items():
-        if kind == "counter":
-            points = _numbers(each, some, book, now, created)
-            made.append(_made(family, each, Sum(points, _CUMULATIVE, True), "counter"))  # noqa: FBT003
-        elif kind in _FLAGS:
-            points = _numbers(each, some, book, now)
-            flags = Sum(points, _CUMULATIVE, False)  # noqa: FBT003
-            made.append(_made(family, each, flags, "up_down_counter"))
+    for name, some in by_name.items():
+        points = _numbers(name, some, reading, grows=grows)
+        if grows or kind in _FLAGS:
+            each = "counter" if grows else "up_down_counter"
+            made.append(_made(family, name, Sum(points, _CUMULATIVE, grows), each))
         else:
-            made.append(_made(family, each, Gauge(_numbers(each, some, book, now)), "gauge"))
+            made.append(_made(family, name, Gauge(points), "gauge"))
     return made
 
 
@@ -125,20 +123,14 @@ def _made(family: Metric, name: str, data: Any, kind: MetricKind) -> PrometheusM
 
 
 def _numbers(
-    name: str,
-    samples: Iterable[Sample],
-    book: SeriesBook,
-    now: int,
-    created: dict[Labels, float] | None = None,
+    name: str, samples: Iterable[Sample], reading: Reading, *, grows: bool = False
 ) -> list[NumberDataPoint]:
-    """Return points of numbers; they only grow where it is told when they were created."""
     points: list[NumberDataPoint] = []
     for sample in samples:
         labels = labels_of(sample)
-        value, time = float(sample.value), nanoseconds(sample.timestamp, now)
-        grows = created is not None
-        began = None if created is None else created.get(labels)
-        seen = book.see(name, labels, time, (value,) if grows else (), began)
+        value, time = float(sample.value), nanoseconds(sample.timestamp, reading.now)
+        totals, began = ((value,), reading.created.get(labels)) if grows else ((), None)
+        seen = reading.book.see(name, labels, time, totals, began)
         exemplars = exemplars_of([sample], time) if grows else []
         points.append(NumberDataPoint(seen.attributes, seen.start, time, value, exemplars))
     return points

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry, Metric
 
+    from butterfly_otel.exporters.producing.model import PrometheusMetric
     from butterfly_otel.exporters.prometheus.model.problems import Omission, ProblemKind
     from butterfly_otel.exporters.prometheus.writing.combining import Group
-    from butterfly_otel.exporters.producing.model import PrometheusMetric
 
 _SCOPE: Final = InstrumentationScope("butterfly_otel.exporters.bridge", __version__)
 #: Where the collectors of the official exporter are, whose metrics are OpenTelemetry's.
@@ -131,11 +131,16 @@ class PrometheusMetricProducer:
     def _metrics(self, group: Group, now: int) -> list[PrometheusMetric]:
         try:
             family: Any = whole(group, self._problems)
-            made = metrics_of(family, self._book, now)
+            made = metrics_of(family, self._book, now, self._left_out)
         except Exception as error:  # noqa: BLE001 - one metric must not cost the others
             self._broken(group.name, error)
             return []
         return [each for each in made if each.data.data_points]
+
+    def _left_out(self, name: str, error: ValueError) -> None:
+        self._problems.omit(
+            "broken_metric", clean(name), "A series of %s is not exported: %s", str(error)
+        )
 
     def _broken(self, name: str, error: Exception) -> None:
         self._problems.omit(

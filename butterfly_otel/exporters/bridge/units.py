@@ -29,8 +29,10 @@ def unit_of(name: str, unit: str, kind: MetricKind) -> str:
 
     >>> unit_of("vllm:e2e_latency_seconds", "", "histogram"), unit_of("free_ratio", "", "gauge")
     ('s', '1')
-    >>> unit_of("http_requests_total", "requests", "counter"), unit_of("rate_per_second", "", "gauge")
-    ('requests', '')
+    >>> unit_of("shop_requests_total", "requests", "counter")
+    'requests'
+    >>> unit_of("rate_per_second", "", "gauge")
+    ''
     """
     stem = name.removesuffix("_total") if kind == "counter" else name
     head, _, last = stem.rpartition("_")

@@ -50,7 +50,9 @@ class Deltas:
             found = [
                 replace(
                     scope,
-                    metrics=[self._metric(each, scope.scope.name, before) for each in scope.metrics],
+                    metrics=[
+                        self._metric(each, scope.scope.name, before) for each in scope.metrics
+                    ],
                 )
                 for scope in scopes
             ]
@@ -100,9 +102,7 @@ def _added(known: Any, point: Any) -> Any:  # noqa: ANN401 - as above
         return None if added < 0 else replace(point, value=added)
     if not isinstance(point, HistogramDataPoint) or known.explicit_bounds != point.explicit_bounds:
         return None
-    counts = [
-        new - old for old, new in zip(known.bucket_counts, point.bucket_counts, strict=True)
-    ]
+    counts = [new - old for old, new in zip(known.bucket_counts, point.bucket_counts, strict=True)]
     if min(counts, default=0) < 0:
         return None
     has_sum = known.sum is not None and point.sum is not None

@@ -76,7 +76,10 @@ class _Collecting:
         return getattr(self._collect, "__self__", None)
 
     def __call__(
-        self, reader: MetricReader, timeout_millis: float = 10_000, **kwargs: Any
+        self,
+        reader: MetricReader,
+        timeout_millis: float = 10_000,
+        **kwargs: Any,  # noqa: ANN401 - whatever a release hands over
     ) -> MetricsData | None:
         began = monotonic()
         data = self._collect(reader, timeout_millis=timeout_millis, **kwargs)
