@@ -52,9 +52,9 @@ class SeriesBook:
         """Begin a collection: what was not there in the last one is forgotten, if there is much."""
         before, now = self._before, self._known
         gone = [key for key in before if key not in now]
-        for key in gone[-(len(now) + _GONE) :]:
-            now[key] = before[key]
-        self._before, self._known = now, {}
+        # The newest last, so that the oldest are forgotten.
+        kept = {key: before[key] for key in gone[-(len(now) + _GONE) :]}
+        self._before, self._known = kept | now if kept else now, {}
 
     def see(
         self,

@@ -57,8 +57,9 @@ class Deltas:
                 for scope in scopes
             ]
             gone = [key for key in before if key not in self._last]
-            for key in gone[-(len(self._last) + _GONE) :]:
-                self._last[key] = before[key]
+            # The newest last, so that the oldest are forgotten.
+            kept = {key: before[key] for key in gone[-(len(self._last) + _GONE) :]}
+            self._last = kept | self._last
             return found
 
     def _metric(self, metric: Metric, scope: str, before: dict[object, Any]) -> Metric:
