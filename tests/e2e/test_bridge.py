@@ -193,11 +193,13 @@ def test_the_collector_shows_what_a_scrape_shows(
 def test_exemplars_lead_to_traces(otelcol: Path, tmp_path: Path) -> None:
     """The Collector shows those of counters and buckets, also of a trace without a span."""
     settings = {"enable_open_metrics": True}
-    with registry_of_everything() as registry:
-        with Collector(otelcol, tmp_path, prometheus=settings) as collector:
-            push(registry, collector.http_endpoint)
-            wait_until(lambda: LAST in collector.exposition(), 30, "all families")
-            page = collector.exposition("application/openmetrics-text;version=1.0.0")
+    with (
+        registry_of_everything() as registry,
+        Collector(otelcol, tmp_path, prometheus=settings) as collector,
+    ):
+        push(registry, collector.http_endpoint)
+        wait_until(lambda: LAST in collector.exposition(), 30, "all families")
+        page = collector.exposition("application/openmetrics-text;version=1.0.0")
     found = {
         (sample.name, sample.labels.get("model"), sample.labels.get("le")): sample.exemplar
         for family in openmetrics(page)

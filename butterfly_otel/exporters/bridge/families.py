@@ -104,7 +104,7 @@ def _metrics(family: Metric, samples: Sequence[Sample], reading: Reading) -> lis
     for name, some in by_name.items():
         points = _numbers(name, some, reading, grows=grows)
         if grows or kind in _FLAGS:
-            each = "counter" if grows else "up_down_counter"
+            each: MetricKind = "counter" if grows else "up_down_counter"
             made.append(_made(family, name, Sum(points, _CUMULATIVE, grows), each))
         else:
             made.append(_made(family, name, Gauge(points), "gauge"))

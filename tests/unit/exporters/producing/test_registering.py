@@ -86,17 +86,17 @@ def registry() -> CollectorRegistry:
 
 
 @ENGINES
-@pytest.mark.parametrize("late", [False, True])
-def test_a_reader_has_both(registry: CollectorRegistry, engine: Any, late: bool) -> None:
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_reader_has_both(registry: CollectorRegistry, engine: Any, when: str) -> None:
     """What its provider measures and what the producer has, with the provider's resource.
 
     Whether it is registered before the provider has the reader or after.
     """
     reader = InMemoryMetricReader()
-    if not late:
+    if when == "before":
         register_producer(reader, PrometheusMetricProducer(registry))
     provider = engine([reader], Resource({"a": "b"}), shutdown_on_exit=False)
-    if late:
+    if when == "after":
         register_producer(reader, PrometheusMetricProducer(registry))
     provider.get_meter("m").create_counter("ours").add(2)
     for _ in range(2):
