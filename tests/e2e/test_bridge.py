@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,8 @@ from butterfly_otel.exporters.otlp import build_otlp_exporter
 from butterfly_otel.exporters.prometheus import PrometheusMetricReader
 from butterfly_otel.exporters.push import PushMetricReader
 from butterfly_otel.settings.config import load_config
+from tests.docs.blocks import ROOT, blocks_of
+from tests.foreground import FOREGROUND
 
 from .servers import Collector, Prometheus, wait_until
 
@@ -253,3 +258,41 @@ def test_prometheus_receives_the_same_names(prometheus3: Path, tmp_path: Path) -
                 inner = ",".join(f"{key}={rest[key]}" for key in sorted(rest))
                 found.setdefault(name, {})[inner] = spelled(value)
     assert found == wanted
+
+
+def test_the_page_s_server_is_pushed_as_it_is_scraped(otelcol: Path, tmp_path: Path) -> None:
+    """The program of `docs/how-to/llm-serving.md`: two processes, files, names with colons."""
+    [source] = [
+        block.text
+        for block in blocks_of(ROOT / "docs/how-to/llm-serving.md")
+        if block.marks.get("file") == "llm_server.py"
+    ]
+    program = tmp_path / "llm_server.py"
+    program.write_text(source, encoding="utf-8")
+    with Collector(otelcol, tmp_path) as collector:
+        answer = subprocess.run(
+            [sys.executable, program],
+            env={
+                **os.environ,
+                "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": collector.http_endpoint,
+                "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+            **FOREGROUND,
+        )
+        wanted = samples_of(text(answer.stdout))
+        assert len(wanted) > 4, answer.stderr
+        # The servers have ended since, and with them what they were running.
+        del wanted["vllm:num_requests_running"]
+        page = wait_until(
+            lambda: collector.exposition() if "vllm:" in collector.exposition() else "",
+            30,
+            "the push",
+        )
+    found = samples_of(text(page))
+    assert {
+        name: {key: found[name][key] for key in series} for name, series in wanted.items()
+    } == wanted
