@@ -98,8 +98,10 @@ def collect_by(reader: MetricReader, collect: Callable[..., Any]) -> None:
     reader._set_collect_callback(collect)
 
 
-def wrap_collect(reader: MetricReader, wrap: Callable[[Callable[..., Any]], Any]) -> None:
+def wrap_collect(reader: MetricReader, wrap: Callable[[Callable[..., Any]], Any]) -> bool:
     """Let a reader collect by what ``wrap`` makes of its function, now and whenever it gets one.
+
+    Returns False, and does nothing, in a release whose readers are given none.
 
     ``MetricReader._set_collect_callback`` of this one reader, and ``._collect``.
 
@@ -108,7 +110,9 @@ def wrap_collect(reader: MetricReader, wrap: Callable[[Callable[..., Any]], Any]
         wrap: Given what :func:`collect_by` takes; returns the same.
     """
     given: Any = reader
-    take: Callable[[Any], None] = given._set_collect_callback
+    take: Callable[[Any], None] | None = getattr(given, "_set_collect_callback", None)
+    if take is None:
+        return False
 
     def taken(collect: Callable[..., Any] | None) -> None:
         take(None if collect is None else wrap(collect))
@@ -117,6 +121,7 @@ def wrap_collect(reader: MetricReader, wrap: Callable[[Callable[..., Any]], Any]
     known = getattr(given, "_collect", None)
     if known is not None:
         taken(known)
+    return True
 
 
 def prefers_deltas(reader: MetricReader) -> tuple[bool, bool]:

@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
+from butterfly_otel.exporters.carrying.points import identity
 from butterfly_otel.process import forks
 
 if TYPE_CHECKING:
@@ -64,14 +65,15 @@ class Deltas:
 
     def _metric(self, metric: Metric, scope: str, before: dict[object, Any]) -> Metric:
         data: Any = metric.data
-        counts = isinstance(data, Sum) and data.is_monotonic and self._counters
-        if not counts and not (isinstance(data, Histogram) and self._histograms):
+        is_sum = isinstance(data, Sum)
+        wanted = data.is_monotonic and self._counters if is_sum else self._histograms
+        if not wanted or not isinstance(data, (Sum, Histogram)):
             return metric
         if data.aggregation_temporality == AggregationTemporality.DELTA:
             return metric
         points: list[Any] = []
         for point in data.data_points:
-            key = (scope, metric.name, type(data), frozenset((point.attributes or {}).items()))
+            key = (scope, metric.name, is_sum, identity(point.attributes))
             known = before.get(key)
             if known is not None and known.time_unix_nano >= point.time_unix_nano:
                 self._last[key] = known  # nothing has been said since
@@ -106,6 +108,6 @@ def _added(known: Any, point: Any) -> Any:  # noqa: ANN401 - as above
     counts = [new - old for old, new in zip(known.bucket_counts, point.bucket_counts, strict=True)]
     if min(counts, default=0) < 0:
         return None
-    has_sum = known.sum is not None and point.sum is not None
-    total: Any = point.sum - known.sum if has_sum else None
+    sums: tuple[Any, Any] = known.sum, point.sum
+    total: Any = None if None in sums else sums[1] - sums[0]
     return replace(point, count=sum(counts), bucket_counts=counts, sum=total)

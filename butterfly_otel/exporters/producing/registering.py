@@ -52,7 +52,11 @@ def register_producer(
             exporters do. Others get a histogram without boundaries instead.
     """
     deltas = Deltas(*prefers_deltas(reader))
-    wrap_collect(reader, lambda collect: _Collecting(collect, producer, deltas, summaries))
+    if not wrap_collect(reader, lambda each: _Collecting(each, producer, deltas, summaries)):
+        log_once(
+            f"metrics of a {type(producer).__name__} are not exported: readers of this release of"
+            " OpenTelemetry take no more than their provider has; look for a newer butterfly-otel"
+        )
 
 
 class _Collecting:

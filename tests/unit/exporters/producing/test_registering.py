@@ -282,3 +282,15 @@ def test_one_producer_for_several_readers(registry: CollectorRegistry) -> None:
     found = [[values(each.get_metrics_data())["theirs_total"] for _ in "12"] for each in readers]
     assert found == [[3, 0], [3, 3]]
     provider.shutdown()
+
+
+def test_a_release_whose_readers_take_nothing_more(
+    registry: CollectorRegistry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader goes on without the producer, and the log says so."""
+    monkeypatch.setattr("butterfly_otel.process.contain._logged", set())
+
+    of_a_release_to_come: Any = object()
+    register_producer(of_a_release_to_come, PrometheusMetricProducer(registry))
+    [said] = [each.getMessage() for each in caplog.records]
+    assert "PrometheusMetricProducer are not exported" in said
