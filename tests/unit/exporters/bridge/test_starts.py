@@ -110,6 +110,7 @@ def test_a_gauge_may_fall() -> None:
     told = Told()
     told.families = [family("g", "gauge", ("", {}, 9))]
     first = point(told.producer, "g")
+    point(told.producer, "g")
     told.families = [family("g", "gauge", ("", {}, 1))]
     assert point(told.producer, "g").start_time_unix_nano == first.start_time_unix_nano
 
