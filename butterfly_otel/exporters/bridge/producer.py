@@ -48,6 +48,8 @@ class PrometheusMetricProducer:
 
     Args:
         registry: Whose metrics; by default prometheus_client's global one.
+        timeout: Seconds that collectors may take at most: an export, the last one of a process
+            above all, must not wait for one that hangs.
         reserved: Which names a metric must not have; by default none.
         on_problem: Called once for each metric or series that can't be exported, with the kind of
             the problem and the name. It must neither block nor raise.
@@ -58,11 +60,13 @@ class PrometheusMetricProducer:
         self,
         registry: CollectorRegistry = REGISTRY,
         *,
+        timeout: float = 3.0,
         reserved: Callable[[str], bool] = lambda _name: False,
         on_problem: Callable[[ProblemKind, str], None] | None = None,
         on_omission: Callable[[Omission], None] | None = None,
     ) -> None:
         self._registry = registry
+        self._timeout = timeout
         self._reserved = reserved
         self._problems = Problems(on_problem, on_omission)
         self._asker = Asker()
@@ -83,10 +87,10 @@ class PrometheusMetricProducer:
         """Return all metrics, in a scope of their own; no scope where there are none.
 
         Args:
-            timeout_millis: Milliseconds it may take. Collectors that have not answered then are
-                left out, and counted.
+            timeout_millis: Milliseconds it may take, if that is less than collectors have anyway.
+                Those that have not answered then are left out, and counted.
         """
-        seconds = timeout_millis / 1000
+        seconds = min(self._timeout, timeout_millis / 1000)
         found = ask_others(self._registry, _is_foreign, self._asker, self._problems, seconds)
         return self.convert((origin, each) for origin, some in found for each in some)
 
