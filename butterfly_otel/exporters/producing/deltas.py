@@ -81,10 +81,8 @@ class Deltas:
             self._last[key] = point
             points.append(_delta(known, point))
         delta = AggregationTemporality.DELTA
-        return replace(
-            metric,
-            data=replace(data, data_points=points, aggregation_temporality=delta),
-        )
+        made: Any = replace(data, data_points=points, aggregation_temporality=delta)  # type: ignore[arg-type]
+        return replace(metric, data=made)
 
 
 def _delta(known: Any, point: Any) -> Any:  # noqa: ANN401 - of either kind, both the same

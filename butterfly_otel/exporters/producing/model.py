@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from json import dumps
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import (
@@ -74,7 +75,8 @@ def without_summaries(scopes: Iterable[ScopeMetrics]) -> list[ScopeMetrics]:
     """Return metrics as exporters take them that know the SDK's data model alone.
 
     A summary becomes a histogram without boundaries, which is its count and its sum, under names
-    that Prometheus is given back; its quantiles become a gauge beside it, ``…_quantile``.
+    that Prometheus is given back; its quantiles become a gauge beside it, ``…_quantile``. The sum
+    of a histogram that has none is no number.
     """
     return [
         replace(scope, metrics=[each for metric in scope.metrics for each in _parts(metric)])
@@ -84,6 +86,11 @@ def without_summaries(scopes: Iterable[ScopeMetrics]) -> list[ScopeMetrics]:
 
 def _parts(metric: Metric) -> Iterator[Metric]:
     data: Any = metric.data
+    if isinstance(data, Histogram):
+        given: Any = data.data_points
+        points = [replace(point, sum=nan) if point.sum is None else point for point in given]
+        yield replace(metric, data=replace(data, data_points=points))
+        return
     if not isinstance(data, Summary):
         yield metric
         return

@@ -54,6 +54,7 @@ def test_our_own_endpoint_gives_the_names_back() -> None:
         family("d_ratio", "gauge", ("", {}, 1)),
         family("e_total", "histogram", ("_bucket", {"le": "+Inf"}, 1), ("_sum", {}, 1)),
         family("f_seconds", "summary", ("_count", {}, 1), ("_sum", {}, 1)),
+        family("g", "histogram", ("_bucket", {"le": "+Inf"}, 1)),
     ]
     theirs, ours = CollectorRegistry(), CollectorRegistry()
     theirs.register(Custom(lambda: families))  # type: ignore[arg-type]
@@ -69,4 +70,5 @@ def test_our_own_endpoint_gives_the_names_back() -> None:
         *("vllm:x_seconds", "a_bytes_total", "b_requests_total", "c_total", "d_ratio"),
         *("e_total_bucket", "e_total_sum", "e_total_count"),
         *("f_seconds_bucket", "f_seconds_sum", "f_seconds_count"),
+        *("g_bucket", "g_sum", "g_count"),
     }
