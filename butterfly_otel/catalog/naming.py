@@ -59,6 +59,9 @@ _PER: Final = {
     "y": "year",
 }
 
+#: The UCUM unit of a word; of several, the first above.
+_WORDS: Final = {word: unit for unit, word in reversed(_UNITS.items())}
+
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
 _METRIC_RUN = re.compile(r"(?:[^a-zA-Z0-9_:]|_)+")
 _LABEL_CHAR = re.compile(r"[^a-zA-Z0-9_]")
@@ -79,6 +82,15 @@ def unit_words(unit: str) -> str:
     words = [] if top in {"", "1"} else [_UNITS.get(top, top)]
     words += [f"per_{_denominator(part)}" for part in denominators if part not in {"", "1"}]
     return _METRIC_RUN.sub("_", "_".join(words)).strip("_")
+
+
+def unit_of_word(word: str) -> str:
+    """Return the UCUM unit of a Prometheus word, or ``""`` where the table has none.
+
+    >>> unit_of_word("seconds"), unit_of_word("kilobytes"), unit_of_word("requests")
+    ('s', 'kBy', '')
+    """
+    return _WORDS.get(word, "")
 
 
 def _denominator(unit: str) -> str:

@@ -133,6 +133,12 @@ PARTS: Final = (
         without="an exporter's preferences (OTLP deltas) are not heeded",
     ),
     Name(
+        "reader",
+        "_set_collect_callback",
+        "to collect from producers as well",
+        without="what producers have (`push_registry`) is not exported",
+    ),
+    Name(
         "provider",
         "_sdk_config",
         "the resource",

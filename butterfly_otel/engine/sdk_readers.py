@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.metrics import Histogram, NoOpMeterProvider, ObservableCounter
 from opentelemetry.sdk import environment_variables
-from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
 
 from butterfly_otel.engine.sdk_names import OLDER
 
@@ -96,3 +96,40 @@ def collect_by(reader: MetricReader, collect: Callable[..., Any]) -> None:
         collect: Called with the reader and ``timeout_millis``; None where there is nothing.
     """
     reader._set_collect_callback(collect)
+
+
+def wrap_collect(reader: MetricReader, wrap: Callable[[Callable[..., Any]], Any]) -> bool:
+    """Let a reader collect by what ``wrap`` makes of its function, now and whenever it gets one.
+
+    Returns False, and does nothing, in a release whose readers are given none.
+
+    ``MetricReader._set_collect_callback`` of this one reader, and ``._collect``.
+
+    Args:
+        reader: The reader.
+        wrap: Given what :func:`collect_by` takes; returns the same.
+    """
+    given: Any = reader
+    take: Callable[[Any], None] | None = getattr(given, "_set_collect_callback", None)
+    if take is None:
+        return False
+
+    def taken(collect: Callable[..., Any] | None) -> None:
+        take(None if collect is None else wrap(collect))
+
+    given._set_collect_callback = taken
+    known = getattr(given, "_collect", None)
+    if known is not None:
+        taken(known)
+    return True
+
+
+def prefers_deltas(reader: MetricReader) -> tuple[bool, bool]:
+    """Tell whether a reader prefers deltas of observable counters, and of histograms.
+
+    ``MetricReader._instrument_class_temporality``; cumulative where it does not tell.
+    """
+    kinds: Mapping[type, Any] = getattr(reader, "_instrument_class_temporality", None) or {}
+    deltas = [kind for kind, each in kinds.items() if each == AggregationTemporality.DELTA]
+    counters = any(issubclass(kind, ObservableCounter) for kind in deltas)
+    return counters, any(issubclass(kind, Histogram) for kind in deltas)

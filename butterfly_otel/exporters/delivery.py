@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 
@@ -42,7 +42,13 @@ class Delivery:
 
 
 class DetailedExporter(MetricExporter):
-    """An exporter that tells in full what became of an export."""
+    """An exporter that tells in full what became of an export.
+
+    Attributes:
+        takes_summaries: Whether it takes metrics whose data is a summary.
+    """
+
+    takes_summaries: ClassVar[bool] = False
 
     @abstractmethod
     def deliver(self, metrics_data: MetricsData) -> Delivery:

@@ -18,16 +18,19 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReade
 from butterfly_otel.engine.sdk_internals import SUPPRESS_KEY, exporter_preferences
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.carrying import Backlog
-from butterfly_otel.exporters.delivery import Delivery, deliver
+from butterfly_otel.exporters.delivery import Delivery, DetailedExporter, deliver
 from butterfly_otel.exporters.outage import Outage
+from butterfly_otel.exporters.producing.registering import register_producer
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.process.forks import call_in_child
 from butterfly_otel.process.threads import Condition, Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
+
+    from butterfly_otel.exporters.producing.registering import MetricProducer
 
     #: Waits for so many seconds; returns whether what was begun succeeded by then.
     Wait = Callable[[float], bool]
@@ -56,6 +59,10 @@ class PushMetricReader(MetricReader):
         timeout: Seconds one collection may take.
         on_export: Called after each export with whether all of it arrived.
         on_loss: Called with a number of points that will not be sent again, and why.
+        producers: What has more metrics to export.
+
+    Attributes:
+        takes_summaries: Whether the exporter takes summaries, which the SDK does not have.
 
     Raises:
         ConfigurationError: When ``interval`` or ``timeout`` is not a number above zero.
@@ -71,6 +78,7 @@ class PushMetricReader(MetricReader):
         timeout: float,
         on_export: Callable[[bool], None] = lambda _succeeded: None,
         on_loss: Callable[[int, Loss], None] = lambda _points, _reason: None,
+        producers: Iterable[MetricProducer] = (),
     ) -> None:
         if not (interval > 0 and timeout > 0):
             raise ConfigurationError(
@@ -89,6 +97,9 @@ class PushMetricReader(MetricReader):
         delta = AggregationTemporality.DELTA in (temporality or {}).values()
         self._backlog = Backlog() if delta else None
         self._delivery: Delivery | None = None  # what became of the export that is going on
+        self.takes_summaries = isinstance(exporter, DetailedExporter) and exporter.takes_summaries
+        for producer in producers:
+            register_producer(self, producer, summaries=self.takes_summaries)
         self._prepare()
         self._thread.start()
         call_in_child(self._restart)

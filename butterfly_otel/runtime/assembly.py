@@ -145,7 +145,7 @@ def assemble(config: Config) -> Pipeline:
     _attach_handles(provider, streams, handles)
     if config.zero_init:
         _start_at_zero(provider, streams, config)
-        if readers.pull is not None:
+        if readers.pull is not None or config.push_registry:
             own.begin(telemetry.SCRAPE_OMISSIONS_TOTAL)
         if security is not None:
             own.begin(telemetry.SCRAPE_REFUSALS_TOTAL)

@@ -51,6 +51,7 @@ class Arguments(TypedDict, total=False):
     scope_labels: bool | None
     target_info: bool | None
     registry: CollectorRegistry | None
+    push_registry: bool | None
     otlp_protocol: OtlpProtocol | None
     otlp_endpoint: str | None
     otlp_insecure: bool | None
@@ -109,6 +110,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     scope_labels: bool | None = None,
     target_info: bool | None = None,
     registry: CollectorRegistry | None = None,
+    push_registry: bool | None = None,
     otlp_protocol: OtlpProtocol | None = None,
     otlp_endpoint: str | None = None,
     otlp_insecure: bool | None = None,
@@ -189,6 +191,8 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
         target_info: Whether ``target_info`` is served. Default True. (BUTTERFLY_OTEL_TARGET_INFO)
         registry: prometheus_client registry whose metrics share the endpoint; by default its global
             one.
+        push_registry: Whether each exporter that pushes, such as ``otlp``, has that registry's
+            metrics as well. Default False. (BUTTERFLY_OTEL_PUSH_REGISTRY)
         otlp_protocol: ``http/protobuf`` or ``grpc``. Default ``http/protobuf``.
             (OTEL_EXPORTER_OTLP_METRICS_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL)
         otlp_endpoint: Complete URL, for HTTP with its path; to that of the variable for all signals

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from opentelemetry.sdk.metrics.export import MetricExporter
 
+    from butterfly_otel.exporters.producing.registering import MetricProducer
     from butterfly_otel.exporters.push import PushMetricReader
     from butterfly_otel.settings.config import Config, ExporterName
 
@@ -33,7 +34,10 @@ EXPORTERS: Mapping[ExporterName, Callable[[Config], MetricExporter]] = {
 
 
 def push_reader(
-    name: ExporterName, config: Config, count: Callable[[str, Mapping[str, str], int], None]
+    name: ExporterName,
+    config: Config,
+    count: Callable[[str, Mapping[str, str], int], None],
+    producers: Iterable[MetricProducer] = (),
 ) -> PushMetricReader:
     """Return the reader that exports by ``name``.
 
@@ -41,6 +45,7 @@ def push_reader(
         name: One of :data:`EXPORTERS`.
         config: The settings.
         count: Adds to one of the SDK's own counters: its name, labels and how many.
+        producers: What has more metrics to export.
 
     Raises:
         ConfigurationError: When a TLS file is wrong.
@@ -64,4 +69,5 @@ def push_reader(
         timeout=config.export_timeout,
         on_export=on_export,
         on_loss=on_loss,
+        producers=producers,
     )

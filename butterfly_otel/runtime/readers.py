@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics.export import MetricReader
 
+    from butterfly_otel.exporters.bridge import PrometheusMetricProducer
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.settings.config import Config, ExporterName
 
@@ -65,7 +66,8 @@ def build_readers(config: Config, count: Count) -> Readers:
     if "prometheus" in config.exporters:
         pull = own = _prometheus_reader(config, count)
     elif shared:
-        own = _prometheus_reader(config, count, apart=True)
+        # What else is pushed for all processes is in that registry.
+        own = _prometheus_reader(config, count, apart=not config.push_registry)
     ours = pushing if own is None else (*pushing, own)
     return Readers(ours, config.metric_readers, pull, own if shared else None, for_all)
 
@@ -77,13 +79,38 @@ def _pushing(config: Config, count: Count) -> tuple[MetricReader, ...]:
     from butterfly_otel.runtime.pushing import push_reader  # noqa: PLC0415 - only where it pushes
 
     made: list[MetricReader] = []
+    shared = config.processes.mode == "shared" and config.processes.pushed_by == "node"
     try:
-        made.extend(push_reader(name, config, count) for name in names)
+        for name in names:
+            # Where all processes are pushed as one, what pushes has the registries of all of them.
+            bridged = config.push_registry and not shared
+            producers = (registry_producer(config, count),) if bridged else ()
+            made.append(push_reader(name, config, count, producers))
     except BaseException:
         for reader in made:
             reader.shutdown(timeout_millis=0)
         raise
     return tuple(made)
+
+
+def registry_producer(config: Config, count: Count) -> PrometheusMetricProducer:
+    """Return what pushes the metrics of the registry that shares the endpoint.
+
+    Each exporter has one of its own: what was missing is missing for each of them.
+    """
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - only where its metrics are pushed
+
+    from butterfly_otel.exporters.bridge import PrometheusMetricProducer  # noqa: PLC0415
+
+    return PrometheusMetricProducer(
+        REGISTRY if config.registry is None else config.registry,
+        reserved=catalog.BY_NAME.__contains__,
+        on_omission=_omissions(count),
+    )
+
+
+def _omissions(count: Count) -> Callable[[str], None]:
+    return lambda reason: count("butterfly_otel_scrape_omissions_total", {"reason": reason}, 1)
 
 
 def _prometheus_reader(
@@ -102,7 +129,5 @@ def _prometheus_reader(
         registry=REGISTRY if registry is None else registry,
         verbatim=config.contracts.is_exact,
         translation_strategy=settings.translation_strategy,
-        on_omission=lambda reason: count(
-            "butterfly_otel_scrape_omissions_total", {"reason": reason}, 1
-        ),
+        on_omission=_omissions(count),
     )

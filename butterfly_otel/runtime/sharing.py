@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from butterfly_otel.engine.sdk_internals import provider_resource
 from butterfly_otel.engine.sdk_readers import collect_by
 from butterfly_otel.process import forks
+from butterfly_otel.runtime.bridging import registry_bridge
 from butterfly_otel.runtime.ending_readers import each_reader
 from butterfly_otel.runtime.endpoint import cannot_open, endpoint_url, open_endpoint, serves
 from butterfly_otel.sharing.family import find_family
@@ -91,7 +92,8 @@ class Sharing:
         if pipeline.prometheus is not None:
             pipeline.prometheus.share(Showing(own, self._modes, self._gather, self._resource()))
         for reader in pipeline.pushing_for_all:
-            together = Together(self._modes, self._gather, self._resource())
+            bridge = registry_bridge(config, pipeline, reader, own)
+            together = Together(self._modes, self._gather, self._resource(), bridge)
             collect_by(reader, partial(self._push, together))
 
     def start(self) -> None:

@@ -131,6 +131,14 @@ class Config(Declared):
         tells="prometheus_client registry whose metrics share the endpoint; by default its"
         " global one.",
     )
+    push_registry: bool = setting(
+        "push_registry",
+        FLAG,
+        "BUTTERFLY_OTEL_PUSH_REGISTRY",
+        default=False,
+        tells="Whether each exporter that pushes, such as ``otlp``, has that registry's metrics as"
+        " well.",
+    )
     otlp: OtlpSettings = group(OtlpSettings)
     processes: ProcessSettings = group(ProcessSettings)
     export_interval: float = setting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from butterfly_otel.exporters.producing.registering import with_scopes
 from butterfly_otel.exporters.prometheus.writing.shared import Shown
 from butterfly_otel.process import forks, timing
 from butterfly_otel.process.contain import log_once
@@ -16,7 +17,7 @@ from butterfly_otel.sharing.payload import Payload, Record, write
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.metrics.export import MetricsData, ScopeMetrics
     from opentelemetry.sdk.resources import Resource
     from prometheus_client import Metric
     from prometheus_client.registry import Collector
@@ -120,12 +121,20 @@ class Together:
         modes: How metrics are merged.
         gather: Asks all processes, within so many seconds.
         resource: What the metrics are of: the node, not this process.
+        bridge: Makes metrics of what other collectors have in all processes, within so many
+            seconds; None where these are not pushed.
     """
 
     def __init__(
-        self, modes: Modes, gather: Callable[[float], Gathered], resource: Resource
+        self,
+        modes: Modes,
+        gather: Callable[[float], Gathered],
+        resource: Resource,
+        bridge: Callable[[Sequence[Metric], float], Sequence[ScopeMetrics]] | None = None,
     ) -> None:
         self._gather = gather
+        self._resource = resource
+        self._bridge = bridge
         self._merging = Merging(modes, resource)
 
     def collect(self, timeout: float = TIMEOUT) -> MetricsData:
@@ -135,7 +144,12 @@ class Together:
             timeout: Seconds that it may take.
         """
         gathered = self._gather(timeout)
-        return settled(self._merging.merge(gathered.ended, gathered.members).data)
+        collected = self._merging.merge(gathered.ended, gathered.members)
+        data = settled(collected.data)
+        if self._bridge is None:
+            return data
+        scopes = self._bridge(collected.families, timeout)
+        return with_scopes(data, scopes, self._resource) if scopes else data
 
 
 class Showing:
@@ -174,19 +188,18 @@ class Showing:
                 "What is shown of the process %s is a second old: it did not answer in time",
             )
         collected = self._merging.merge(gathered.ended, gathered.members)
-        return Shown(collected.data, [*collected.families, *self._from_files(timeout)])
+        return Shown(collected.data, [*collected.families, *from_files(self._own, timeout)])
 
-    def _from_files(self, timeout: float) -> list[Metric]:
-        """Return what prometheus_client's own files have of all processes."""
-        readers = self._own.others(timeout, reads_files)
-        if readers or not own_files():
-            return [each for _, families in readers for each in families]
-        from prometheus_client.multiprocess import (  # noqa: PLC0415 - rarely used
-            MultiProcessCollector,
-        )
 
-        try:
-            return list(MultiProcessCollector(None).collect())  # type: ignore[no-untyped-call]
-        except Exception as error:  # noqa: BLE001 - the directory may be gone
-            log_once("metrics in PROMETHEUS_MULTIPROC_DIR are not shown", error=error)
-            return []
+def from_files(own: Own, timeout: float) -> list[Metric]:
+    """Return what prometheus_client's own files have of all processes, within so many seconds."""
+    readers = own.others(timeout, reads_files)
+    if readers or not own_files():
+        return [each for _, families in readers for each in families]
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - rarely used
+
+    try:
+        return list(MultiProcessCollector(None).collect())  # type: ignore[no-untyped-call]
+    except Exception as error:  # noqa: BLE001 - the directory may be gone
+        log_once("metrics in PROMETHEUS_MULTIPROC_DIR are not shown", error=error)
+        return []

@@ -120,3 +120,37 @@ def test_the_last_process_pushes_what_the_others_have_left(
     run(tmp_path, receiver, source)
     wait_for((tmp_path / "done").exists, lambda: "it has not ended")
     assert receiver.total(TOKENS) == 21
+
+
+#: What the program above does besides, where each process counts by prometheus_client too.
+_COUNTING = {
+    "import os, sys": "import os, sys\nfrom prometheus_client import Counter",
+    "go_on, going": "requests = Counter('vllm:requests', 'R.')\ngo_on, going",
+    "        os.read": "        requests.inc(number)\n        os.read",
+    "butterfly_otel.force_flush()": "requests.inc(1)\nbutterfly_otel.force_flush()",
+}
+_WITH_OTHERS = _PROGRAM
+for _line, _more in _COUNTING.items():
+    _WITH_OTHERS = _WITH_OTHERS.replace(_line, _more)
+
+
+@pytest.mark.parametrize("exporters", ["otlp", "otlp,prometheus"])
+@pytest.mark.parametrize("kept", ["in memory", "in files"])
+def test_what_prometheus_client_counts_in_all_processes_is_pushed_once(
+    exporters: str, kept: str, tmp_path: Path, receiver: Receiver, needed: Callable[..., None]
+) -> None:
+    """With `push_registry`, as a scrape shows it: also from the files that it shares itself."""
+    needed()
+    folder = tmp_path / "files"
+    folder.mkdir()
+    run(
+        tmp_path,
+        receiver,
+        _WITH_OTHERS,
+        OTEL_METRICS_EXPORTER=exporters,
+        OTEL_EXPORTER_PROMETHEUS_PORT="0",
+        BUTTERFLY_OTEL_PUSH_REGISTRY="true",
+        **({"PROMETHEUS_MULTIPROC_DIR": str(folder)} if kept == "in files" else {}),
+    )
+    assert receiver.total(TOKENS) == receiver.total("vllm:requests_total") == 321
+    assert receiver.instances("vllm:requests_total") == {"compute-1"}

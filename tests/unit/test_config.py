@@ -185,6 +185,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({**NODE, "exporter": "zipkin"}, {}, "exporter is 'zipkin'.*prometheus, otlp"),
     (NODE, {"OTEL_METRICS_EXPORTER": "a,b"}, "OTEL_METRICS_EXPORTER is 'a'"),
     ({**NODE, "exporter": ["none", "otlp"]}, {}, "'none' and something else"),
+    ({**NODE, "push_registry": "yes"}, {}, "push_registry is 'yes'"),
+    (NODE, {"BUTTERFLY_OTEL_PUSH_REGISTRY": "all"}, "BUTTERFLY_OTEL_PUSH_REGISTRY is 'all'"),
     ({**NODE, "exporter": 7}, {}, "exporter is 7"),
     ({**NODE, "processes": "all"}, {}, "processes is 'all'.*separate or shared"),
     ({**NODE, "process_group": 1}, {}, "process_group is 1"),

@@ -62,8 +62,13 @@ def _histogram(older: HistogramDataPoint, newer: HistogramDataPoint) -> Histogra
         newer,
         start_time_unix_nano=older.start_time_unix_nano,
         count=older.count + newer.count,
-        sum=older.sum + newer.sum,
+        sum=_total(older.sum, newer.sum),
         bucket_counts=[one + other for one, other in pairs],
         exemplars=newer.exemplars or older.exemplars,
         **merged_extremes(older, newer),
     )
+
+
+def _total(older: Any, newer: Any) -> Any:  # noqa: ANN401 - numbers
+    """Return both sums; None where one is None, of which nothing is known."""
+    return None if older is None or newer is None else older + newer

@@ -13,7 +13,7 @@ import logging
 from random import uniform
 from threading import Event
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 
@@ -79,6 +79,8 @@ class OtlpExporter(DetailedExporter):
         max_request_size: Bytes of one request, before compression; a longer one is not sent.
         meter_provider: Where metrics about exporters go, if they are switched on.
     """
+
+    takes_summaries: ClassVar[bool] = True
 
     def __init__(
         self,

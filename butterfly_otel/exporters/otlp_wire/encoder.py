@@ -9,11 +9,14 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogram, Gauge, Histog
 
 from butterfly_otel.exporters.extremes import without_unset
 from butterfly_otel.exporters.otlp_wire import official
+from butterfly_otel.exporters.otlp_wire.attributes import encode_attributes
 from butterfly_otel.exporters.otlp_wire.exponential import encode_exponential_histograms
 from butterfly_otel.exporters.otlp_wire.histograms import encode_histograms
 from butterfly_otel.exporters.otlp_wire.numbers import encode_gauges, encode_sums
+from butterfly_otel.exporters.otlp_wire.summaries import encode_summaries
 from butterfly_otel.exporters.otlp_wire.wire import delimited, message, text, varint
 from butterfly_otel.exporters.parts import points_of, split
+from butterfly_otel.exporters.producing.model import PrometheusMetric, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +45,7 @@ _DESCRIPTION = b"\x12"
 _UNIT = b"\x1a"
 _TEMPORALITY = b"\x10"
 _MONOTONIC = b"\x18\x01"
+_METADATA = b"\x62"
 
 #: Of each kind of metric the tag, and what encodes its points. Exactly these types.
 _KINDS: dict[type, tuple[bytes, EncodePoints]] = {
@@ -49,6 +53,7 @@ _KINDS: dict[type, tuple[bytes, EncodePoints]] = {
     Sum: (b"\x3a", encode_sums),
     Histogram: (b"\x4a", encode_histograms),
     ExponentialHistogram: (b"\x52", encode_exponential_histograms),
+    Summary: (b"\x5a", encode_summaries),
 }
 
 
@@ -158,13 +163,16 @@ class _Collection:
             + text(_DESCRIPTION, metric.description)
             + text(_UNIT, metric.unit)
         )
+        if isinstance(metric, PrometheusMetric):
+            metadata = {"prometheus.type": metric.prometheus_type}
+            names += encode_attributes(metadata, _METADATA)[0]
         data: Any = metric.data
         tag, encode_points = _KINDS[type(data)]
         if not data.data_points:  # and then the official encoder says nothing of the kind either
             return [names]
         points, self.kept[key] = encode_points(data.data_points, self._before.get(key))
         content = [points]
-        if not isinstance(data, Gauge):
+        if not isinstance(data, (Gauge, Summary)):
             content += [_TEMPORALITY, varint(data.aggregation_temporality)]
         if isinstance(data, Sum) and data.is_monotonic:
             content.append(_MONOTONIC)

@@ -15,6 +15,7 @@ from butterfly_otel.catalog.naming import (
     MetricKind,
     escape_label_name,
     escape_metric_name,
+    unit_of_word,
     unit_words,
     with_suffixes,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Naming",
     "escape_label_name",
     "escape_metric_name",
+    "unit_of_word",
     "unit_words",
 ]
 
