@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.resources import Resource
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import Counter, Meter
     from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
@@ -113,16 +115,12 @@ def assemble(config: Config) -> Pipeline:
     Raises:
         ConfigurationError: When an overlay, a web configuration or a TLS file is wrong.
     """
-    streams = default_streams()
-    if config.views:
-        from butterfly_otel.views.overlays import apply_overlays  # noqa: PLC0415 - only for those
-
-        streams = apply_overlays(streams, config.views)
+    streams, views = _views(config)
     own = SelfTelemetry()
     security = _security(config, own)
     readers = build_readers(config, own.count)
     try:
-        provider = _provider(config, streams, readers.measured)
+        provider = _provider(config, views, readers.measured)
     except BaseException:
         readers.give_up()
         raise
@@ -161,13 +159,26 @@ def _security(config: Config, own: SelfTelemetry) -> Security | None:
     return Security(config.prometheus, lambda reason: own.count(name, {"reason": reason}))
 
 
+def _views(config: Config) -> tuple[tuple[Stream, ...], list[View]]:
+    """Return what is exported of the contract, and all Views, those of others among them."""
+    paths = [each for each in config.views if isinstance(each, PurePath)]
+    given = [each for each in config.views if not isinstance(each, PurePath)]
+    streams = default_streams()
+    if not paths:
+        return streams, compile_views(streams, given=given)
+    from butterfly_otel.views.overlays import read_overlays  # noqa: PLC0415 - only for those
+
+    overlaid = read_overlays(streams, paths)
+    return overlaid.streams, compile_views(overlaid.streams, overlaid.others, given)
+
+
 def _provider(
-    config: Config, streams: Sequence[Stream], readers: Sequence[MetricReader]
+    config: Config, views: Sequence[View], readers: Sequence[MetricReader]
 ) -> GatedMeterProvider:
     settings: dict[str, Any] = {
         "metric_readers": readers,
         "resource": _resource(config),
-        "views": compile_views(streams),
+        "views": views,
         "shutdown_on_exit": False,
     }
     if config.engine == "sdk":

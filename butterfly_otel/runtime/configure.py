@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
     from prometheus_client import CollectorRegistry
 
     from butterfly_otel.catalog.model import Across
@@ -68,7 +69,7 @@ class Arguments(TypedDict, total=False):
     otlp_processes: PushedBy | None
     export_interval: float | None
     export_timeout: float | None
-    views: str | PathLike[str] | Sequence[str | PathLike[str]] | None
+    views: str | PathLike[str] | View | Sequence[str | PathLike[str] | View] | None
     strict: bool | None
     zero_init: bool | None
     handle_signals: bool | None
@@ -125,7 +126,7 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     otlp_processes: PushedBy | None = None,
     export_interval: float | None = None,
     export_timeout: float | None = None,
-    views: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    views: str | PathLike[str] | View | Sequence[str | PathLike[str] | View] | None = None,
     strict: bool | None = None,
     zero_init: bool | None = None,
     handle_signals: bool | None = None,
@@ -229,8 +230,9 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             milliseconds)
         export_timeout: Seconds a collection may take. Default 30. (OTEL_METRIC_EXPORT_TIMEOUT; in
             milliseconds)
-        views: Overlay file, shipped overlay's name such as ``low-cardinality``, or several. Needs
-            the extra ``views``. (BUTTERFLY_OTEL_VIEWS; separated as PATH is)
+        views: Overlay file, shipped overlay's name such as ``low-cardinality``, a View of the SDK
+            for instruments outside the contract, or several. Files need the extra ``views``.
+            (BUTTERFLY_OTEL_VIEWS; separated as PATH is)
         strict: Raise on a measurement that breaks the contract, for tests and development;
             otherwise it is mended and counted. Default False. (BUTTERFLY_OTEL_STRICT)
         zero_init: Start the series that are known beforehand at zero. Default True.

@@ -44,12 +44,14 @@ from butterfly_otel.settings.kinds import (
 from butterfly_otel.settings.processes import ProcessSettings
 from butterfly_otel.settings.reading import Reading
 from butterfly_otel.settings.spelling import tell_of_misspelt
+from butterfly_otel.settings.viewed import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
     from prometheus_client import CollectorRegistry
 
     from butterfly_otel.settings.kinds import Others
@@ -143,13 +145,13 @@ class Config(Declared):
         default=30.0,
         tells="Seconds a collection may take.",
     )
-    views: tuple[Path, ...] = setting(
+    views: tuple[Path | View, ...] = setting(
         "views",
-        PATHS,
+        VIEWS,
         "BUTTERFLY_OTEL_VIEWS",
         default=(),
-        tells="Overlay file, shipped overlay's name such as ``low-cardinality``, or several."
-        " Needs the extra ``views``.",
+        tells="Overlay file, shipped overlay's name such as ``low-cardinality``, a View of the SDK"
+        " for instruments outside the contract, or several. Files need the extra ``views``.",
     )
     strict: bool = setting(
         "strict",

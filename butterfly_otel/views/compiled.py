@@ -1,4 +1,4 @@
-"""Views: exactly one a metric, compiled from the streams."""
+"""Views: exactly one a metric, compiled from the streams, and those of others."""
 
 from __future__ import annotations
 
@@ -15,18 +15,35 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics.view import View
 
+    from butterfly_otel.views.others import OtherView
     from butterfly_otel.views.streams import Stream
 
 
-def compile_views(streams: Iterable[Stream]) -> list[View]:
-    """Return one View a stream, and one that drops all else on our meter.
+def compile_views(
+    streams: Iterable[Stream], others: Iterable[OtherView] = (), given: Iterable[View] = ()
+) -> list[View]:
+    """Return one View a stream, one that drops all else on our meter, and those of others.
 
-    The SDK applies *every* View that matches an instrument and merges none of them, so the
-    Views compiled here never overlap.
+    Args:
+        streams: What is exported of the contract.
+        others: Views of files for what is outside it.
+        given: The application's own, for the same.
+
+    Raises:
+        ViewError: When one of the application's is meant for the contract.
+
+    The SDK applies *every* View that matches an instrument and merges none of them, so those of
+    the contract never overlap. Those of others do as they were written.
     """
     known = list(streams)
     rest = DropTheRest(catalog.METER_NAME, frozenset(each.metric.name for each in known))
-    return [*map(_view, known), rest]
+    ours = [*map(_view, known), rest]
+    ours += (each.compiled() for each in others)
+    if views := list(given):
+        from butterfly_otel.views.others import given_views  # noqa: PLC0415 - only for those
+
+        ours += given_views(views)
+    return ours
 
 
 def _view(stream: Stream) -> View:

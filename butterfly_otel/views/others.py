@@ -1,0 +1,165 @@
+"""Views of instruments outside the contract: from files, and the application's own."""
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from copy import copy
+from fnmatch import fnmatchcase
+from functools import partial
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.view import (
+    Aggregation,
+    DefaultAggregation,
+    DropAggregation,
+    ExplicitBucketHistogramAggregation,
+    ExponentialBucketHistogramAggregation,
+    LastValueAggregation,
+    SumAggregation,
+    View,
+)
+
+from butterfly_otel.engine.sdk_internals import Gauge, limited_view
+from butterfly_otel.errors import ViewError
+from butterfly_otel.views.protected import claimed_by, is_protected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+#: The schema's types of instruments.
+_INSTRUMENTS: Final[Mapping[str, type]] = {
+    "counter": Counter,
+    "up_down_counter": UpDownCounter,
+    "histogram": Histogram,
+    "gauge": Gauge,
+    "observable_counter": ObservableCounter,
+    "observable_gauge": ObservableGauge,
+    "observable_up_down_counter": ObservableUpDownCounter,
+}
+_KINDS: Final[Mapping[str, Callable[..., Aggregation]]] = {
+    "default": DefaultAggregation,
+    "drop": DropAggregation,
+    "explicit_bucket_histogram": ExplicitBucketHistogramAggregation,
+    "base2_exponential_bucket_histogram": ExponentialBucketHistogramAggregation,
+    "last_value": LastValueAggregation,
+    "sum": SumAggregation,
+}
+#: Of the schema's selectors, what a View calls them.
+_SELECTORS: Final = {
+    "instrument_name": "instrument_name",
+    "unit": "instrument_unit",
+    "meter_name": "meter_name",
+    "meter_version": "meter_version",
+    "meter_schema_url": "meter_schema_url",
+}
+
+
+class OtherView(NamedTuple):
+    """A View of a file, as it stands there, of instruments outside the contract.
+
+    Attributes:
+        selector: The schema's ``selector``.
+        stream: The schema's ``stream``.
+    """
+
+    selector: Mapping[str, Any]
+    stream: Mapping[str, Any]
+
+    def compiled(self) -> View:
+        """Return the View."""
+        settings: dict[str, Any] = {
+            ours: self.selector.get(theirs) for theirs, ours in _SELECTORS.items()
+        }
+        kind = self.selector.get("instrument_type")
+        settings["instrument_type"] = None if kind is None else _INSTRUMENTS[kind]
+        if all(each is None for each in settings.values()):
+            settings["instrument_name"] = "*"
+        settings["name"] = self.stream.get("name")
+        settings["description"] = self.stream.get("description")
+        settings["aggregation"] = _aggregation(self.stream.get("aggregation") or {})
+        keys: dict[str, Any] = self.stream.get("attribute_keys") or {}
+        if keys:
+            settings["attribute_keys"] = Keys(keys.get("included"), keys.get("excluded"))
+        limit = self.stream.get("aggregation_cardinality_limit")
+        # The schema takes 5.0 for an integer.
+        made = View if limit is None else partial(limited_view, int(limit))
+        return _for_others(made(**settings))
+
+
+class Keys:
+    """The attributes that a View keeps, by patterns; a set to whom only asks what is in it.
+
+    Args:
+        included: Patterns of what is kept; None for all.
+        excluded: Patterns of what is not, though it is included.
+    """
+
+    __slots__ = ("_excluded", "_included")
+
+    def __init__(self, included: Iterable[str] | None, excluded: Iterable[str] | None) -> None:
+        self._included = ("*",) if included is None else tuple(included)
+        self._excluded = tuple(excluded or ())
+
+    def __contains__(self, key: str) -> bool:
+        return any(fnmatchcase(key, each) for each in self._included) and not any(
+            fnmatchcase(key, each) for each in self._excluded
+        )
+
+
+def given_views(views: Iterable[View]) -> list[View]:
+    """Return the application's own Views as they apply to what is outside the contract.
+
+    Raises:
+        ViewError: When one is meant for a metric of the contract.
+    """
+    return [_for_others(_not_ours(view)) for view in views]
+
+
+def _not_ours(view: View) -> View:
+    name = cast("str | None", getattr(view, "_instrument_name", None))
+    meter = cast("str | None", getattr(view, "_meter_name", None))
+    ours = claimed_by(name, meter)
+    if ours is not None:
+        raise ViewError(
+            f"views has a View of the SDK that selects {ours}, which the contract fixes: narrow it"
+            " by an overlay file, or select instruments outside the contract"
+        )
+    return view
+
+
+def _for_others(view: View) -> View:
+    """Return the View without what the contract protects, whatever it selects."""
+    kept: Any = copy(view)
+    match = view._match  # noqa: SLF001 - how the SDK asks a View
+
+    def matches(instrument: Any) -> bool:  # noqa: ANN401 - the SDK's own protocol
+        scope = instrument.instrumentation_scope.name
+        return not is_protected(scope, instrument.name) and match(instrument)
+
+    kept._match = matches  # noqa: SLF001 - as above
+    return cast("View", kept)
+
+
+def _aggregation(wanted: Mapping[str, Any]) -> Aggregation | None:
+    sections = cast("Mapping[str, dict[str, Any] | None]", wanted)
+    for name, given in sections.items():
+        kind = _KINDS[name]
+        known = signature(kind).parameters
+        settings: dict[str, Any] = {
+            # As above of integers.
+            key: int(value) if key in ("max_size", "max_scale") else value
+            for key, value in (given or {}).items()
+            if value is not None and key in known
+        }
+        return kind(**settings)
+    return None
