@@ -7,7 +7,13 @@ from itertools import product
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.metrics import (
+    AlwaysOffExemplarFilter,
+    AlwaysOnExemplarFilter,
+    TraceBasedExemplarFilter,
+)
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.version import __version__ as sdk_version
 
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog import telemetry
@@ -38,10 +44,15 @@ if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.securing.security import Security
-    from butterfly_otel.settings.config import Config
+    from butterfly_otel.settings.config import Config, ExemplarFilter
     from butterfly_otel.views.streams import Stream
 
 
+_EXEMPLAR_FILTERS: Mapping[ExemplarFilter, Callable[[], Any]] = {
+    "trace_based": TraceBasedExemplarFilter,
+    "always_on": AlwaysOnExemplarFilter,
+    "always_off": AlwaysOffExemplarFilter,
+}
 #: Every handle: the contract's, and the one that a decorator measures an extension with.
 HANDLES = (*metrics.ALL, *OWN, first_item_seconds)
 #: What is enforced; the rest of the SDK's own metrics have labels of ours only.
@@ -164,11 +175,19 @@ def _views(config: Config) -> tuple[tuple[Stream, ...], list[View]]:
     paths = [each for each in config.views if isinstance(each, PurePath)]
     given = [each for each in config.views if not isinstance(each, PurePath)]
     streams = default_streams()
-    if not paths:
+    file = config.config_file
+    if not paths and file is None:
         return streams, compile_views(streams, given=given)
-    from butterfly_otel.views.overlays import read_overlays  # noqa: PLC0415 - only for those
+    from butterfly_otel.views.overlays import (  # noqa: PLC0415 - only for those
+        Overlaid,
+        overlay_with,
+        read_overlays,
+    )
 
-    overlaid = read_overlays(streams, paths)
+    declared = Overlaid(streams)
+    if file is not None:
+        declared = overlay_with(declared, file.views, file.path)
+    overlaid = read_overlays(declared.streams, paths, declared.others)
     return overlaid.streams, compile_views(overlaid.streams, overlaid.others, given)
 
 
@@ -179,6 +198,7 @@ def _provider(
         "metric_readers": readers,
         "resource": _resource(config),
         "views": views,
+        "exemplar_filter": _EXEMPLAR_FILTERS[config.exemplar_filter](),
         "shutdown_on_exit": False,
     }
     if config.engine == "sdk":
@@ -202,7 +222,17 @@ def _resource(config: Config) -> Resource:
     }
     if config.service_version is not None:
         attributes["service.version"] = config.service_version
-    return Resource.create(attributes)
+    if config.config_file is None:
+        return Resource.create(attributes)
+    # Without the variables, which a file replaces and that would add.
+    return Resource(
+        {
+            "telemetry.sdk.language": "python",
+            "telemetry.sdk.name": "opentelemetry",
+            "telemetry.sdk.version": sdk_version,
+            **attributes,
+        }
+    )
 
 
 def _guarded_meter(

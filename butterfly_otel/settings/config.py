@@ -22,6 +22,7 @@ from butterfly_otel.settings.declaration import (
     setting,
     settings_of,
 )
+from butterfly_otel.settings.declarative import CONFIG_FILE, Declarative, file_shown
 from butterfly_otel.settings.exporters import OtlpSettings, PrometheusSettings
 from butterfly_otel.settings.kinds import (
     FLAG,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 NodeRole = Literal["coordinator", "compute", "observer"]
 ExporterName = Literal["prometheus", "otlp", "console", "none"]
 Engine = Literal["butterfly", "sdk"]
+ExemplarFilter = Literal["trace_based", "always_on", "always_off"]
 GpuId = Literal["uuid", "index", "pci"]
 
 
@@ -74,7 +76,7 @@ def _exporters(given: Given) -> tuple[ExporterName, ...]:
 
 def _resource_attributes(given: Given) -> tuple[tuple[str, str], ...]:
     """Return those of both places; of equal keys the argument's stand."""
-    below = unquoted(given.text, given.variable)
+    below = cast("dict[str, str]", given.file or {}) | unquoted(given.text, given.variable)
     return tuple(sorted({**below, **pairs(given)}.items()))
 
 
@@ -131,6 +133,16 @@ class Config(Declared):
     )
     otlp: OtlpSettings = group(OtlpSettings)
     processes: ProcessSettings = group(ProcessSettings)
+    config_file: Declarative | None = setting(
+        "config_file",
+        CONFIG_FILE,
+        "OTEL_CONFIG_FILE",
+        "OTEL_EXPERIMENTAL_CONFIG_FILE",
+        default=None,
+        tells="File in OpenTelemetry's declarative configuration: its resource, readers, views and"
+        " exemplar filter. Needs the extra ``views``.",
+        secret=file_shown,
+    )
     export_interval: float = setting(
         "export_interval",
         SECONDS,
@@ -144,6 +156,14 @@ class Config(Declared):
         "OTEL_METRIC_EXPORT_TIMEOUT",
         default=30.0,
         tells="Seconds a collection may take.",
+    )
+    exemplar_filter: ExemplarFilter = setting(
+        "exemplar_filter",
+        choice(ExemplarFilter),
+        "OTEL_METRICS_EXEMPLAR_FILTER",
+        default="trace_based",
+        tells="Which measurements become exemplars: ``trace_based``, those in a sampled span,"
+        " ``always_on`` or ``always_off``.",
     )
     views: tuple[Path | View, ...] = setting(
         "views",

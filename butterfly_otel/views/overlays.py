@@ -22,7 +22,7 @@ from butterfly_otel.views.protected import is_pattern, meant
 from butterfly_otel.views.selectors import Selector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from butterfly_otel.errors import ViewError
     from butterfly_otel.views.streams import Stream
@@ -55,8 +55,12 @@ def apply_overlay(streams: Iterable[Stream], path: str | Path) -> tuple[Stream, 
     return read_overlays(streams, [path]).streams
 
 
-def read_overlays(streams: Iterable[Stream], paths: Iterable[str | Path]) -> Overlaid:
+def read_overlays(
+    streams: Iterable[Stream], paths: Iterable[str | Path], others: tuple[OtherView, ...] = ()
+) -> Overlaid:
     """Return what the overlays in files make of ``streams``, one after the other.
+
+    ``others`` are Views of instruments outside the contract that there are already.
 
     A path may also be the bare name of an overlay that ships with the package, such as
     ``low-cardinality``.
@@ -66,7 +70,7 @@ def read_overlays(streams: Iterable[Stream], paths: Iterable[str | Path]) -> Ove
             asks for more than the contract; the message names file, metric and label.
         ConfigurationError: When the ``views`` extra is not installed.
     """
-    return reduce(_overlaid, paths, Overlaid(tuple(streams)))
+    return reduce(_overlaid, paths, Overlaid(tuple(streams), others))
 
 
 def _overlaid(before: Overlaid, path: str | Path) -> Overlaid:
@@ -76,7 +80,7 @@ def _overlaid(before: Overlaid, path: str | Path) -> Overlaid:
     return overlay_with(before, views, source)
 
 
-def overlay_with(before: Overlaid, views: Iterable[dict[str, Any]], source: Path) -> Overlaid:
+def overlay_with(before: Overlaid, views: Iterable[Mapping[str, Any]], source: Path) -> Overlaid:
     """Return what ``meter_provider.views`` of a file makes of what there was before it.
 
     Raises:
@@ -130,7 +134,7 @@ def _no_metric(name: str, source: Path) -> ViewError:
 
 
 def _other(
-    selector: Selector, view: dict[str, Any], selected: Sequence[str], source: Path
+    selector: Selector, view: Mapping[str, Any], selected: Sequence[str], source: Path
 ) -> OtherView:
     """Return a View of what is outside the contract, looked at as far as the schema does not."""
     stream = cast("dict[str, Any]", view["stream"])
@@ -160,7 +164,7 @@ def _narrow(stream: Stream, wanted: dict[str, Any], source: Path) -> Stream:
     return stream if limit is None else stream._replace(limit=int(limit))
 
 
-def _refuse_long_patterns(view: dict[str, Any], source: Path) -> None:
+def _refuse_long_patterns(view: Mapping[str, Any], source: Path) -> None:
     """Raise over a pattern that is longer than any name, and could take minutes to match."""
     keys = _section(view["stream"], "attribute_keys")
     patterns = [*(keys.get("included") or ()), *(keys.get("excluded") or ())]
@@ -224,7 +228,7 @@ def _wrong_boundaries(name: str, source: Path) -> ViewError:
     return wrong(source, f"gives {name} boundaries that are empty, not ascending or not finite")
 
 
-def _section(parent: dict[str, Any], key: str) -> dict[str, Any]:
+def _section(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return a mapping inside another, empty where it is left out or null."""
     return cast("dict[str, Any]", parent.get(key) or {})
 
