@@ -91,8 +91,8 @@ class _Loader(yaml.SafeLoader):
 
         node.value = _REFERENCE.sub(value, written)
         if node.style is None and _REFERENCE.fullmatch(written) and written != "$$":
-            resolve: Any = self.resolve
-            node.tag = resolve(yaml.ScalarNode, node.value, (True, False))
+            untyped = cast("Any", self)
+            node.tag = untyped.resolve(yaml.ScalarNode, node.value, (True, False))
 
     def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
