@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: What errors call a file whose Views are all that is read of it.
 OVERLAY = "overlay"
+#: What the schema finds wrong that it says by names of keys alone.
+_NAMING = frozenset({"additionalProperties", "required"})
 _MAX_BYTES = 1 << 20
 #: Characters of the values, each counted as often as it is referred to, and so many a value.
 _MAX_SIZE, _VALUE_SIZE = 1 << 21, 16
@@ -60,7 +62,8 @@ def load_document(
     try:
         loaded = safe_yaml.parse(text, variables=variables)
     except yaml.YAMLError as error:
-        raise wrong(source, f"is not YAML: {error}", noun) from error
+        said = str(error) if variables is None else _without_snippet(error)
+        raise wrong(source, f"is not YAML: {said}", noun) from error
     if not isinstance(loaded, dict):
         raise wrong(source, "is not a mapping with file_format and meter_provider", noun)
     plain = _Plain(source, noun)
@@ -71,14 +74,21 @@ def load_document(
     except jsonschema.ValidationError as error:
         where = ".".join(map(str, error.absolute_path)) or "top level"
         said = error.message
-        if variables is not None and not isinstance(cast("object", error.instance), (dict, list)):
-            # A variable may have a secret.
+        if variables is not None and error.validator not in _NAMING:
+            # What it shows may be, or have, a secret.
             said = f"its value does not fit {error.validator} {error.validator_value}"
             if error.validator == "type":
                 said += "; in quotes, a variable stays a text"
         what = f"breaks OpenTelemetry's configuration schema at {where}: {said}"
         raise wrong(source, what, noun) from error
     return document
+
+
+def _without_snippet(error: Any) -> str:  # noqa: ANN401 - a YAMLError
+    """Say what is wrong without a line of the file, which may have a secret."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    where = "" if mark is None else f" in line {mark.line + 1}"
+    return f"{problem or 'it is not a document'}{where}"
 
 
 def _schema() -> Any:  # noqa: ANN401 - JSON

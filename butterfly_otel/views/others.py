@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from fnmatch import fnmatchcase
 from functools import partial
 from inspect import signature
@@ -30,6 +29,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 
 from butterfly_otel.engine.sdk_internals import Gauge, limited_view
+from butterfly_otel.engine.viewing import selection, without
 from butterfly_otel.errors import ViewError
 from butterfly_otel.views.protected import claimed_by, is_protected
 
@@ -126,9 +126,7 @@ def given_views(views: Iterable[View]) -> list[View]:
 
 
 def _not_ours(view: View) -> View:
-    name = cast("str | None", getattr(view, "_instrument_name", None))
-    meter = cast("str | None", getattr(view, "_meter_name", None))
-    ours = claimed_by(name, meter)
+    ours = claimed_by(*selection(view))
     if ours is not None:
         raise ViewError(
             f"views has a View of the SDK that selects {ours}, which the contract fixes: narrow it"
@@ -139,15 +137,7 @@ def _not_ours(view: View) -> View:
 
 def _for_others(view: View) -> View:
     """Return the View without what the contract protects, whatever it selects."""
-    kept: Any = copy(view)
-    match = view._match  # noqa: SLF001 - how the SDK asks a View
-
-    def matches(instrument: Any) -> bool:  # noqa: ANN401 - the SDK's own protocol
-        scope = instrument.instrumentation_scope.name
-        return not is_protected(scope, instrument.name) and match(instrument)
-
-    kept._match = matches  # noqa: SLF001 - as above
-    return cast("View", kept)
+    return without(view, is_protected)
 
 
 def _aggregation(wanted: Mapping[str, Any]) -> Aggregation | None:

@@ -19,6 +19,8 @@ from butterfly_otel import ConfigurationError, metrics
 from butterfly_otel.engine.sdk_internals import exporter_preferences, provider_resource
 from butterfly_otel.exporters.otlp import build_otlp_exporter
 from butterfly_otel.settings.config import Config, load_config
+from butterfly_otel.views.overlays import Overlaid, overlay_with, shipped
+from butterfly_otel.views.streams import default_streams
 
 NODE: dict[str, Any] = {"node_id": "n1", "node_role": "compute"}
 WHOLE = """\
@@ -353,6 +355,39 @@ def test_no_secret_is_shown(file: Path, tmp_path: Path) -> None:
         of(path, {"TOKEN": "271828"})
     assert "271828" not in str(caught.value)
     assert "in quotes" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "meter_provider: {readers: [{periodic: {exporter: {otlp_http: {x: hunter2: y}}}}]}",
+        (
+            "meter_provider:\n  readers:\n    - periodic: {exporter: {console: {}, x: hunter2}}\n"
+            "      pull: {exporter: {prometheus/development: {}}}"
+        ),
+        "resource: {attributes: [{name: hunter2, value: {x: hunter2}}]}",
+        "disabled: hunter2",
+    ],
+)
+def test_no_secret_of_a_file_is_in_an_error(tmp_path: Path, text: str) -> None:
+    """What breaks YAML or the schema is named by its place, and not repeated."""
+    path = tmp_path / "otel.yaml"
+    path.write_text(f"file_format: '1.0'\n{text}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        of(path)
+    assert "hunter2" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_the_views_that_ship_are_a_whole_file() -> None:
+    """``views/default.yaml`` says what it can be used for: its exact names, and its Views."""
+    config = of(shipped("default"))
+    assert config.exporters == ("prometheus",)
+    assert config.prometheus.translation_strategy == "UnderscoreEscapingWithoutSuffixes"
+    file = config.config_file
+    assert file is not None
+    overlaid = overlay_with(Overlaid(default_streams()), file.views, file.path)
+    assert overlaid == Overlaid(default_streams())
 
 
 def test_what_is_not_ours_is_said_at_debug(file: Path, caplog: pytest.LogCaptureFixture) -> None:
