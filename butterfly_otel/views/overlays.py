@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Characters of a name, as OpenTelemetry has it of instruments.
 _LONGEST = 255
+#: Buckets of an exponential histogram, as the SDK limits them, which would say so too late.
+_MAX_SIZE = 16_384
 #: Metrics that an error names.
 _NAMED = 3
 
@@ -146,6 +148,10 @@ def _other(
     histogram = _section(_section(stream, "aggregation"), "explicit_bucket_histogram")
     if histogram.get("boundaries") is not None:
         _boundaries(histogram["boundaries"], selector.name or "*", source)
+    exponential = _section(_section(stream, "aggregation"), "base2_exponential_bucket_histogram")
+    if (exponential.get("max_size") or 0) > _MAX_SIZE:
+        what = f"gives {selector.name or '*'} a max_size of {exponential['max_size']}"
+        raise wrong(source, f"{what}; OpenTelemetry's SDK takes at most {_MAX_SIZE}")
     return OtherView(selector.given, stream)
 
 
@@ -168,7 +174,8 @@ def _refuse_long_patterns(view: Mapping[str, Any], source: Path) -> None:
     """Raise over a pattern that is longer than any name, and could take minutes to match."""
     keys = _section(view["stream"], "attribute_keys")
     patterns = [*(keys.get("included") or ()), *(keys.get("excluded") or ())]
-    for pattern in (view["selector"].get("instrument_name") or "", *patterns):
+    selected = (view["selector"].get(key) or "" for key in ("instrument_name", "unit"))
+    for pattern in (*selected, *patterns):
         if len(pattern) > _LONGEST:
             what = f"has a pattern of {len(pattern):,} characters"
             raise wrong(source, f"{what}; names have at most {_LONGEST}: {pattern!r}")

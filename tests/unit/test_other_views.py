@@ -342,6 +342,14 @@ WRONG = [
     ),
     ("{selector: {unit: s}, stream: {aggregation: {last_value: {}}}}", "would change its type"),
     ("{selector: {instrument_type: meter}, stream: {}}", "schema at"),
+    (f"{{selector: {{unit: '{'[' * 9999}'}}, stream: {{}}}}", "has a pattern of 9,999 characters"),
+    (
+        (
+            "{selector: {instrument_name: http.x}, stream: {aggregation:"
+            " {base2_exponential_bucket_histogram: {max_size: 20000}}}}"
+        ),
+        "a max_size of 20000; OpenTelemetry's SDK takes at most 16384",
+    ),
     ("{selector: {instrument_name: http.x}, stream: {aggregation: {mean: {}}}}", "schema at"),
 ]
 
