@@ -124,7 +124,7 @@ PARTS: Final = (
         "view",
         "_instrument_name _meter_name",
         "to know what the application's Views are meant for",
-        without="a View that is meant for the contract is not refused",
+        without="a View that is meant for the contract does nothing",
     ),
     Name("provider", "_measurement_consumer", "to remove series", without=_KEPT),
     Name("consumer", "_reader_storages", "likewise", without=_KEPT),

@@ -15,6 +15,20 @@ from butterfly_otel.process.contain import log_once
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+#: What a View keeps of its arguments, each behind an underscore.
+_STATED = (
+    "instrument_type",
+    "instrument_name",
+    "instrument_unit",
+    "meter_name",
+    "meter_version",
+    "meter_schema_url",
+    "name",
+    "description",
+    "attribute_keys",
+    "aggregation",
+    "aggregation_cardinality_limit",
+)
 #: What makes a View's name a pattern.
 _WILD = frozenset("*?[")
 
@@ -56,9 +70,15 @@ def selecting(views: Iterable[View], instrument: Any) -> Iterator[View]:  # noqa
             yield view
 
 
-def selection(view: View) -> tuple[str | None, str | None]:
-    """Return the instrument's and the meter's name that a View selects; None for any."""
-    return getattr(view, "_instrument_name", None), getattr(view, "_meter_name", None)
+def stated(view: View) -> dict[str, Any]:
+    """Return what a View selects and what it makes of that, by the names of its arguments."""
+    return {each: getattr(view, f"_{each}", None) for each in _STATED}
+
+
+def stated_boundaries(aggregation: object) -> list[float] | None:
+    """Return the boundaries that an aggregation is given; None for the SDK's own."""
+    given: Any = getattr(aggregation, "_boundaries", None)
+    return None if given is None else list(given)
 
 
 def without(view: View, left_out: Callable[[str, str], bool]) -> View:

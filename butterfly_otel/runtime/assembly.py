@@ -176,19 +176,18 @@ def _views(config: Config) -> tuple[tuple[Stream, ...], list[View]]:
     given = [each for each in config.views if not isinstance(each, PurePath)]
     streams = default_streams()
     file = config.config_file
-    if not paths and file is None:
-        return streams, compile_views(streams, given=given)
-    from butterfly_otel.views.overlays import (  # noqa: PLC0415 - only for those
-        Overlaid,
-        overlay_with,
-        read_overlays,
-    )
+    if not config.views and file is None:
+        return streams, compile_views(streams)
+    from butterfly_otel.views import others, overlays  # noqa: PLC0415 - only for those
 
-    declared = Overlaid(streams)
+    ours = [each for each in given if others.meant_for_contract(each)]
+    overlaid = overlays.Overlaid(streams)
     if file is not None:
-        declared = overlay_with(declared, file.views, file.path)
-    overlaid = read_overlays(declared.streams, paths, declared.others)
-    return overlaid.streams, compile_views(overlaid.streams, overlaid.others, given)
+        overlaid = overlays.overlay_with(overlaid, file.views, file.path)
+    overlaid = overlays.read_overlays(overlaid.streams, paths, overlaid.others)
+    overlaid = overlays.narrowed_by(overlaid, ours)
+    rest = [each for each in given if each not in ours]
+    return overlaid.streams, compile_views(overlaid.streams, overlaid.others, rest)
 
 
 def _provider(

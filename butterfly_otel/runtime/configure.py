@@ -247,9 +247,9 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
         exemplar_filter: Which measurements become exemplars: ``trace_based``, those in a sampled
             span, ``always_on`` or ``always_off``. Default ``trace_based``.
             (OTEL_METRICS_EXEMPLAR_FILTER)
-        views: Overlay file, shipped overlay's name such as ``low-cardinality``, a View of the SDK
-            for instruments outside the contract, or several. Files need the extra ``views``.
-            (BUTTERFLY_OTEL_VIEWS; separated as PATH is)
+        views: Overlay file, shipped overlay's name such as ``low-cardinality``, a View of the SDK,
+            or several: they narrow the contract, and say what is exported of all else. Files need
+            the extra ``views``. (BUTTERFLY_OTEL_VIEWS; separated as PATH is)
         strict: Raise on a measurement that breaks the contract, for tests and development;
             otherwise it is mended and counted. Default False. (BUTTERFLY_OTEL_STRICT)
         zero_init: Start the series that are known beforehand at zero. Default True.

@@ -170,8 +170,9 @@ class Config(Declared):
         VIEWS,
         "BUTTERFLY_OTEL_VIEWS",
         default=(),
-        tells="Overlay file, shipped overlay's name such as ``low-cardinality``, a View of the SDK"
-        " for instruments outside the contract, or several. Files need the extra ``views``.",
+        tells="Overlay file, shipped overlay's name such as ``low-cardinality``, a View of the SDK,"
+        " or several: they narrow the contract, and say what is exported of all else. Files need"
+        " the extra ``views``.",
     )
     strict: bool = setting(
         "strict",

@@ -29,9 +29,6 @@ def compile_views(
         others: Views of files for what is outside it.
         given: The application's own, for the same.
 
-    Raises:
-        ViewError: When one of the application's is meant for the contract.
-
     The SDK applies *every* View that matches an instrument and merges none of them, so those of
     the contract never overlap. Those of others do as they were written.
     """

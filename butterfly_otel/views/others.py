@@ -29,8 +29,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 
 from butterfly_otel.engine.sdk_internals import Gauge, limited_view
-from butterfly_otel.engine.viewing import selection, without
-from butterfly_otel.errors import ViewError
+from butterfly_otel.engine.viewing import stated, stated_boundaries, without
 from butterfly_otel.views.protected import claimed_by, is_protected
 
 if TYPE_CHECKING:
@@ -53,6 +52,15 @@ _KINDS: Final[Mapping[str, Callable[..., Aggregation]]] = {
     "base2_exponential_bucket_histogram": ExponentialBucketHistogramAggregation,
     "last_value": LastValueAggregation,
     "sum": SumAggregation,
+}
+#: What each kind of aggregation is in the schema.
+_NAMES: Final = {
+    DefaultAggregation: "default",
+    DropAggregation: "drop",
+    ExplicitBucketHistogramAggregation: "explicit_bucket_histogram",
+    ExponentialBucketHistogramAggregation: "base2_exponential_bucket_histogram",
+    LastValueAggregation: "last_value",
+    SumAggregation: "sum",
 }
 #: Of the schema's selectors, what a View calls them.
 _SELECTORS: Final = {
@@ -117,22 +125,33 @@ class Keys:
 
 
 def given_views(views: Iterable[View]) -> list[View]:
-    """Return the application's own Views as they apply to what is outside the contract.
-
-    Raises:
-        ViewError: When one is meant for a metric of the contract.
-    """
-    return [_for_others(_not_ours(view)) for view in views]
+    """Return the application's own Views as they apply to what is outside the contract."""
+    return [_for_others(view) for view in views]
 
 
-def _not_ours(view: View) -> View:
-    ours = claimed_by(*selection(view))
-    if ours is not None:
-        raise ViewError(
-            f"views has a View of the SDK that selects {ours}, which the contract fixes: narrow it"
-            " by an overlay file, or select instruments outside the contract"
-        )
-    return view
+def meant_for_contract(view: View) -> bool:
+    """Tell whether a View names metrics of the contract, or its meter."""
+    says = stated(view)
+    return claimed_by(says["instrument_name"], says["meter_name"]) is not None
+
+
+def as_written(view: View) -> dict[str, Any]:
+    """Return a View as it would be written in a file, as far as the contract is concerned."""
+    says = stated(view)
+    selector = {theirs: says[ours] for theirs, ours in _SELECTORS.items() if says[ours] is not None}
+    kinds = [name for name, kind in _INSTRUMENTS.items() if kind is says["instrument_type"]]
+    if kinds:
+        selector["instrument_type"] = kinds[0]
+    aggregation: object = says["aggregation"]
+    kind = cast("type[Any]", type(aggregation))
+    name = _NAMES.get(kind, kind.__name__)
+    boundaries = stated_boundaries(aggregation) if name.startswith("explicit") else None
+    stream = {key: says[key] for key in ("name", "description", "aggregation_cardinality_limit")}
+    stream["aggregation"] = {name: {"boundaries": boundaries}}
+    keys = says["attribute_keys"]
+    if keys is not None:
+        stream["attribute_keys"] = {"included": sorted(keys)} if keys else {"excluded": ["*"]}
+    return {"selector": selector, "stream": stream}
 
 
 def _for_others(view: View) -> View:

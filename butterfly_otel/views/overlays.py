@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from butterfly_otel.views.documents import load_document, wrong
-from butterfly_otel.views.others import OtherView
+from butterfly_otel.views.others import OtherView, as_written
 from butterfly_otel.views.protected import is_pattern, meant
 from butterfly_otel.views.selectors import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from opentelemetry.sdk.metrics.view import View
 
     from butterfly_otel.errors import ViewError
     from butterfly_otel.views.streams import Stream
@@ -73,6 +75,15 @@ def read_overlays(
         ConfigurationError: When the ``views`` extra is not installed.
     """
     return reduce(_overlaid, paths, Overlaid(tuple(streams), others))
+
+
+def narrowed_by(before: Overlaid, views: Iterable[View]) -> Overlaid:
+    """Return what Views of the SDK that name the contract's metrics make of them.
+
+    Raises:
+        ViewError: When one asks for more than narrowing.
+    """
+    return overlay_with(before, map(as_written, views), Path("given as a View of the SDK"))
 
 
 def _overlaid(before: Overlaid, path: str | Path) -> Overlaid:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from opentelemetry.configuration import load_config_file
 from opentelemetry.metrics import Observation
-from opentelemetry.sdk.metrics import Histogram
+from opentelemetry.sdk.metrics import Counter, Histogram
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import (
     DropAggregation,
@@ -294,20 +294,68 @@ def test_files_of_the_environment(
 
 
 @pytest.mark.parametrize(
-    "view",
+    ("view", "says"),
     [
-        View(instrument_name="butterfly_requests_total", name="requests"),
-        View(instrument_name="butterfly_*", aggregation=DropAggregation()),
-        View(instrument_name="butterfly_request?_total", attribute_keys=set()),
-        View(meter_name=catalog.METER_NAME, aggregation=DropAggregation()),
-        View(instrument_name="*", meter_name=catalog.METER_NAME, attribute_keys=set()),
+        (View(instrument_name="butterfly_requests_total", name="x"), "changes the name of"),
+        (
+            View(instrument_name="butterfly_*", aggregation=LastValueAggregation()),
+            "the aggregation last_value, which would change its type",
+        ),
+        (
+            View(
+                instrument_name="butterfly_request_duration_seconds",
+                aggregation=ExponentialBucketHistogramAggregation(),
+            ),
+            "the aggregation base2_exponential_bucket_histogram",
+        ),
+        (
+            View(meter_name=catalog.METER_NAME, attribute_keys={"tenant"}),
+            "adds the label 'tenant' to",
+        ),
+        (
+            View(instrument_name="nothing", meter_name=catalog.METER_NAME),
+            "selects 'nothing', which is no metric of the contract",
+        ),
+        (
+            View(instrument_name="butterfly_requests_total", aggregation_cardinality_limit=99_999),
+            "raises the cardinality limit",
+        ),
     ],
 )
-def test_a_view_meant_for_the_contract_is_refused(start: Start, view: View) -> None:
-    """A View of the SDK that names the contract's metrics or meter is one sentence."""
-    with pytest.raises(ViewError, match="which the contract fixes") as caught:
+def test_a_view_beyond_narrowing_the_contract_is_refused(
+    start: Start, view: View, says: str
+) -> None:
+    """A View of the SDK that names the contract's metrics or meter may narrow, and no more."""
+    with pytest.raises(ViewError, match=says) as caught:
         start(views=[view])
+    assert "View of the SDK" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_view_of_the_sdk_narrows_the_contract(start: Start, engine: str) -> None:
+    """Named by a View of the SDK, a metric of the contract has other boundaries, fewer labels."""
+    views = [
+        View(
+            instrument_name="butterfly_request_duration_seconds",
+            aggregation=ExplicitBucketHistogramAggregation([1, 2]),
+            attribute_keys={"method"},
+        ),
+        View(instrument_name="butterfly_requests_*", instrument_type=Counter, attribute_keys=set()),
+        View(
+            instrument_name="butterfly_request_errors_total",
+            meter_name=catalog.METER_NAME,
+            aggregation=DropAggregation(),
+        ),
+    ]
+    measured = measure(start, engine=engine, views=views)
+    metrics.request_errors_total.add(1, method="inference", error_type="timeout")
+    (duration,) = measured.points("butterfly_request_duration_seconds")
+    assert list(duration.explicit_bounds) == [1, 2]
+    assert dict(duration.attributes) == {"method": "inference"}
+    (requests,) = measured.points("butterfly_requests_total")
+    assert dict(requests.attributes) == {}
+    assert measured.points("butterfly_request_errors_total") == []
 
 
 @pytest.mark.parametrize("views", [[7], [None], 7, [{"selector": {}}], {"a": 1}])
