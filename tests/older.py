@@ -20,7 +20,12 @@ from butterfly_otel.engine.sdk_readers import limit_reader
 #: What can't be tested with a release before 1.45.2: the benchmarks say what that can do.
 _NEWEST = ["unit/test_benchmarks.py"]
 #: What reads overlays by `opentelemetry.configuration`, which there is from 1.44 on.
-_CONFIGURATION = ["unit/test_views.py", "unit/cli/test_views.py"]
+_CONFIGURATION = [
+    "unit/test_views.py",
+    "unit/test_other_views.py",
+    "unit/test_config_file.py",
+    "unit/cli/test_views.py",
+]
 
 
 def ignored() -> list[str]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from butterfly_otel.errors import ConfigurationError
-from butterfly_otel.views.overlays import apply_overlays
+from butterfly_otel.views.overlays import read_overlays
 from butterfly_otel.views.streams import default_streams
 
 _DESCRIPTION = """\
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     # Imported late, so that the other commands start as fast as they can.
     from butterfly_otel.render.views_yaml import render_effective_views  # noqa: PLC0415
 
-    streams = apply_overlays(default_streams(), args.overlay)
-    text = render_effective_views(streams, args.overlay)
+    overlaid = read_overlays(default_streams(), args.overlay)
+    text = render_effective_views(overlaid, args.overlay)
     if args.output is None:
         sys.stdout.write(text)
         return 0

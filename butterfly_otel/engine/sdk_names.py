@@ -120,6 +120,12 @@ PARTS: Final = (
         without="exports may be traced by instrumentations of HTTP clients",
     ),
     Name("view", "_match", "to drop all but the named", without=_SLOWER),
+    Name(
+        "view",
+        "_instrument_name _meter_name",
+        "to know what the application's Views are meant for",
+        without="a View that is meant for the contract does nothing",
+    ),
     Name("provider", "_measurement_consumer", "to remove series", without=_KEPT),
     Name("consumer", "_reader_storages", "likewise", without=_KEPT),
     Name("storage", "_instrument_view_instrument_matches", "likewise", without=_KEPT),

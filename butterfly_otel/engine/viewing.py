@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.view import View
@@ -12,8 +13,22 @@ from butterfly_otel.engine import sdk_internals as sdk
 from butterfly_otel.process.contain import log_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+#: What a View keeps of its arguments, each behind an underscore.
+_STATED = (
+    "instrument_type",
+    "instrument_name",
+    "instrument_unit",
+    "meter_name",
+    "meter_version",
+    "meter_schema_url",
+    "name",
+    "description",
+    "attribute_keys",
+    "aggregation",
+    "aggregation_cardinality_limit",
+)
 #: What makes a View's name a pattern.
 _WILD = frozenset("*?[")
 
@@ -53,6 +68,37 @@ def selecting(views: Iterable[View], instrument: Any) -> Iterator[View]:  # noqa
             continue
         if any(view._match(each) for each in spellings):  # noqa: SLF001
             yield view
+
+
+def stated(view: View) -> dict[str, Any]:
+    """Return what a View selects and what it makes of that, by the names of its arguments."""
+    return {each: getattr(view, f"_{each}", None) for each in _STATED}
+
+
+def stated_boundaries(aggregation: object) -> list[float] | None:
+    """Return the boundaries that an aggregation is given; None for the SDK's own."""
+    given: Any = getattr(aggregation, "_boundaries", None)
+    return None if given is None else list(given)
+
+
+def without(view: View, left_out: Callable[[str, str], bool]) -> View:
+    """Return a View that selects what another does, but for some instruments.
+
+    Args:
+        view: The other, which stays as it is.
+        left_out: Tells of an instrument's meter and name whether it is one of them.
+    """
+    made: Any = copy(view)
+    match = getattr(view, "_match", None)
+    if match is None:  # a release that asks Views otherwise, which was told at the start
+        return view
+
+    def matches(instrument: Any) -> bool:  # noqa: ANN401 - the SDK's own protocol
+        scope = instrument.instrumentation_scope.name
+        return not left_out(scope, instrument.name) and match(instrument)
+
+    made._match = matches  # noqa: SLF001 - as the SDK asks
+    return made  # type: ignore[no-any-return]
 
 
 class Claims:

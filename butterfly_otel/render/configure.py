@@ -24,6 +24,7 @@ _HOMES: Final = {
     "Sequence": "collections.abc",
     "PathLike": "os",
     "MetricReader": "opentelemetry.sdk.metrics.export",
+    "View": "opentelemetry.sdk.metrics.view",
     "CollectorRegistry": "prometheus_client",
     "Source": "butterfly_otel.collectors",
     "Across": "butterfly_otel.catalog.model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
@@ -11,6 +12,7 @@ from butterfly_otel.views.streams import default_streams
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from butterfly_otel.views.overlays import Overlaid
     from butterfly_otel.views.streams import Stream
 
 _DEFAULT_HEADER = """\
@@ -50,13 +52,18 @@ def render_views() -> str:
     return _DEFAULT_HEADER + _document(default_streams())
 
 
-def render_effective_views(streams: Iterable[Stream], overlays: Sequence[str]) -> str:
-    """Return the Views of ``streams``, with a head that names the overlays that made them so."""
+def render_effective_views(overlaid: Overlaid, overlays: Sequence[str]) -> str:
+    """Return the Views in effect, with a head that names the overlays that made them so."""
     # A file's name may hold anything; a line feed would end the comment.
     names = ", then ".join(printable(" ".join(name.split())) for name in overlays)
     head = f",\n# as narrowed by {names}" if overlays else ""
     header = _EFFECTIVE_HEADER.replace("{overlays}", head).replace("{meter}", catalog.METER_NAME)
-    return header + _document(streams)
+    # JSON is YAML, and has what a file had whatever that is.
+    others = (
+        f"    - {json.dumps({'selector': dict(each.selector), 'stream': dict(each.stream)})}\n"
+        for each in overlaid.others
+    )
+    return header + _document(overlaid.streams) + "".join(others)
 
 
 def _document(streams: Iterable[Stream]) -> str:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.metrics import (
+    AlwaysOffExemplarFilter,
+    AlwaysOnExemplarFilter,
+    TraceBasedExemplarFilter,
+)
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.version import __version__ as sdk_version
 
 from butterfly_otel import catalog, metrics
 from butterfly_otel.catalog import telemetry
@@ -33,15 +40,21 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import Counter, Meter
     from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
 
     from butterfly_otel.catalog.model import Label, Metric
     from butterfly_otel.enforcement.guarded import Guarded
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.securing.security import Security
-    from butterfly_otel.settings.config import Config
+    from butterfly_otel.settings.config import Config, ExemplarFilter
     from butterfly_otel.views.streams import Stream
 
 
+_EXEMPLAR_FILTERS: Mapping[ExemplarFilter, Callable[[], Any]] = {
+    "trace_based": TraceBasedExemplarFilter,
+    "always_on": AlwaysOnExemplarFilter,
+    "always_off": AlwaysOffExemplarFilter,
+}
 #: Butterfly's handles, and the one that a decorator measures an extension with.
 HANDLES = (*metrics.ALL, *OWN, first_item_seconds)
 #: What is not enforced: counters of the SDK's own, whose labels are ours only.
@@ -118,16 +131,12 @@ def assemble(config: Config) -> Pipeline:
         ConfigurationError: When an overlay, a web configuration or a TLS file is wrong.
     """
     contracts = config.contracts
-    streams = default_streams(contracts)
-    if config.views:
-        from butterfly_otel.views.overlays import apply_overlays  # noqa: PLC0415 - only for those
-
-        streams = apply_overlays(streams, config.views)
+    streams, views = _views(config)
     own = SelfTelemetry()
     security = _security(config, own)
     readers = build_readers(config, own.count)
     try:
-        provider = _provider(config, streams, readers.measured)
+        provider = _provider(config, views, readers.measured)
     except BaseException:
         readers.give_up()
         raise
@@ -182,13 +191,35 @@ def _security(config: Config, own: SelfTelemetry) -> Security | None:
     return Security(config.prometheus, lambda reason: own.count(name, {"reason": reason}))
 
 
+def _views(config: Config) -> tuple[tuple[Stream, ...], list[View]]:
+    """Return what is exported of the contract, and all Views, those of others among them."""
+    paths = [each for each in config.views if isinstance(each, PurePath)]
+    given = [each for each in config.views if not isinstance(each, PurePath)]
+    streams = default_streams(config.contracts)
+    file = config.config_file
+    if not config.views and file is None:
+        return streams, compile_views(streams)
+    from butterfly_otel.views import others, overlays, protected  # noqa: PLC0415 - only for those
+
+    known = protected.Protected.of(streams)
+    ours = [each for each in given if others.meant_for_contract(each, known)]
+    overlaid = overlays.Overlaid(streams)
+    if file is not None:
+        overlaid = overlays.overlay_with(overlaid, file.views, file.path)
+    overlaid = overlays.read_overlays(overlaid.streams, paths, overlaid.others)
+    overlaid = overlays.narrowed_by(overlaid, ours)
+    rest = [each for each in given if each not in ours]
+    return overlaid.streams, compile_views(overlaid.streams, overlaid.others, rest)
+
+
 def _provider(
-    config: Config, streams: Sequence[Stream], readers: Sequence[MetricReader]
+    config: Config, views: Sequence[View], readers: Sequence[MetricReader]
 ) -> GatedMeterProvider:
     settings: dict[str, Any] = {
         "metric_readers": readers,
         "resource": _resource(config),
-        "views": compile_views(streams),
+        "views": views,
+        "exemplar_filter": _EXEMPLAR_FILTERS[config.exemplar_filter](),
         "shutdown_on_exit": False,
     }
     if config.engine == "sdk":
@@ -212,7 +243,17 @@ def _resource(config: Config) -> Resource:
     }
     if config.service_version is not None:
         attributes["service.version"] = config.service_version
-    return Resource.create(attributes)
+    if config.config_file is None:
+        return Resource.create(attributes)
+    # Without the variables, which a file replaces and that would add.
+    return Resource(
+        {
+            "telemetry.sdk.language": "python",
+            "telemetry.sdk.name": "opentelemetry",
+            "telemetry.sdk.version": sdk_version,
+            **attributes,
+        }
+    )
 
 
 def _guarded_meter(

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
     from prometheus_client import CollectorRegistry
 
     from butterfly_otel.catalog.model import Across, Catalog
     from butterfly_otel.collectors import Source
     from butterfly_otel.runtime.lifecycle import Runtime
-    from butterfly_otel.settings.config import Engine, ExporterName, GpuId, NodeRole
+    from butterfly_otel.settings.config import Engine, ExemplarFilter, ExporterName, GpuId, NodeRole
     from butterfly_otel.settings.exporters import (
         Compression,
+        Histograms,
         OtlpProtocol,
         Temporality,
         TranslationStrategy,
@@ -62,14 +64,17 @@ class Arguments(TypedDict, total=False):
     otlp_client_key: str | PathLike[str] | None
     otlp_client_certificate: str | PathLike[str] | None
     otlp_temporality: Temporality | None
+    otlp_histograms: Histograms | None
     otlp_batch_size: int | None
     processes: Processes | None
     process_group: str | None
     processes_directory: str | None
     otlp_processes: PushedBy | None
+    config_file: str | PathLike[str] | None
     export_interval: float | None
     export_timeout: float | None
-    views: str | PathLike[str] | Sequence[str | PathLike[str]] | None
+    exemplar_filter: ExemplarFilter | None
+    views: str | PathLike[str] | View | Sequence[str | PathLike[str] | View] | None
     catalogs: Sequence[Catalog | str | PathLike[str]] | None
     strict: bool | None
     zero_init: bool | None
@@ -121,14 +126,17 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
     otlp_client_key: str | PathLike[str] | None = None,
     otlp_client_certificate: str | PathLike[str] | None = None,
     otlp_temporality: Temporality | None = None,
+    otlp_histograms: Histograms | None = None,
     otlp_batch_size: int | None = None,
     processes: Processes | None = None,
     process_group: str | None = None,
     processes_directory: str | None = None,
     otlp_processes: PushedBy | None = None,
+    config_file: str | PathLike[str] | None = None,
     export_interval: float | None = None,
     export_timeout: float | None = None,
-    views: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    exemplar_filter: ExemplarFilter | None = None,
+    views: str | PathLike[str] | View | Sequence[str | PathLike[str] | View] | None = None,
     catalogs: Sequence[Catalog | str | PathLike[str]] | None = None,
     strict: bool | None = None,
     zero_init: bool | None = None,
@@ -216,6 +224,10 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
             (OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)
         otlp_temporality: ``cumulative``, ``delta`` or ``lowmemory``. Default ``cumulative``.
             (OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE)
+        otlp_histograms: What histograms outside the contract are by OTLP, where no View says
+            otherwise: ``explicit_bucket_histogram`` or ``base2_exponential_bucket_histogram``.
+            Default ``explicit_bucket_histogram``.
+            (OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION)
         otlp_batch_size: Points of one request; an export of more goes in several. Default 5000.
             (BUTTERFLY_OTEL_OTLP_BATCH_SIZE)
         processes: ``shared`` where several processes are one node, such as the workers of a web
@@ -231,11 +243,18 @@ def configure(  # noqa: PLR0913 - one parameter a setting, all keyword-only
         otlp_processes: Who pushes where processes are shared: the ``node``, one push with the
             totals of all, or each ``process`` its own, under a ``service.instance.id`` of its own.
             Default ``node``. (BUTTERFLY_OTEL_OTLP_PROCESSES)
+        config_file: File in OpenTelemetry's declarative configuration: its resource, readers, views
+            and exemplar filter. Needs the extra ``views``. (OTEL_CONFIG_FILE,
+            OTEL_EXPERIMENTAL_CONFIG_FILE)
         export_interval: Seconds between pushes. Default 60. (OTEL_METRIC_EXPORT_INTERVAL; in
             milliseconds)
         export_timeout: Seconds a collection may take. Default 30. (OTEL_METRIC_EXPORT_TIMEOUT; in
             milliseconds)
-        views: Overlay file, shipped overlay's name such as ``low-cardinality``, or several. Needs
+        exemplar_filter: Which measurements become exemplars: ``trace_based``, those in a sampled
+            span, ``always_on`` or ``always_off``. Default ``trace_based``.
+            (OTEL_METRICS_EXEMPLAR_FILTER)
+        views: Overlay file, shipped overlay's name such as ``low-cardinality``, a View of the SDK,
+            or several: they narrow the contract, and say what is exported of all else. Files need
             the extra ``views``. (BUTTERFLY_OTEL_VIEWS; separated as PATH is)
         catalogs: Contracts of your own beside Butterfly's: :class:`~butterfly_otel.Catalog`
             objects, files of YAML in the format of OpenTelemetry's semantic conventions (which

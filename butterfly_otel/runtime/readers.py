@@ -104,7 +104,7 @@ def registry_producer(config: Config, count: Count) -> PrometheusMetricProducer:
 
     return PrometheusMetricProducer(
         REGISTRY if config.registry is None else config.registry,
-        reserved=catalog.BY_NAME.__contains__,
+        reserved=config.contracts.__contains__,
         on_omission=_omissions(count),
     )
 

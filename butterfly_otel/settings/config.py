@@ -24,6 +24,7 @@ from butterfly_otel.settings.declaration import (
     setting,
     settings_of,
 )
+from butterfly_otel.settings.declarative import CONFIG_FILE, Declarative, file_shown
 from butterfly_otel.settings.exporters import OtlpSettings, PrometheusSettings
 from butterfly_otel.settings.kinds import (
     FLAG,
@@ -46,12 +47,14 @@ from butterfly_otel.settings.kinds import (
 from butterfly_otel.settings.processes import ProcessSettings
 from butterfly_otel.settings.reading import Reading
 from butterfly_otel.settings.spelling import tell_of_misspelt
+from butterfly_otel.settings.viewed import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
     from prometheus_client import CollectorRegistry
 
     from butterfly_otel.catalog.contracts import Contracts
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
 NodeRole = Literal["coordinator", "compute", "observer"]
 ExporterName = Literal["prometheus", "otlp", "console", "none"]
 Engine = Literal["butterfly", "sdk"]
+ExemplarFilter = Literal["trace_based", "always_on", "always_off"]
 GpuId = Literal["uuid", "index", "pci"]
 
 
@@ -76,7 +80,7 @@ def _exporters(given: Given) -> tuple[ExporterName, ...]:
 
 def _resource_attributes(given: Given) -> tuple[tuple[str, str], ...]:
     """Return those of both places; of equal keys the argument's stand."""
-    below = unquoted(given.text, given.variable)
+    below = cast("dict[str, str]", given.file or {}) | unquoted(given.text, given.variable)
     return tuple(sorted({**below, **pairs(given)}.items()))
 
 
@@ -141,6 +145,16 @@ class Config(Declared):
     )
     otlp: OtlpSettings = group(OtlpSettings)
     processes: ProcessSettings = group(ProcessSettings)
+    config_file: Declarative | None = setting(
+        "config_file",
+        CONFIG_FILE,
+        "OTEL_CONFIG_FILE",
+        "OTEL_EXPERIMENTAL_CONFIG_FILE",
+        default=None,
+        tells="File in OpenTelemetry's declarative configuration: its resource, readers, views and"
+        " exemplar filter. Needs the extra ``views``.",
+        secret=file_shown,
+    )
     export_interval: float = setting(
         "export_interval",
         SECONDS,
@@ -155,13 +169,22 @@ class Config(Declared):
         default=30.0,
         tells="Seconds a collection may take.",
     )
-    views: tuple[Path, ...] = setting(
+    exemplar_filter: ExemplarFilter = setting(
+        "exemplar_filter",
+        choice(ExemplarFilter),
+        "OTEL_METRICS_EXEMPLAR_FILTER",
+        default="trace_based",
+        tells="Which measurements become exemplars: ``trace_based``, those in a sampled span,"
+        " ``always_on`` or ``always_off``.",
+    )
+    views: tuple[Path | View, ...] = setting(
         "views",
-        PATHS,
+        VIEWS,
         "BUTTERFLY_OTEL_VIEWS",
         default=(),
-        tells="Overlay file, shipped overlay's name such as ``low-cardinality``, or several."
-        " Needs the extra ``views``.",
+        tells="Overlay file, shipped overlay's name such as ``low-cardinality``, a View of the SDK,"
+        " or several: they narrow the contract, and say what is exported of all else. Files need"
+        " the extra ``views``.",
     )
     catalogs: tuple[Catalog, ...] = setting(
         "catalogs",

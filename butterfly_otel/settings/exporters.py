@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 OtlpProtocol = Literal["grpc", "http/protobuf"]
 Temporality = Literal["cumulative", "delta", "lowmemory"]
+Histograms = Literal["explicit_bucket_histogram", "base2_exponential_bucket_histogram"]
 Compression = Literal["none", "gzip", "deflate"]
 TranslationStrategy = Literal[
     "UnderscoreEscapingWithSuffixes",
@@ -233,6 +234,14 @@ class OtlpSettings(Declared):
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         default="cumulative",
         tells="``cumulative``, ``delta`` or ``lowmemory``.",
+    )
+    histograms: Histograms = setting(
+        "otlp_histograms",
+        choice(Histograms, fold=True),
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        default="explicit_bucket_histogram",
+        tells="What histograms outside the contract are by OTLP, where no View says otherwise:"
+        " ``explicit_bucket_histogram`` or ``base2_exponential_bucket_histogram``.",
     )
     # So many histograms of the contract stay well below the 4 MiB that a gRPC server takes.
     batch_size: int = setting(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
 from urllib.parse import unquote
 
@@ -42,6 +43,8 @@ class Given(NamedTuple):
         text: What that one is set to, without blanks around; empty where it is not set.
         other: Asks for another setting.
         show: How messages may show a value.
+        file: What a configuration file has, where the argument or a variable decides.
+        environ: The environment, for what refers to it.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Given(NamedTuple):
     text: str
     other: Others
     show: Callable[[object], str] = repr
+    file: object = None
+    environ: Mapping[str, str] = MappingProxyType({})
 
     @property
     def passed(self) -> bool:

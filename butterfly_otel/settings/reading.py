@@ -1,4 +1,7 @@
-"""Reading all settings in one go: from arguments, then variables, then defaults."""
+"""Reading all settings in one go: from arguments, variables, a configuration file, defaults.
+
+Where there is such a file, it stands between our variables and OpenTelemetry's, which it replaces.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from butterfly_otel.settings.declaration import Setting
+    from butterfly_otel.settings.declarative import Declarative
     from butterfly_otel.settings.kinds import Others
 
 
@@ -19,6 +23,8 @@ class _Undecided(Exception):  # noqa: N818 - says that there is nothing to say
     """A setting that was asked for is wrong, so whoever asked can't be judged."""
 
 
+#: The setting that names a file of settings.
+_FILE: Final = "config_file"
 #: Stands for the value of a setting that is wrong.
 _WRONG: Final = object()
 
@@ -94,9 +100,26 @@ class Reading:
 
     def _given(self, setting: Setting) -> Given:
         """Look a setting up; an empty or blank variable is unset, as OpenTelemetry has it."""
+        file = self._file(setting)
+        environ = self._environ if file is None else file.variables(self._environ)
         variable, text = "", ""
         for variable in setting.variables:
-            if text := (self._environ.get(variable) or "").strip():
+            if text := (environ.get(variable) or "").strip():
                 break
         argument = self._arguments.get(setting.name) if setting.name else None
-        return Given(setting.name, argument, variable, text, self.value, setting.show)
+        given = Given(
+            setting.name, argument, variable, text, self.value, setting.show, environ=environ
+        )
+        placed = None if file is None else file.values.get(setting.key)
+        if placed is None:
+            return given
+        if given.passed or text:
+            return given._replace(file=placed.value)
+        return given._replace(name=placed.place, argument=placed.value)
+
+    def _file(self, setting: Setting) -> Declarative | None:
+        """Return the configuration file, where there is one, and it can say something here."""
+        if setting.key == _FILE or _FILE not in self._settings:
+            return None
+        found: Declarative | None = self.value(_FILE)
+        return found

@@ -2,5 +2,7 @@
 
 :mod:`.streams` is the data that Views and enforcement both follow, :mod:`.compiled` makes Views
 of it, :mod:`.overlays` narrows it by files that :mod:`.documents` reads. What an overlay may do
-is changed in ``overlays`` alone. May import: ``catalog``, ``engine``, ``process``, ``errors``.
+is changed in ``overlays`` alone. Which instruments are the contract's is asked of
+:mod:`.protected`; Views of all others are made in :mod:`.others`.
+May import: ``catalog``, ``engine``, ``process``, ``errors``, ``version``.
 """

@@ -1,4 +1,4 @@
-"""Views: exactly one a metric, compiled from the streams."""
+"""Views: exactly one a metric, compiled from the streams, and those of others."""
 
 from __future__ import annotations
 
@@ -8,27 +8,43 @@ from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistog
 
 from butterfly_otel.engine.sdk_internals import DropTheRest, limited_view
 from butterfly_otel.engine.viewing import OneName
+from butterfly_otel.views.protected import Protected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from opentelemetry.sdk.metrics.view import View
 
+    from butterfly_otel.views.others import OtherView
     from butterfly_otel.views.streams import Stream
 
 
-def compile_views(streams: Iterable[Stream]) -> list[View]:
-    """Return one View a stream, and for each contract's meter one that drops all else on it.
+def compile_views(
+    streams: Iterable[Stream], others: Iterable[OtherView] = (), given: Iterable[View] = ()
+) -> list[View]:
+    """Return one View a stream, one a contract's meter that drops all else, and others.
 
-    The SDK applies *every* View that matches an instrument and merges none of them, so the
-    Views compiled here never overlap.
+    Args:
+        streams: What is exported of the contract.
+        others: Views of files for what is outside it.
+        given: The application's own, for the same.
+
+    The SDK applies *every* View that matches an instrument and merges none of them, so those of
+    the contract never overlap. Those of others do as they were written.
     """
     known = list(streams)
     names: dict[str, set[str]] = {}
     for each in known:
         names.setdefault(each.meter, set()).add(each.metric.name)
     rest = (DropTheRest(meter, frozenset(found)) for meter, found in names.items())
-    return [*map(_view, known), *rest]
+    ours = [*map(_view, known), *rest]
+    protected = Protected.of(known)
+    ours += (each.compiled(protected) for each in others)
+    if views := list(given):
+        from butterfly_otel.views.others import given_views  # noqa: PLC0415 - only for those
+
+        ours += given_views(views, protected)
+    return ours
 
 
 def _view(stream: Stream) -> View:

@@ -276,6 +276,9 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({**NODE, "otlp_batch_size": 0}, {}, "otlp_batch_size is 0; it must be a whole number above 0"),
     (NODE, {"BUTTERFLY_OTEL_OTLP_BATCH_SIZE": "1.5"}, "BUTTERFLY_OTEL_OTLP_BATCH_SIZE is '1.5'"),
     ({**NODE, "otlp_temporality": "best"}, {}, "cumulative, delta or lowmemory"),
+    ({**NODE, "otlp_histograms": "fine"}, {}, "otlp_histograms is 'fine'.*base2_exponential"),
+    ({**NODE, "exemplar_filter": "some"}, {}, "exemplar_filter is 'some'.*always_on or always_off"),
+    (NODE, {"OTEL_CONFIG_FILE": "/no/otel.yaml"}, "file /no/otel.yaml (can't be|needs the)"),
     ({**NODE, "node_id": "n" * 129}, {}, "node_id is 'nnn.*at most 128 characters"),
     (
         {"node_role": "compute"},

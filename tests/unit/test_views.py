@@ -185,7 +185,7 @@ WRONG = [
         "boundaries that are empty, not ascending or not finite",
     ),
     ("{selector: {instrument_name: butterfly_nope}, stream: {}}", "'butterfly_nope', which is no"),
-    ("{selector: {unit: s}, stream: {}}", "selects by unit"),
+    ("{selector: {unit: s}, stream: {name: x}}", "gives the name 'x' to all that '\\*' selects"),
     (f"{{{REQUESTS}, stream: {{colour: red}}}}", "schema at meter_provider.views.0.stream"),
     (f"{{{REQUESTS}, stream: {{}}", "is not YAML"),
 ]

@@ -16,7 +16,8 @@ target that cannot be read.
       ]
     }
 
-Of several, or of those in files, ``{"ok": false, "exit_code": 2, "targets": […]}``, where each has
+Of several, of those in files, or of what is pushed, where each resource is a target and ``format``
+is ``otlp``, ``{"ok": false, "exit_code": 2, "targets": […]}``, where each has
 besides its own ``exit_code`` and ``error``, a sentence where it could not be read, which leaves
 ``format`` null; otherwise null.
 """
@@ -27,39 +28,45 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel import catalog
 from butterfly_otel.cli.access import EPILOG, access_of, add_access_options
+from butterfly_otel.cli.check.otlp import add_options, listen
 from butterfly_otel.cli.check.report import EXIT_OK, EXIT_USAGE, Report, as_json, as_text
+from butterfly_otel.cli.check.usage import require_one_way, require_rules, seconds
 from butterfly_otel.cli.discovered import targets_of
-from butterfly_otel.lint.expositions.check import RULE_NAMES, check_exposition, sort_findings
+from butterfly_otel.lint.expositions.check import check_exposition, sort_findings
 from butterfly_otel.lint.expositions.fetch import Answer, Client, TargetError
+from butterfly_otel.lint.expositions.otlp.sources import Sources
 from butterfly_otel.lint.expositions.scan import detect_format
 from butterfly_otel.lint.findings import Finding
 from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from butterfly_otel.catalog.model import Metric
-    from butterfly_otel.lint.expositions.model import ExpositionFormat
+    from butterfly_otel.lint.expositions.model import ExpositionFormat, Format
 
 _MOST_AT_ONCE = 32
 
 _DESCRIPTION = """\
-Check whether Prometheus or OpenMetrics expositions, of any implementation in any language,
-are true to the contract: names, types, labels, vocabularies, buckets, units, HELP.
+Check whether Prometheus or OpenMetrics expositions, or what is pushed by OTLP, of any
+implementation in any language, are true to the contract: names, types, labels, vocabularies,
+buckets, units, HELP.
 """
 _EPILOG = f"""\
 exit codes: 0 true to the contract; 1 errors, or warnings with --strict; 2 wrong usage, or a
 target that cannot be read. Of several targets it is the highest, and the report has each one's.
 
 {EPILOG}
+otlp: --otlp listens instead, as a Collector does, by gRPC and by HTTP (protobuf and JSON, path
+  /v1/metrics), without TLS. Each resource that pushes is a target of the report.
+
 examples:
   butterfly-otel check http://localhost:9464/metrics
   butterfly-otel check node-1:9464 node-2:9464 --ca ca.pem --bearer-file token
@@ -67,6 +74,7 @@ examples:
   butterfly-otel check --format text --all --strict http://localhost:9464/metrics
   curl -s "$PROMETHEUS/federate?match[]={{job=\\"butterfly\\"}}" |
     butterfly-otel check --allow-label job --allow-label instance -
+  butterfly-otel check --otlp 127.0.0.1:4317 --otlp http://127.0.0.1:4318 --for 2m
 """
 
 
@@ -84,6 +92,9 @@ class _Options:
     strict: bool
     timeout: float
     views: Sequence[str]
+    otlp: Sequence[str]
+    duration: float | None
+    count: int | None
 
 
 _FIELDS = tuple(field.name for field in fields(_Options))
@@ -141,7 +152,7 @@ def add_parser(
     add("--strict", action="store_true", help="fail on warnings too")
     add(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=10.0,
         metavar="S",
         help="seconds a URL has for its answer (default: 10)",
@@ -154,6 +165,7 @@ def add_parser(
         help="overlay of Views the exposition was made with, a file or a shipped one's name;"
         " repeatable",
     )
+    add_options(add)
     add_access_options(parser)
     parser.set_defaults(run=run)
 
@@ -175,21 +187,48 @@ def run(
     errors = sys.stderr if stderr is None else stderr
     options = _Options(**{name: getattr(args, name) for name in _FIELDS})
     try:
-        _known_rules(options.ignore)
-        targets = targets_of(options.targets, options.file_sd)
-        client = Client(access_of(args))
+        require_rules(options.ignore)
+        require_one_way(
+            listens=bool(options.otlp),
+            reads=bool(options.targets or options.file_sd),
+            lasts=options.duration is not None or options.count is not None,
+        )
+        contract = _contract(options.views)
+        if options.otlp:
+            alone = False
+            reports = _pushed(contract, options, errors)
+        else:
+            reports = _read(contract, options, Client(access_of(args)))
+            alone = len(reports) == 1 and not options.file_sd
     except TargetError as error:
         _write(errors, f"butterfly-otel check: {error}")
         return EXIT_USAGE
-    contract = _contract(options.views)
-    with ThreadPoolExecutor(min(len(targets), _MOST_AT_ONCE)) as pool:
-        reports = list(pool.map(partial(_report, client, contract, options), targets))
-    alone = len(reports) == 1 and not options.file_sd
     if alone and reports[0].error is not None:
         _write(errors, f"butterfly-otel check: {reports[0].error}")
     else:
         _write(out, (as_json if options.json else as_text)(reports, alone=alone))
     return max((report.exit_code for report in reports), default=EXIT_OK)
+
+
+def _read(contract: Sequence[Metric], options: _Options, client: Client) -> list[Report]:
+    targets = targets_of(options.targets, options.file_sd)
+    with ThreadPoolExecutor(min(len(targets), _MOST_AT_ONCE)) as pool:
+        return list(pool.map(partial(_report, client, contract, options), targets))
+
+
+def _pushed(contract: Sequence[Metric], options: _Options, errors: TextIO) -> list[Report]:
+    def tell(text: str) -> None:
+        _write(errors, text)
+        errors.flush()
+
+    return listen(
+        options.otlp,
+        duration=options.duration,
+        count=options.count,
+        sources=Sources(contract, expect_all=options.all, allow_labels=options.allow_label),
+        tell=tell,
+        report=partial(_judged, "otlp", options),
+    )
 
 
 def _report(client: Client, contract: Sequence[Metric], options: _Options, target: str) -> Report:
@@ -198,18 +237,14 @@ def _report(client: Client, contract: Sequence[Metric], options: _Options, targe
     except TargetError as error:
         return Report(target, error=str(error))
     used = _format_of(answer, options.format)
-    findings = tuple(_findings(answer, used, contract, options))
+    return _judged(used, options, target, _findings(answer, used, contract, options))
+
+
+def _judged(used: Format, options: _Options, target: str, found: Iterable[Finding]) -> Report:
+    findings = tuple(sort_findings(each for each in found if each.rule not in options.ignore))
     failing = {"error", "warning"} if options.strict else {"error"}
     ok = not any(finding.severity in failing for finding in findings)
     return Report(target, used, findings, ok=ok)
-
-
-def _known_rules(names: Collection[str]) -> None:
-    for name in names:
-        if name not in RULE_NAMES and name != "content-type":
-            close = get_close_matches(name, RULE_NAMES, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"rules: {', '.join(RULE_NAMES)}"
-            raise TargetError(f"--ignore {name}: there is no such rule; {hint}")
 
 
 def _format_of(answer: Answer, wanted: ExpositionFormat | Literal["auto"]) -> ExpositionFormat:
@@ -229,8 +264,7 @@ def _findings(
         allow_labels=options.allow_label,
         exposition_format=used,
     )
-    found += _content_type(answer, used, options)
-    return sort_findings(item for item in found if item.rule not in options.ignore)
+    return found + _content_type(answer, used, options)
 
 
 def _contract(overlays: Sequence[str]) -> Sequence[Metric]:
@@ -255,17 +289,6 @@ def _content_type(answer: Answer, used: ExpositionFormat, options: _Options) -> 
     else:
         return []
     return [Finding("content-type", "warning", "", message)]
-
-
-def _seconds(text: str) -> float:
-    """Read a positive number of seconds; argparse reports the error."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return seconds
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -11,7 +11,7 @@ from butterfly_otel.process.text import printable
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from butterfly_otel.lint.expositions.model import ExpositionFormat
+    from butterfly_otel.lint.expositions.model import Format
     from butterfly_otel.lint.findings import Finding, Severity
 
 EXIT_OK = 0
@@ -38,7 +38,7 @@ class Report:
     """
 
     target: str
-    format: ExpositionFormat | None = None
+    format: Format | None = None
     findings: Sequence[Finding] = ()
     ok: bool = False
     error: str | None = None

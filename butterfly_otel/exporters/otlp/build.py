@@ -22,6 +22,7 @@ from opentelemetry.sdk.metrics import (
     UpDownCounter,
 )
 from opentelemetry.sdk.metrics.export import AggregationTemporality
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.exporters.otlp.official import official_exporter
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opentelemetry.sdk.metrics.export import MetricExporter
+    from opentelemetry.sdk.metrics.view import Aggregation
 
-    from butterfly_otel.settings.exporters import OtlpSettings, Temporality
+    from butterfly_otel.settings.exporters import Histograms, OtlpSettings, Temporality
 
 _logger = logging.getLogger("butterfly_otel")
 
@@ -69,14 +71,19 @@ def build_otlp_exporter(settings: OtlpSettings) -> MetricExporter:
     """
     _check_tls(settings)
     if any(map(os.environ.get, _CREDENTIAL_PROVIDERS)) and settings.protocol != "grpc":
-        return official_exporter(settings, temporalities(settings.temporality))
+        return _official(settings)
     try:
         if settings.protocol == "grpc":
             return _grpc_exporter(settings)
         return _http_exporter(settings)
     except (ImportError, AttributeError) as error:
         _report(f"{type(error).__name__}: {error}")
-        return official_exporter(settings, temporalities(settings.temporality))
+        return _official(settings)
+
+
+def _official(settings: OtlpSettings) -> MetricExporter:
+    preferences = temporalities(settings.temporality), aggregations(settings.histograms)
+    return official_exporter(settings, *preferences)
 
 
 @lru_cache
@@ -93,6 +100,12 @@ def temporalities(preference: Temporality) -> dict[type, AggregationTemporality]
     """Return the temporality of each instrument kind under a preference."""
     deltas = _DELTA_KINDS[preference]
     return {kind: _DELTA if kind in deltas else _CUMULATIVE for kind in _KINDS}
+
+
+def aggregations(preference: Histograms) -> dict[type, Aggregation] | None:
+    """Return the aggregation of histograms that no View has; None for the SDK's own."""
+    exponential = preference == "base2_exponential_bucket_histogram"
+    return {Histogram: ExponentialBucketHistogramAggregation()} if exponential else None
 
 
 def _check_tls(settings: OtlpSettings) -> None:
@@ -135,6 +148,7 @@ def _grpc_exporter(settings: OtlpSettings) -> MetricExporter:
         ),
         timeout=settings.timeout,
         preferred_temporality=temporalities(settings.temporality),
+        preferred_aggregation=aggregations(settings.histograms),
         max_export_batch_size=settings.batch_size,
     )
 
@@ -155,6 +169,7 @@ def _http_exporter(settings: OtlpSettings) -> MetricExporter:
         else None,
         timeout=settings.timeout,
         preferred_temporality=temporalities(settings.temporality),
+        preferred_aggregation=aggregations(settings.histograms),
         max_export_batch_size=settings.batch_size,
     )
 

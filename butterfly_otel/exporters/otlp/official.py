@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter
+    from opentelemetry.sdk.metrics.view import Aggregation
 
     from butterfly_otel.settings.exporters import OtlpSettings
 
@@ -39,8 +40,14 @@ class OfficialExporter(DetailedExporter):
     by the thread that exports here, while it does, is kept back.
     """
 
-    def __init__(self, inner: Any, settings: OtlpSettings, preference: Any) -> None:  # noqa: ANN401
-        super().__init__(preference)
+    def __init__(
+        self,
+        inner: Any,  # noqa: ANN401
+        settings: OtlpSettings,
+        preference: dict[type, AggregationTemporality],
+        aggregation: dict[type, Aggregation] | None = None,
+    ) -> None:
+        super().__init__(preference, aggregation)
         self._inner = inner
         self._batch_size = settings.batch_size
         self._secrets = Secrets(settings.endpoint, settings.headers)
@@ -124,7 +131,9 @@ def _kept_back() -> Generator[list[str]]:
 
 
 def official_exporter(
-    settings: OtlpSettings, preference: dict[type, AggregationTemporality]
+    settings: OtlpSettings,
+    preference: dict[type, AggregationTemporality],
+    aggregation: dict[type, Aggregation] | None = None,
 ) -> OfficialExporter:
     """Return the official exporter for the settings.
 
@@ -133,7 +142,7 @@ def official_exporter(
     """
     make = _grpc if settings.protocol == "grpc" else _http
     inner = make(settings, {"preferred_temporality": preference, "timeout": settings.timeout})
-    return OfficialExporter(inner, settings, preference)
+    return OfficialExporter(inner, settings, preference, aggregation)
 
 
 def _grpc(settings: OtlpSettings, more: dict[str, Any]) -> MetricExporter:

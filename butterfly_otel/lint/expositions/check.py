@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel import catalog
 from butterfly_otel.lint.expositions.rules.context import build_context, expected_type, family_name
-from butterfly_otel.lint.expositions.rules.families import FAMILY_RULES
+from butterfly_otel.lint.expositions.rules.families import (
+    FAMILY_RULES,
+    missing_metadata,
+    unknown_family,
+)
 from butterfly_otel.lint.expositions.rules.labels import LABEL_RULES
-from butterfly_otel.lint.expositions.rules.values import VALUE_RULES
+from butterfly_otel.lint.expositions.rules.values import TEXT_VALUE_RULES, VALUE_RULES
 from butterfly_otel.lint.expositions.scan import detect_format, scan
 
 if TYPE_CHECKING:
@@ -24,6 +28,13 @@ if TYPE_CHECKING:
 
 #: All rules that look at families; the scanner adds its own findings about lines.
 RULES: tuple[Rule, ...] = (*FAMILY_RULES, *LABEL_RULES, *VALUE_RULES)
+#: Those that say something of what is pushed by OTLP as well, which has no lines of text.
+OTLP_RULES: tuple[Rule, ...] = (
+    unknown_family,
+    missing_metadata,
+    *LABEL_RULES,
+    *(rule for rule in VALUE_RULES if rule not in TEXT_VALUE_RULES),
+)
 
 #: What every rule name of a finding means.
 RULE_NAMES: Mapping[str, str] = MappingProxyType(
@@ -120,7 +131,7 @@ def check_exposition(
         exposition, contract=contract, names=names, allowed=allow_labels, expect_all=expect_all
     )
     found = chain(exposition.findings, *(rule(context) for rule in RULES))
-    return sort_findings(_shorten(_merge(found)))
+    return sort_findings(shorten(merge(found)))
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
@@ -137,22 +148,20 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
-def _merge(findings: Iterable[Finding]) -> list[Finding]:
-    """Make one of findings that differ in nothing but the line."""
-    groups: dict[Finding, list[int]] = {}
+def merge(findings: Iterable[Finding]) -> list[Finding]:
+    """Make one of findings that differ in nothing but the line, if they have one."""
+    groups: dict[Finding, list[int | None]] = {}
     for finding in findings:
-        lines = groups.setdefault(replace(finding, line=None), [])
-        if finding.line is not None:
-            lines.append(finding.line)
+        groups.setdefault(replace(finding, line=None), []).append(finding.line)
     merged: list[Finding] = []
     for finding, lines in groups.items():
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-        line = min(lines) if lines else None
+        line = min((each for each in lines if each is not None), default=None)
         merged.append(replace(finding, message=finding.message + more, line=line))
     return merged
 
 
-def _shorten(findings: Iterable[Finding]) -> list[Finding]:
+def shorten(findings: Iterable[Finding]) -> list[Finding]:
     """Keep the first findings of a rule about a metric, and count the others."""
     kept: list[Finding] = []
     groups: dict[Finding, int] = {}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from butterfly_otel.lint.findings import Finding
 
 ExpositionFormat = Literal["text", "openmetrics"]
+#: Besides, what is pushed is read into this model.
+Format = Literal["text", "openmetrics", "otlp"]
 Keyword = Literal["TYPE", "HELP", "UNIT"]
 Labels = tuple[tuple[str, str], ...]
 #: A set of labels without empty ones, which for Prometheus are no labels at all.
@@ -142,7 +144,7 @@ class Family:
 class Exposition:
     """What was read, and what could not be."""
 
-    format: ExpositionFormat
+    format: Format
     families: tuple[Family, ...]
     findings: tuple[Finding, ...]
 

@@ -146,12 +146,12 @@ def test_unnamed_it_changes_nothing(tmp_path: Path) -> None:
     "unit/test_views.py" in older.ignored(), reason="before SDK 1.44 there is no such thing"
 )
 def test_a_declarative_configuration_loses_its_meter_provider_only(tmp_path: Path) -> None:
-    """OTEL_CONFIG_FILE sets up traces; its metrics would be a second provider."""
+    """OTEL_CONFIG_FILE sets up traces; its metrics are ours, not those of a second provider."""
     file = tmp_path / "otel.yaml"
     file.write_text(
         "file_format: '1.0'\n"
         "tracer_provider: {processors: [{simple: {exporter: {console: {}}}}]}\n"
-        "meter_provider: {readers: [{periodic: {exporter: {console: {}}}}]}\n"
+        "meter_provider: {readers: [{pull: {exporter: {prometheus/development: {port: 0}}}}]}\n"
         "logger_provider: {processors: [{simple: {exporter: {console: {}}}}]}\n",
         encoding="utf-8",
     )

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Metric
     from butterfly_otel.lint.expositions.model import (
         Exposition,
-        ExpositionFormat,
         Family,
+        Format,
         HistogramSeries,
         Sample,
     )
@@ -57,7 +57,7 @@ class Exposed:
 class Context:
     """One exposition, ready for the rules."""
 
-    format: ExpositionFormat
+    format: Format
     families: tuple[Family, ...]
     exposed: tuple[Exposed, ...]
     created: tuple[Sample, ...]
@@ -72,14 +72,14 @@ class Context:
 Rule = Callable[[Context], Iterator[Finding]]
 
 
-def family_name(metric: Metric, exposition_format: ExpositionFormat) -> str:
+def family_name(metric: Metric, exposition_format: Format) -> str:
     """Name the family of a metric: in OpenMetrics a counter's lacks ``_total``."""
     if exposition_format == "openmetrics" and metric.type == "counter":
         return metric.name.removesuffix("_total")
     return metric.name
 
 
-def expected_type(metric: Metric, exposition_format: ExpositionFormat) -> str:
+def expected_type(metric: Metric, exposition_format: Format) -> str:
     """Tell the TYPE of a metric's family.
 
     A counter whose name lacks ``_total`` cannot be one in OpenMetrics, where it is granted
@@ -136,7 +136,7 @@ def is_overflow(sample: Sample) -> bool:
     return any(key in OVERFLOW_LABELS and value == OVERFLOW_VALUE for key, value in sample.labels)
 
 
-def exposed_name(family: Family, exposition_format: ExpositionFormat) -> str:
+def exposed_name(family: Family, exposition_format: Format) -> str:
     """Name what a family's samples are called, apart from a histogram's suffixes."""
     if exposition_format == "openmetrics" and family.type == "counter":
         return f"{family.name}_total"
@@ -144,7 +144,7 @@ def exposed_name(family: Family, exposition_format: ExpositionFormat) -> str:
 
 
 def _metric_of(
-    family: Family, exposition_format: ExpositionFormat, names: Mapping[str, Metric]
+    family: Family, exposition_format: Format, names: Mapping[str, Metric]
 ) -> Metric | None:
     """Find the entry a family exposes, rightly declared or not."""
     if exposition_format == "openmetrics":
@@ -163,7 +163,7 @@ def _expose(
     metric: Metric,
     family: Family,
     samples: tuple[Sample, ...],
-    exposition_format: ExpositionFormat,
+    exposition_format: Format,
 ) -> Exposed:
     expected = expected_type(metric, exposition_format)
     usable = family.type in (expected, None, "untyped", "unknown")

@@ -13,12 +13,12 @@ from butterfly_otel.lint.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from butterfly_otel.lint.expositions.model import Family, Sample
+    from butterfly_otel.lint.expositions.model import Family, Format, Sample
     from butterfly_otel.lint.expositions.rules.context import Context, Rule
     from butterfly_otel.lint.findings import Severity
 
 _EXTENSION_PREFIX = "butterfly_otel_"
-_TYPES = {
+_TYPES: dict[Format, tuple[str, ...]] = {
     "text": ("counter", "gauge", "histogram", "summary", "untyped"),
     "openmetrics": (
         "counter",
@@ -30,6 +30,7 @@ _TYPES = {
         "summary",
         "unknown",
     ),
+    "otlp": ("counter", "gauge", "histogram", "exponential_histogram", "summary"),
 }
 
 
@@ -93,7 +94,8 @@ def missing_metadata(context: Context) -> Iterator[Finding]:
             message = f"no TYPE line; `{expected}` is expected"
             yield Finding("type-missing", "error", name, message, line)
         if name not in helped:
-            yield Finding("help-missing", "warning", name, "no HELP line", line)
+            message = "no description" if context.format == "otlp" else "no HELP line"
+            yield Finding("help-missing", "warning", name, message, line)
 
 
 def empty_help(context: Context) -> Iterator[Finding]:

@@ -161,14 +161,15 @@ def gauge_values(context: Context) -> Iterator[Finding]:
 
 def duplicate_series(context: Context) -> Iterator[Finding]:
     """A series is there once; an empty label makes no other series."""
-    timed = context.format == "openmetrics"
+    timed = context.format != "text"
     for family in context.families:
         first: dict[object, int] = {}
         for sample in family.samples:
             key = (sample.name, sample.key(), sample.timestamp if timed else None)
             line = first.setdefault(key, sample.line)
             if line != sample.line:
-                message = f"a series is there twice, first in line {line}"
+                pushed = context.format == "otlp"
+                message = "a series is there twice" + ("" if pushed else f", first in line {line}")
                 yield Finding("duplicate-series", "error", family.name, message, sample.line)
 
 
@@ -236,4 +237,9 @@ VALUE_RULES: tuple[Rule, ...] = (
     timestamps,
     created_samples,
     exemplars,
+)
+
+#: Those about how values are written down.
+TEXT_VALUE_RULES: frozenset[Rule] = frozenset(
+    {bucket_spelling, timestamps, created_samples, exemplars}
 )

@@ -74,7 +74,7 @@ def test_a_credential_provider_is_given_the_official_exporter(
     """A provider's session, which is made for the official exporter, is used by that."""
     monkeypatch.setenv("OTEL_PYTHON_EXPORTER_OTLP_HTTP_METRICS_CREDENTIAL_PROVIDER", "mine")
     made: list[OtlpSettings] = []
-    monkeypatch.setattr(build, "official_exporter", lambda given, _preference: made.append(given))
+    monkeypatch.setattr(build, "official_exporter", lambda given, *_preferences: made.append(given))
     build_otlp_exporter(settings())
     build_otlp_exporter(settings(otlp_protocol="grpc")).shutdown()
     assert [each.protocol for each in made] == ["http/protobuf"]
