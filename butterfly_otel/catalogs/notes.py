@@ -1,0 +1,135 @@
+"""What a contract says under ``annotations: {butterfly_otel: …}``, checked key by key."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from butterfly_otel.catalog.model import Across, LabelDefault, LabelKind
+from butterfly_otel.process.values import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    #: Returns what a value is to be where it is not that, and otherwise nothing.
+    Check = Callable[[object], str]
+
+#: The key under ``annotations``.
+OURS: Final = "butterfly_otel"
+
+
+def _text(value: object) -> str:
+    return "" if isinstance(value, str) and value.strip() else "a text"
+
+
+def _maybe_text(value: object) -> str:
+    return "" if isinstance(value, str) else "a text, which may be empty"
+
+
+def _flag(value: object) -> str:
+    return "" if isinstance(value, bool) else "true or false"
+
+
+def _count(value: object) -> str:
+    return "" if type(value) is int and value > 0 else "a whole number above 0"
+
+
+def _bounds(value: object) -> str:
+    good = isinstance(value, list) and value and all(map(_finite, value))  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+    return "" if good else "a list of numbers, such as [0.1, 1, 10]"
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _values(value: object) -> str:
+    good = isinstance(value, list) and all(  # pyright: ignore[reportUnknownVariableType]
+        isinstance(each, (str, int, float))
+        for each in value  # pyright: ignore[reportUnknownVariableType]
+    )
+    return "" if good else "a list of values"
+
+
+def _one_of(*names: str) -> Check:
+    def check(value: object) -> str:
+        return "" if value in names else f"one of {', '.join(names)}"
+
+    return check
+
+
+def _exceptions(value: object) -> str:
+    wanted = {"rule", "metric", "reason"}
+    good = isinstance(value, list) and all(  # pyright: ignore[reportUnknownVariableType]
+        isinstance(each, dict) and set(each) == wanted and not any(map(_text, each.values()))  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+        for each in value  # pyright: ignore[reportUnknownVariableType]
+    )
+    return "" if good else "a list of {rule, metric, reason}, each a text"
+
+
+def _mapping(value: object) -> str:
+    return "" if isinstance(value, dict) else "a mapping"
+
+
+#: Of a group of ``type: metric``.
+METRIC: Final[Mapping[str, Check]] = {
+    "buckets": _bounds,
+    "across": _one_of(*get_args(Across)),
+    "across_why": _maybe_text,
+    "why": _text,
+    "query": _text,
+    "category": _text,
+    "limit": _count,
+    "observable": _flag,
+    "catalog": _mapping,
+}
+#: Of any other group.
+GROUP: Final[Mapping[str, Check]] = {"catalog": _mapping}
+#: Of an attribute.
+ATTRIBUTE: Final[Mapping[str, Check]] = {
+    "kind": _one_of(*get_args(LabelKind)),
+    "values": _values,
+    "budget": _count,
+    "default": _one_of(*get_args(LabelDefault)),
+    "keep": _one_of("first", "latest"),
+}
+#: Of the contract as a whole, under ``catalog`` of one of its groups.
+CATALOG: Final[Mapping[str, Check]] = {
+    "name": _text,
+    "meter": _text,
+    "prefix": _text,
+    "exceptions": _exceptions,
+}
+
+
+def ours(
+    data: Mapping[str, Any], known: Mapping[str, Check], fail: Callable[[str], Exception]
+) -> dict[str, Any]:
+    """Return what a group or an attribute says for us.
+
+    Args:
+        data: It.
+        known: The keys it may have, and how their values are checked.
+        fail: Returns the error that says what is wrong with it.
+    """
+    said = (data.get("annotations") or {}).get(OURS)
+    return {} if said is None else checked(said, known, fail, f"annotations.{OURS}")
+
+
+def checked(
+    said: object, known: Mapping[str, Check], fail: Callable[[str], Exception], where: str
+) -> dict[str, Any]:
+    """Return a mapping whose keys are known and whose values are as they should be."""
+    if not isinstance(said, dict):
+        raise fail(f"{where} is {shown(said)}; write a mapping")
+    found: dict[str, Any] = {str(key): value for key, value in said.items()}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    for key, value in found.items():
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
+            raise fail(f"{where} has {shown(key)}, which is not known here; {hint}")
+        wanted = known[key](value)
+        if wanted:
+            raise fail(f"{where}.{key} is {shown(value)}; write {wanted}")
+    return found
