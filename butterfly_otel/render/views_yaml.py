@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
 from butterfly_otel.process.text import printable
-from butterfly_otel.views.streams import default_streams
+from butterfly_otel.views.streams import Stream, default_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from butterfly_otel.views.streams import Stream
+    from butterfly_otel.catalog.model import Catalog
 
 _DEFAULT_HEADER = """\
 # Rendered from the catalogue by `butterfly-otel render`: edit the catalogue, not this.
@@ -30,6 +30,14 @@ _EFFECTIVE_HEADER = """\
 # own. What else is measured on the meter {meter} is dropped by butterfly_otel, which the
 # schema cannot express.
 """
+_OWN_HEADER = """\
+# Rendered from {source} by `butterfly-otel render`: edit the contract, not this.
+#
+# The Views of the contract {name} in OpenTelemetry's declarative configuration schema, for
+# SDKs in any language; configure(catalogs=...) compiles the same.
+#
+# As a file for OTEL_CONFIG_FILE it is complete; replace the reader by your own.
+"""
 _BODY = """\
 file_format: "1.0"
 meter_provider:
@@ -40,7 +48,7 @@ meter_provider:
             host: localhost
             port: 9464
             scope_info_enabled: false
-            translation_strategy: underscore_escaping_without_suffixes/development
+            translation_strategy: {strategy}
   views:
 """
 
@@ -48,6 +56,18 @@ meter_provider:
 def render_views() -> str:
     """Return the text of ``views/default.yaml``."""
     return _DEFAULT_HEADER + _document(default_streams())
+
+
+def render_own_views(contract: Catalog, source: str) -> str:
+    """Return the Views of a contract.
+
+    Args:
+        contract: The contract.
+        source: Where it comes from, as the head names it.
+    """
+    header = _OWN_HEADER.format(source=" ".join(source.split()), name=contract.name)
+    exact = all(metric.exact for metric in contract)
+    return header + _document(map(Stream.of, contract), contract.meter, exact=exact)
 
 
 def render_effective_views(streams: Iterable[Stream], overlays: Sequence[str]) -> str:
@@ -59,14 +79,19 @@ def render_effective_views(streams: Iterable[Stream], overlays: Sequence[str]) -
     return header + _document(streams)
 
 
-def _document(streams: Iterable[Stream]) -> str:
-    return _BODY + "\n".join(line for stream in streams for line in _view(stream)) + "\n"
+def _document(
+    streams: Iterable[Stream], meter: str = catalog.METER_NAME, *, exact: bool = True
+) -> str:
+    # What is exact has its suffixes; to a name with dots they are appended.
+    strategy = f"underscore_escaping_{'without_suffixes/development' if exact else 'with_suffixes'}"
+    lines = [line for stream in streams for line in _view(stream, meter)]
+    return _BODY.format(strategy=strategy) + "\n".join(lines) + "\n"
 
 
-def _view(stream: Stream) -> Iterator[str]:
+def _view(stream: Stream, meter: str) -> Iterator[str]:
     metric = stream.metric
     yield "    - selector:"
-    yield f"        meter_name: {catalog.METER_NAME}"
+    yield f"        meter_name: {meter}"
     yield f"        instrument_name: {metric.name}"
     yield f"        instrument_type: {metric.instrument}"
     yield "      stream:"
