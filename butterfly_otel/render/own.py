@@ -17,6 +17,8 @@ from butterfly_otel.render.views_yaml import render_own_views
 if TYPE_CHECKING:
     from butterfly_otel.catalog.model import Catalog
 
+_UID, _NAME = 40, 26
+
 
 def own_artefacts(  # noqa: PLR0913 - a file each
     contract: Catalog,
@@ -81,6 +83,8 @@ def _board(contract: Catalog, slug: str) -> str:
     from butterfly_otel.operate.dashboards import Options  # noqa: PLC0415
     from butterfly_otel.operate.dashboards.own import own_dashboards, slug_of  # noqa: PLC0415
 
-    options = Options(name=slug_of(contract.name, 26))
-    [board] = (each for each in own_dashboards(contract) if each.slug == slug)
-    return to_json(board, options)
+    boards = own_dashboards(contract)
+    # Together they are a uid, of which Grafana takes 40 characters.
+    left = _UID - 1 - max(len(board.slug) for board in boards)
+    [board] = (each for each in boards if each.slug == slug)
+    return to_json(board, Options(name=slug_of(contract.name, min(_NAME, left))))

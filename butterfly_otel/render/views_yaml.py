@@ -24,7 +24,7 @@ _DEFAULT_HEADER = """\
 # As a file for OTEL_CONFIG_FILE it is complete; replace the reader by your own.
 """
 _EFFECTIVE_HEADER = """\
-# Written by `butterfly-otel views`: the Views of the Butterfly contract{overlays}.
+# Written by `butterfly-otel views`: the Views of the {name} contract{overlays}.
 #
 # Complete as a file for OTEL_CONFIG_FILE, for SDKs in any language; replace the reader by your
 # own. What else is measured on the meter {meter} is dropped by butterfly_otel, which the
@@ -70,13 +70,18 @@ def render_own_views(contract: Catalog, source: str) -> str:
     return header + _document(map(Stream.of, contract), contract.meter, exact=exact)
 
 
-def render_effective_views(streams: Iterable[Stream], overlays: Sequence[str]) -> str:
+def render_effective_views(
+    streams: Iterable[Stream], overlays: Sequence[str], contract: Catalog = catalog.BUTTERFLY
+) -> str:
     """Return the Views of ``streams``, with a head that names the overlays that made them so."""
     # A file's name may hold anything; a line feed would end the comment.
     names = ", then ".join(printable(" ".join(name.split())) for name in overlays)
     head = f",\n# as narrowed by {names}" if overlays else ""
-    header = _EFFECTIVE_HEADER.replace("{overlays}", head).replace("{meter}", catalog.METER_NAME)
-    return header + _document(streams)
+    ours = contract is catalog.BUTTERFLY
+    header = _EFFECTIVE_HEADER.replace("{name}", "Butterfly" if ours else contract.name)
+    header = header.replace("{overlays}", head).replace("{meter}", contract.meter)
+    exact = all(metric.exact for metric in contract)
+    return header + _document(streams, contract.meter, exact=exact)
 
 
 def _document(

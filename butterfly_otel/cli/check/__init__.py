@@ -33,9 +33,10 @@ from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel import catalog
 from butterfly_otel.cli.access import EPILOG, access_of, add_access_options
+from butterfly_otel.cli.contracts import add_catalog_option, contract_of
 from butterfly_otel.cli.check.report import EXIT_OK, EXIT_USAGE, Report, as_json, as_text
 from butterfly_otel.cli.discovered import targets_of
-from butterfly_otel.lint.expositions.check import RULE_NAMES, check_exposition, sort_findings
+from butterfly_otel.lint.expositions.check import RULE_NAMES, check_exposition, in_prometheus, sort_findings
 from butterfly_otel.lint.expositions.fetch import Answer, Client, TargetError
 from butterfly_otel.lint.expositions.scan import detect_format
 from butterfly_otel.lint.findings import Finding
@@ -84,6 +85,7 @@ class _Options:
     strict: bool
     timeout: float
     views: Sequence[str]
+    catalog: str | None
 
 
 _FIELDS = tuple(field.name for field in fields(_Options))
@@ -154,6 +156,7 @@ def add_parser(
         help="overlay of Views the exposition was made with, a file or a shipped one's name;"
         " repeatable",
     )
+    add_catalog_option(parser, "check against this contract; Butterfly's metrics are known besides")
     add_access_options(parser)
     parser.set_defaults(run=run)
 
@@ -181,7 +184,7 @@ def run(
     except TargetError as error:
         _write(errors, f"butterfly-otel check: {error}")
         return EXIT_USAGE
-    contract = _contract(options.views)
+    contract = _contract(options)
     with ThreadPoolExecutor(min(len(targets), _MOST_AT_ONCE)) as pool:
         reports = list(pool.map(partial(_report, client, contract, options), targets))
     alone = len(reports) == 1 and not options.file_sd
@@ -225,6 +228,7 @@ def _findings(
     found = check_exposition(
         answer.text,
         metrics=contract,
+        known=catalog.ALL if options.catalog else catalog.EXTENSIONS,
         expect_all=options.all,
         allow_labels=options.allow_label,
         exposition_format=used,
@@ -233,15 +237,17 @@ def _findings(
     return sort_findings(item for item in found if item.rule not in options.ignore)
 
 
-def _contract(overlays: Sequence[str]) -> Sequence[Metric]:
-    """Return the contract as the overlays narrow it.
+def _contract(options: _Options) -> Sequence[Metric]:
+    """Return the contract as the overlays narrow it, by its names in Prometheus.
 
     Raises:
         ViewError: When an overlay is wrong.
+        CatalogError: When the contract is.
     """
+    whole = catalog.BUTTERFLY if options.catalog is None else contract_of(options.catalog)
     return [
-        replace(stream.metric, labels=stream.labels, buckets=stream.buckets)
-        for stream in apply_overlays(map(Stream.of, catalog.CONTRACT), overlays)
+        in_prometheus(replace(stream.metric, labels=stream.labels, buckets=stream.buckets))
+        for stream in apply_overlays(map(Stream.of, whole), options.views)
         if not stream.dropped
     ]
 

@@ -59,7 +59,7 @@ def _dashboard(contract: Catalog, category: str) -> Dashboard:
     )
     title = f"{category[:1].upper()}{category[1:]}"
     return Dashboard(
-        slug=slug_of(category, 40),
+        slug=slug_of(category, 30),
         title=title,
         description=f"The metrics of {contract.name} in the category {category}: rates, quantiles"
         " and what is now.",

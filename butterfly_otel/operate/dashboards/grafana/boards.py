@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["to_json"]
 
 _COLUMNS = 24
-#: Characters of a uid.
-_LONGEST = 40
 #: So many panels a row have ids of their own, so that a new one moves those of its row alone.
 _IDS = 100
 _INSTANT = frozenset({"stat", "bars", "table", "matrix"})
@@ -72,7 +70,7 @@ def to_json(board: Dashboard, options: Options) -> str:
 
 def uid(slug: str, options: Options) -> str:
     """Return the uid of a dashboard, which addresses begin with."""
-    return f"{options.name}-{slug}"[:_LONGEST]
+    return f"{options.name}-{slug}"
 
 
 def _source() -> common.DataSourceRef:
