@@ -233,7 +233,9 @@ def _path(metric: Metric) -> str:
 
 def _value(label: Label) -> str:
     name = label.parameter
-    if label.type == "int" or label.key in _INTEGERS:
+    if label.type == "int":
+        return f"int_text({name})"
+    if label.key in _INTEGERS:
         return f"{name} if type({name}) is str else int_text({name})"
     return name
 

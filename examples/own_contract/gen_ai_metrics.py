@@ -73,9 +73,9 @@ class ServerRequestDuration(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[error_type][server_port if type(server_port) is str else int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
+            cell = cells[error_type][int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
         except Exception:  # unknown, or no label value at all
-            cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port), error_type))
+            cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), error_type))
         if (
             (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
@@ -101,7 +101,7 @@ class ServerRequestDuration(HistogramHandle):
         error_type: Literal["timeout", "cancelled", "_OTHER"] | None = None,
     ) -> Timer:
         """Time a ``with`` block, or every call of a decorated function, in seconds."""
-        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port), error_type)).time()
+        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), error_type)).time()
 
     def bind(
         self,
@@ -114,7 +114,7 @@ class ServerRequestDuration(HistogramHandle):
         error_type: Literal["timeout", "cancelled", "_OTHER"] | None = None,
     ) -> BoundHistogram:
         """Return this metric with these labels given, for hot paths."""
-        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port), error_type))
+        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), error_type))
 
     def remove(
         self,
@@ -127,7 +127,7 @@ class ServerRequestDuration(HistogramHandle):
         error_type: Literal["timeout", "cancelled", "_OTHER"] | None = None,
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port), error_type))
+        self._remove((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), error_type))
 
 
 server_request_duration = ServerRequestDuration(
@@ -226,9 +226,9 @@ class ServerTimeToFirstToken(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[server_port if type(server_port) is str else int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
+            cell = cells[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
         except Exception:  # unknown, or no label value at all
-            cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port)))
+            cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port)))
         if (
             (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
@@ -253,7 +253,7 @@ class ServerTimeToFirstToken(HistogramHandle):
         server_port: int | None = None,
     ) -> Timer:
         """Time a ``with`` block, or every call of a decorated function, in seconds."""
-        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port))).time()
+        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port))).time()
 
     def bind(
         self,
@@ -265,7 +265,7 @@ class ServerTimeToFirstToken(HistogramHandle):
         server_port: int | None = None,
     ) -> BoundHistogram:
         """Return this metric with these labels given, for hot paths."""
-        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port)))
+        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port)))
 
     def remove(
         self,
@@ -277,7 +277,7 @@ class ServerTimeToFirstToken(HistogramHandle):
         server_port: int | None = None,
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port)))
+        self._remove((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port)))
 
 
 server_time_to_first_token = ServerTimeToFirstToken(
@@ -370,9 +370,9 @@ class ServerTimePerOutputToken(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[server_port if type(server_port) is str else int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
+            cell = cells[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
         except Exception:  # unknown, or no label value at all
-            cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port)))
+            cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port)))
         if (
             (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
@@ -397,7 +397,7 @@ class ServerTimePerOutputToken(HistogramHandle):
         server_port: int | None = None,
     ) -> Timer:
         """Time a ``with`` block, or every call of a decorated function, in seconds."""
-        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port))).time()
+        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port))).time()
 
     def bind(
         self,
@@ -409,7 +409,7 @@ class ServerTimePerOutputToken(HistogramHandle):
         server_port: int | None = None,
     ) -> BoundHistogram:
         """Return this metric with these labels given, for hot paths."""
-        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port)))
+        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port)))
 
     def remove(
         self,
@@ -421,7 +421,7 @@ class ServerTimePerOutputToken(HistogramHandle):
         server_port: int | None = None,
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port)))
+        self._remove((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port)))
 
 
 server_time_per_output_token = ServerTimePerOutputToken(
@@ -516,9 +516,9 @@ class ClientTokenUsage(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[server_port if type(server_port) is str else int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_token_type][gen_ai_operation_name][gen_ai_provider_name]
+            cell = cells[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_token_type][gen_ai_operation_name][gen_ai_provider_name]
         except Exception:  # unknown, or no label value at all
-            cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port), gen_ai_token_type))
+            cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), gen_ai_token_type))
         if (
             (type(value) is float or type(value) is int)
             and 0.0 <= value <= HIGHEST
@@ -544,7 +544,7 @@ class ClientTokenUsage(HistogramHandle):
         gen_ai_token_type: Literal["input", "output"],
     ) -> BoundHistogram:
         """Return this metric with these labels given, for hot paths."""
-        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port), gen_ai_token_type))
+        return BoundHistogram(self, (gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), gen_ai_token_type))
 
     def remove(
         self,
@@ -557,7 +557,7 @@ class ClientTokenUsage(HistogramHandle):
         gen_ai_token_type: Literal["input", "output"],
     ) -> None:
         """End the series with these labels; measuring it again begins a new one."""
-        self._remove((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, server_port if type(server_port) is str else int_text(server_port), gen_ai_token_type))
+        self._remove((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), gen_ai_token_type))
 
 
 client_token_usage = ClientTokenUsage(
