@@ -113,9 +113,10 @@ def _defined(groups: Iterable[Group]) -> dict[str, tuple[Group, Attribute]]:
 
 def _merged(base: Attribute, each: Attribute) -> Attribute:
     """Return an attribute as a reference changes it."""
-    said = {**(base.get("annotations") or {}), **(each.get("annotations") or {})}
-    before = (base.get("annotations") or {}).get(notes.OURS)
-    after = (each.get("annotations") or {}).get(notes.OURS)
+    above: dict[str, Any] = base.get("annotations") or {}
+    said: dict[str, Any] = {**above, **(each.get("annotations") or {})}
+    before: Any = above.get(notes.OURS)
+    after: Any = said.get(notes.OURS)
     if isinstance(before, dict) and isinstance(after, dict):
         said[notes.OURS] = {**before, **after}
     changed = {key: value for key, value in each.items() if key != "ref"}
@@ -167,12 +168,11 @@ def _type(
     attribute: Attribute, fail: Callable[[str], Exception]
 ) -> tuple[ValueType, tuple[str, ...]]:
     """Return the type of an attribute's values, and the members of an enumeration."""
-    given = attribute.get("type")
+    given: Any = attribute.get("type")
     if isinstance(given, str) and given in _TYPES:
         return _TYPES[given], _FLAGS if given == "boolean" else ()
-    if isinstance(given, dict) and given.get("members"):  # pyright: ignore[reportUnknownMemberType]
-        members = cast("list[Mapping[str, Any]]", given["members"])
-        found = [each["value"] for each in members]
+    if isinstance(given, dict) and given.get("members"):
+        found: list[Any] = [each["value"] for each in given["members"]]
         kind: ValueType = "int" if all(type(each) is int for each in found) else "string"
         # A renamed member has the value of its successor.
         return kind, tuple(dict.fromkeys(map(str, found)))

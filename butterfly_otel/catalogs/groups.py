@@ -16,7 +16,9 @@ from butterfly_otel.views.plain import plain, read_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, ValidationError
+
+    from butterfly_otel.views.plain import Fail
 
 _SHOWN = 300
 #: Files of a registry's folder that have no groups.
@@ -104,10 +106,11 @@ def read_groups(files: Iterable[Path]) -> list[Group]:
 def _document(file: Path) -> dict[str, Any]:
     fail = partial(wrong, str(file))
     try:
-        import jsonschema  # noqa: F401, PLC0415 - optional extra
-        import yaml  # noqa: PLC0415
+        import yaml  # noqa: PLC0415 - optional extra
 
         from butterfly_otel.views import safe_yaml  # noqa: PLC0415 - needs it
+
+        _checker("SemanticConvention")
     except ImportError as error:
         msg = (
             f"reading the contract {printable(str(file))} needs the extra 'views':"
@@ -132,13 +135,35 @@ def _groups(source: str, document: dict[str, Any]) -> Iterator[Group]:
     if unknown:
         what = f"the top level has {shown(unknown[0])}; it may have groups, and what they lack"
         raise wrong(source, f"{what} stands under their annotations")
-    groups = document.get("groups")
+    groups: Any = document.get("groups")
     if not isinstance(groups, list):
         raise wrong(source, "there is no list of groups; write groups: and a list under it")
-    for at, each in enumerate(cast("list[Any]", groups)):
-        if not isinstance(each, dict) or not isinstance(each.get("id"), str):  # pyright: ignore[reportUnknownMemberType]
+    for at, each in enumerate(groups):
+        if not isinstance(each, dict) or not isinstance(each.get("id"), str):
             raise wrong(source, f"group {at + 1} has no id; give it one, such as metric.my_total")
-        yield Group(source, {"type": "span", **cast("dict[str, Any]", each)})
+        group = Group(source, {"type": "span", **each})
+        _shaped(group)
+        yield group
+
+
+def _shaped(group: Group) -> None:
+    """Raise unless a group's attributes and annotations can be looked at."""
+    attributes: object = group.data.get("attributes")
+    if attributes is not None and not isinstance(attributes, list):
+        raise group.fail(f"its attributes are {shown(attributes)}; write a list")
+    for at, each in enumerate(cast("list[Any]", attributes or [])):
+        names = {"id", "ref"} & set(each) if isinstance(each, dict) else set()
+        if len(names) != 1 or not isinstance(each[names.pop()], str):
+            what = f"attribute {at + 1} is {shown(each)}; write a mapping with id and type"
+            raise group.fail(f"{what}, or with ref")
+        _annotated(each, group.fail_at(str(each.get("id", each.get("ref")))))
+    _annotated(group.data, group.fail)
+
+
+def _annotated(data: Mapping[str, Any], fail: Fail) -> None:
+    said: object = data.get("annotations")
+    if said is not None and not isinstance(said, dict):
+        raise fail(f"its annotations are {shown(said)}; write a mapping")
 
 
 def validate(group: Group, data: Mapping[str, Any]) -> None:
@@ -153,10 +178,12 @@ def validate(group: Group, data: Mapping[str, Any]) -> None:
     """
     name = _DEFINITIONS.get(str(data["type"]))
     if name is None:
-        return  # of other signals
+        # Of another signal, only its attributes are ours to judge.
+        name, attributes = "SemanticConvention", data.get("attributes") or []
+        data = {"id": group.id, "type": "attribute_group", "brief": "", "attributes": attributes}
     from jsonschema.exceptions import best_match  # noqa: PLC0415 - optional extra, which is there
 
-    error = best_match(_checker(name).iter_errors(_complete(data)))
+    error: ValidationError | None = best_match(_checker(name).iter_errors(_complete(data)))
     if error is not None:
         where = _where([*error.absolute_path], data)
         raise group.fail(f"{where}{error.message}; see OpenTelemetry's syntax of such groups")
@@ -167,42 +194,38 @@ def _checker(name: str) -> Draft202012Validator:
     import jsonschema  # noqa: PLC0415 - optional extra
 
     schema = json.loads(Path(__file__).with_name("semconv.schema.json").read_bytes())
-    return jsonschema.Draft202012Validator(
-        {"$defs": schema["$defs"], "$ref": f"#/$defs/{name}"}
-    )
+    return jsonschema.Draft202012Validator({"$defs": schema["$defs"], "$ref": f"#/$defs/{name}"})
 
 
 def _where(path: list[Any], data: Mapping[str, Any]) -> str:
     """Return where in a group an error is, attributes by their names."""
     named = [str(each) for each in path]
     if len(path) > 1 and path[0] == "attributes":
-        attribute = data["attributes"][path[1]]
-        name = attribute.get("id") or attribute.get("ref") if isinstance(attribute, dict) else None  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
-        named[:2] = [f"attribute {name or path[1]}"]
+        attribute: dict[str, Any] = data["attributes"][path[1]]
+        named[:2] = [f"attribute {attribute.get('id') or attribute.get('ref')}"]
     return f"{'.'.join(named)}: " if named else ""
 
 
 def _complete(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return a group with the stability that Weaver wants of all that has none."""
     found = _with_stability(data)
-    attributes = data.get("attributes")
-    if isinstance(attributes, list):
-        found["attributes"] = [_stable(each) for each in cast("list[Any]", attributes)]
+    if data.get("attributes"):
+        found["attributes"] = [_stable(each) for each in data["attributes"]]
     return found
 
 
-def _stable(attribute: object) -> object:
-    if not isinstance(attribute, dict) or "id" not in attribute:
-        return cast("object", attribute)
-    found = _with_stability(cast("dict[str, Any]", attribute))
-    kind = found.get("type")
-    if isinstance(kind, dict) and isinstance(kind.get("members"), list):  # pyright: ignore[reportUnknownMemberType]
-        members = [
-            _with_stability(cast("dict[str, Any]", each)) if isinstance(each, dict) else each
-            for each in cast("list[Any]", kind["members"])
-        ]
-        found["type"] = {**kind, "members": members}  # pyright: ignore[reportUnknownArgumentType]
+def _stable(attribute: dict[str, Any]) -> dict[str, Any]:
+    if "id" not in attribute:
+        return attribute
+    found = _with_stability(attribute)
+    kind: Any = found.get("type")
+    if isinstance(kind, dict) and isinstance(kind.get("members"), list):
+        found["type"] = {**kind, "members": [*map(_member, kind["members"])]}
     return found
+
+
+def _member(member: Any) -> Any:  # noqa: ANN401 - whatever the file has there
+    return _with_stability(member) if isinstance(member, dict) else member
 
 
 def _with_stability(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,6 @@ from butterfly_otel.catalogs.attributes import Attributes
 from butterfly_otel.catalogs.groups import Group, files_of, read_groups, validate, wrong
 from butterfly_otel.catalogs.metrics import metric_of
 from butterfly_otel.catalogs.writing import groups_of
-from butterfly_otel.errors import CatalogError
-from butterfly_otel.process.text import printable
 from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
@@ -68,6 +66,9 @@ def _imported(source: str, module: str, attribute: str) -> Catalog:
 def _read(source: Path) -> Catalog:
     files = files_of(source)
     groups = read_groups(files)
+    for group in groups:
+        if group.data["type"] != "metric":
+            validate(group, group.data)
     whole = _whole(groups)
     name = str(whole.get("name") or source.resolve().stem)
     attributes = Attributes(groups, _known)
@@ -76,9 +77,6 @@ def _read(source: Path) -> Catalog:
         for group in groups
         if group.data["type"] == "metric"
     ]
-    for group in groups:
-        if group.data["type"] == "attribute_group":
-            validate(group, group.data)
     if not metrics:
         raise wrong(str(source), "there is no group of type: metric; add one")
     seen: dict[str, Group] = {}
@@ -105,9 +103,7 @@ def _whole(groups: Iterable[Group]) -> dict[str, Any]:
         known = notes.METRIC if group.data["type"] == "metric" else notes.GROUP
         said = notes.ours(group.data, known, group.fail).get("catalog", {})
         where = f"annotations.{notes.OURS}.catalog"
-        for key, value in notes.checked(
-            said, notes.CATALOG, group.fail, where
-        ).items():
+        for key, value in notes.checked(said, notes.CATALOG, group.fail, where).items():
             if key == "exceptions":
                 found[key] = [*found.get(key, ()), *value]
             elif found.setdefault(key, value) != value:

@@ -113,7 +113,8 @@ def ours(
         known: The keys it may have, and how their values are checked.
         fail: Returns the error that says what is wrong with it.
     """
-    said = (data.get("annotations") or {}).get(OURS)
+    annotations: dict[str, Any] = data.get("annotations") or {}
+    said: Any = annotations.get(OURS)
     return {} if said is None else checked(said, known, fail, f"annotations.{OURS}")
 
 

@@ -155,7 +155,7 @@ def _reference(label: Label, definition: Mapping[str, Any]) -> dict[str, Any]:
     if label_of({**plain, "brief": label.help}, AssertionError) == label:
         return found
     said = _said(label)
-    before = (definition.get("annotations") or {}).get(notes.OURS) or {}
+    before: dict[str, Any] = definition.get("annotations", {}).get(notes.OURS, {})
     if "keep" in before:
         said["keep"] = label.keep
     found["annotations"] = {

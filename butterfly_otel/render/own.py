@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _UID, _NAME = 40, 26
 
 
-def own_artefacts(  # noqa: PLR0913 - a file each
+def own_artefacts(
     contract: Catalog,
     source: str,
     *,

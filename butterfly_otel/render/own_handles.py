@@ -24,9 +24,9 @@ _HEADER = '''\
 # pyright: basic
 """The metrics of {name} as typed handles: one class and one handle each.
 
-``CATALOG`` is the contract, for ``butterfly_otel.configure(catalogs=[CATALOG])``, before which every
-handle measures nothing. Labels are keyword-only and typed, so a wrong one is an error in the
-editor; those with a default may be left out.
+``CATALOG`` is the contract, for ``butterfly_otel.configure(catalogs=[CATALOG])``, before which
+every handle measures nothing. Labels are keyword-only and typed, so a wrong one is an error in
+the editor; those with a default may be left out.
 
 Every method is thread-safe. In production mode none raises because of what it is passed; with
 ``configure(strict=True)`` they raise ``LabelError`` and ``MeasurementError``.
@@ -40,7 +40,7 @@ _LATER = {
     "AbstractContextManager": "from contextlib import AbstractContextManager",
     "Observation": "from opentelemetry.metrics import Observation",
 }
-_CATALOG = '''\
+_CATALOG = """\
 #: Every handle of the contract, in its order.
 ALL = (
 {handles}
@@ -55,7 +55,7 @@ CATALOG = Catalog(
     handles=ALL,
     exceptions={exceptions},
 )
-'''
+"""
 #: Names that a module has besides, which no handle and no class may take.
 _TAKEN = frozenset(
     {"ALL", "CATALOG", "TYPE_CHECKING", "Literal", "AbstractContextManager", "Observation"}

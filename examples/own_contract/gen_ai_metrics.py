@@ -2,9 +2,9 @@
 # pyright: basic
 """The metrics of gen_ai as typed handles: one class and one handle each.
 
-``CATALOG`` is the contract, for ``butterfly_otel.configure(catalogs=[CATALOG])``, before which every
-handle measures nothing. Labels are keyword-only and typed, so a wrong one is an error in the
-editor; those with a default may be left out.
+``CATALOG`` is the contract, for ``butterfly_otel.configure(catalogs=[CATALOG])``, before which
+every handle measures nothing. Labels are keyword-only and typed, so a wrong one is an error in
+the editor; those with a default may be left out.
 
 Every method is thread-safe. In production mode none raises because of what it is passed; with
 ``configure(strict=True)`` they raise ``LabelError`` and ``MeasurementError``.

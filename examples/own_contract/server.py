@@ -3,7 +3,7 @@
 The contract is gen_ai.yaml, from which gen_ai_metrics.py is rendered. Run it, ask it something,
 then look at http://localhost:8000/metrics:
 
-    pip install 'butterfly-otel[fastapi,views]' uvicorn
+    pip install 'butterfly-otel[fastapi]' uvicorn
     python examples/own_contract/server.py --port 8000
     curl -N -d '{"prompt": "to be or not to be"}' -H 'Content-Type: application/json' \
         http://localhost:8000/v1/generate

@@ -33,10 +33,15 @@ from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel import catalog
 from butterfly_otel.cli.access import EPILOG, access_of, add_access_options
-from butterfly_otel.cli.contracts import add_catalog_option, contract_of
 from butterfly_otel.cli.check.report import EXIT_OK, EXIT_USAGE, Report, as_json, as_text
+from butterfly_otel.cli.contracts import add_catalog_option, contract_of
 from butterfly_otel.cli.discovered import targets_of
-from butterfly_otel.lint.expositions.check import RULE_NAMES, check_exposition, in_prometheus, sort_findings
+from butterfly_otel.lint.expositions.check import (
+    RULE_NAMES,
+    check_exposition,
+    in_prometheus,
+    sort_findings,
+)
 from butterfly_otel.lint.expositions.fetch import Answer, Client, TargetError
 from butterfly_otel.lint.expositions.scan import detect_format
 from butterfly_otel.lint.findings import Finding

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 RULES: tuple[BoardRule, ...] = (*panels.RULES, *targets.RULES)
 
 
-def lint_dashboard(
-    document: Mapping[str, Any], contract: Catalog = BUTTERFLY
-) -> list[Finding]:
+def lint_dashboard(document: Mapping[str, Any], contract: Catalog = BUTTERFLY) -> list[Finding]:
     """Return what the rules have against a dashboard; nothing where it is as it should be.
 
     Args:

@@ -88,8 +88,8 @@ def _variables(metrics: list[Metric], choices: tuple[str, ...]) -> tuple[Variabl
     found: list[Variable] = []
     chosen: list[str] = [f'__name__=~"{names}"']
     for key in TARGETS:
-        label, text = _NAMED[key]
-        found.append(_variable(key, label, text, chosen))
+        title, text = _NAMED[key]
+        found.append(_variable(key, title, text, chosen))
         chosen.append(_matcher(key))
     helps = {label.prometheus_key: label for metric in metrics for label in metric.labels}
     for key in choices:
@@ -184,9 +184,7 @@ def _distribution(
         )
         for q in (0.99, 0.5)
     )
-    means = (
-        Target(expr=queries.mean(by), legend=f"mean {legend}".strip()),
-    )
+    means = (Target(expr=queries.mean(by), legend=f"mean {legend}".strip()),)
     rates = (Target(expr=queries.summed(by, "_count"), legend=legend or "all"),)
     return (
         Panel(

@@ -53,8 +53,15 @@ def test_nothing_is_wrong_with_good_contracts() -> None:
         (replace(DOTTED, name="shop..duration", query="shop_duration_seconds_count"), "name-shape"),
         (replace(EXACT, name="shop_orders", query="shop_orders"), "counter-suffix"),
         (
-            replace(DOTTED, name="shop.total", type="counter", instrument="counter", buckets=(),
-                    unit="{x}", query="shop_total"),
+            replace(
+                DOTTED,
+                name="shop.total",
+                type="counter",
+                instrument="counter",
+                buckets=(),
+                unit="{x}",
+                query="shop_total",
+            ),
             "counter-suffix",
         ),
         (replace(EXACT, unit="ms"), "unit-suffix"),
@@ -68,8 +75,14 @@ def test_nothing_is_wrong_with_good_contracts() -> None:
             "unit-suffix",
         ),
         (
-            replace(EXACT, name="shop_count", type="gauge", instrument="gauge", across="max",
-                    query="shop_count"),
+            replace(
+                EXACT,
+                name="shop_count",
+                type="gauge",
+                instrument="gauge",
+                across="max",
+                query="shop_count",
+            ),
             "sample-suffix",
         ),
         (replace(EXACT, instrument="gauge"), "instrument-kind"),
@@ -94,7 +107,7 @@ def test_nothing_is_wrong_with_good_contracts() -> None:
             "name-reserved",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_rule_finds_its_mistake(metric: Metric, rule: str) -> None:
     """What is wrong is found by the rule that is about it, and by no other."""
     assert findings(metric) == [rule]

@@ -125,8 +125,12 @@ def test_attributes_are_labels(plain: Catalog) -> None:
 def test_lists_are_left_out_where_they_may_be(plain: Catalog, tmp_path: Path) -> None:
     """An attribute of several values is not a label, and is refused where it is required."""
     assert "shop.tags" not in plain["shop.orders"].label_keys
-    text = PLAIN.replace("ref: shop.tags, requirement_level: opt_in", "ref: shop.tags, requirement_level: required")
-    with pytest.raises(ValueError, match=r"metric\.shop\.orders: attribute shop\.tags: its type is"):
+    text = PLAIN.replace(
+        "ref: shop.tags, requirement_level: opt_in", "ref: shop.tags, requirement_level: required"
+    )
+    with pytest.raises(
+        ValueError, match=r"metric\.shop\.orders: attribute shop\.tags: its type is"
+    ):
         load_text(tmp_path, text)
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from butterfly_otel import CatalogError
 from butterfly_otel.catalogs import load
+
+from .test_load import ANNOTATED, PLAIN
 
 METRIC = """\
 - id: metric.a_total
@@ -50,8 +58,10 @@ WRONG = {
     ),
     "extends-itself": (f"groups:\n{METRIC}  extends: metric.a_total\n", "extends itself"),
     "circle": (
-        f"groups:\n{METRIC}  extends: g\n"
-        "- {id: g, type: attribute_group, brief: G., extends: metric.a_total}\n",
+        (
+            f"groups:\n{METRIC}  extends: g\n"
+            "- {id: g, type: attribute_group, brief: G., extends: metric.a_total}\n"
+        ),
         "extends itself, by metric.a_total and g",
     ),
     "ref": (
@@ -59,8 +69,10 @@ WRONG = {
         "refers to the attribute 'b', which nothing defines; define it once",
     ),
     "two-definitions": (
-        f"groups:\n{METRIC}  attributes: [{{id: b, type: int}}]\n"
-        "- {id: g, type: attribute_group, brief: G., attributes: [{id: b, type: string}]}\n",
+        (
+            f"groups:\n{METRIC}  attributes: [{{id: b, type: int}}]\n"
+            "- {id: g, type: attribute_group, brief: G., attributes: [{id: b, type: string}]}\n"
+        ),
         "attribute b: is defined here and in metric.a_total; define it once",
     ),
     "type": (
@@ -68,28 +80,38 @@ WRONG = {
         "attribute b",
     ),
     "no-members": (
-        f"groups:\n{METRIC}  attributes: [{{id: b, type: string, annotations:"
-        " {butterfly_otel: {kind: closed}}}]\n",
+        (
+            f"groups:\n{METRIC}  attributes: [{{id: b, type: string, annotations:"
+            " {butterfly_otel: {kind: closed}}}]\n"
+        ),
         "attribute b: it is closed and has no members",
     ),
     "closed-budget": (
-        f"groups:\n{METRIC}  attributes: [{{id: b, type: boolean, annotations:"
-        " {butterfly_otel: {budget: 3}}}]\n",
+        (
+            f"groups:\n{METRIC}  attributes: [{{id: b, type: boolean, annotations:"
+            " {butterfly_otel: {budget: 3}}}]\n"
+        ),
         "attribute b: it is closed, so its members are its budget",
     ),
     "small-budget": (
-        f"groups:\n{METRIC}  attributes: [{{id: b, type: string, annotations:"
-        " {butterfly_otel: {values: [x, y], budget: 1}}}]\n",
+        (
+            f"groups:\n{METRIC}  attributes: [{{id: b, type: string, annotations:"
+            " {butterfly_otel: {values: [x, y], budget: 1}}}]\n"
+        ),
         "attribute b: its budget is 1, less than its 2 known values",
     ),
     "no-member": (
-        f"groups:\n{METRIC}  attributes: [{{id: b, type: {{members: [{{id: x, value: x}}]}},"
-        " annotations: {butterfly_otel: {values: [y]}}}]\n",
+        (
+            f"groups:\n{METRIC}  attributes: [{{id: b, type: {{members: [{{id: x, value: x}}]}},"
+            " annotations: {butterfly_otel: {values: [y]}}}]\n"
+        ),
         "'y' is a value and not a member; it has x",
     ),
     "values-of-int": (
-        f"groups:\n{METRIC}  attributes: [{{id: b, type: int, annotations:"
-        " {butterfly_otel: {values: [y]}}}]\n",
+        (
+            f"groups:\n{METRIC}  attributes: [{{id: b, type: int, annotations:"
+            " {butterfly_otel: {values: [y]}}}]\n"
+        ),
         "its type is int and its values are not",
     ),
     "annotation": (
@@ -119,14 +141,32 @@ WRONG = {
         "is a histogram and observable",
     ),
     "exception": (
-        f"groups:\n{METRIC}  annotations: {{butterfly_otel: {{catalog: {{exceptions:"
-        " [{rule: a, metric: b}]}}}\n",
+        (
+            f"groups:\n{METRIC}  annotations: {{butterfly_otel: {{catalog: {{exceptions:"
+            " [{rule: a, metric: b}]}}}\n"
+        ),
         "catalog.exceptions is [{'rule': 'a', 'metric': 'b'}]; write a list of {rule, metric",
     ),
+    "attributes": (f"groups:\n{METRIC}  attributes: 1\n", "its attributes are 1; write a list"),
+    "attribute": (f"groups:\n{METRIC}  attributes: [a]\n", "attribute 1 is 'a'; write a mapping"),
+    "id-and-ref": (
+        f"groups:\n{METRIC}  attributes: [{{id: b, ref: b}}]\n",
+        "attribute 1 is {'id': 'b', 'ref': 'b'}; write a mapping with id and type, or with ref",
+    ),
+    "annotations": (f"groups:\n{METRIC}  annotations: 1\n", "its annotations are 1; write a"),
+    "members-elsewhere": (
+        (
+            f"groups:\n{METRIC}  attributes: [{{ref: b}}]\n"
+            "- {id: s, type: span, brief: S., attributes: [{id: b, type: {members: [1]}}]}\n"
+        ),
+        "s: attribute b",
+    ),
     "two-names": (
-        f"groups:\n{METRIC}  annotations: {{butterfly_otel: {{catalog: {{name: a}}}}}}\n"
-        "- {id: g, type: attribute_group, brief: G., attributes: [], annotations:"
-        " {butterfly_otel: {catalog: {name: b}}}}\n",
+        (
+            f"groups:\n{METRIC}  annotations: {{butterfly_otel: {{catalog: {{name: a}}}}}}\n"
+            "- {id: g, type: attribute_group, brief: G., attributes: [], annotations:"
+            " {butterfly_otel: {catalog: {name: b}}}}\n"
+        ),
         "catalog.name is 'b', and elsewhere 'a'; say it once",
     ),
 }
@@ -152,5 +192,45 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         load(tmp_path / "none.yaml")
     with pytest.raises(CatalogError, match="the source is empty"):
         load("")
-    with pytest.raises(CatalogError, match="the folder has no file that ends with .yaml"):
+    with pytest.raises(CatalogError, match=r"the folder has no file that ends with \.yaml"):
         load(tmp_path)
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield where something stands in plain data."""
+    yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from places(inner, (*path, key))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from places(inner, (*path, at))
+
+
+def replaced(value: Any, path: tuple[Any, ...], by: object) -> Any:
+    """Return plain data with something else in one place."""
+    if not path:
+        return by
+    copied = copy.copy(value)
+    copied[path[0]] = replaced(value[path[0]], path[1:], by)
+    return copied
+
+
+DOCUMENTS = [yaml.safe_load(PLAIN), yaml.safe_load(ANNOTATED)]
+ODD = [None, 1, -1.5, "", "x", "\x00", True, [], {}, [1], ["x"], {"x": 1}, [{}], [None], [[1]]]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=["plain", "annotated"])
+def test_whatever_stands_anywhere_is_read_or_told(document: dict[str, Any], tmp_path: Path) -> None:
+    """Anything in the place of anything makes a contract or one CatalogError, no other error."""
+    file = tmp_path / "odd.yaml"
+    told = 0
+    # One after the other: each of them in each place takes a minute.
+    for path, by in zip(places(document), cycle(ODD), strict=False):
+        file.write_text(json.dumps(replaced(document, path, by)), encoding="utf-8")
+        try:
+            load(file)
+        except CatalogError as error:
+            told += 1
+            assert "\n" not in str(error)
+    assert told > 40
