@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from butterfly_otel.catalog.model import Label
 from butterfly_otel.catalogs import defaults, notes
+from butterfly_otel.catalogs.shapes import is_mapping
 from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
@@ -115,9 +116,9 @@ def _merged(base: Attribute, each: Attribute) -> Attribute:
     """Return an attribute as a reference changes it."""
     above: dict[str, Any] = base.get("annotations") or {}
     said: dict[str, Any] = {**above, **(each.get("annotations") or {})}
-    before: Any = above.get(notes.OURS)
-    after: Any = said.get(notes.OURS)
-    if isinstance(before, dict) and isinstance(after, dict):
+    before: object = above.get(notes.OURS)
+    after: object = said.get(notes.OURS)
+    if is_mapping(before) and is_mapping(after):
         said[notes.OURS] = {**before, **after}
     changed = {key: value for key, value in each.items() if key != "ref"}
     return {**base, **changed, **({"annotations": said} if said else {})}
@@ -168,10 +169,10 @@ def _type(
     attribute: Attribute, fail: Callable[[str], Exception]
 ) -> tuple[ValueType, tuple[str, ...]]:
     """Return the type of an attribute's values, and the members of an enumeration."""
-    given: Any = attribute.get("type")
+    given: object = attribute.get("type")
     if isinstance(given, str) and given in _TYPES:
         return _TYPES[given], _FLAGS if given == "boolean" else ()
-    if isinstance(given, dict) and given.get("members"):
+    if is_mapping(given) and given.get("members"):
         found: list[Any] = [each["value"] for each in given["members"]]
         kind: ValueType = "int" if all(type(each) is int for each in found) else "string"
         # A renamed member has the value of its successor.

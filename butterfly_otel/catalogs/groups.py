@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from butterfly_otel.catalogs.shapes import is_list, is_mapping
 from butterfly_otel.errors import CatalogError, ConfigurationError
 from butterfly_otel.process.text import printable
 from butterfly_otel.process.values import shown
@@ -122,9 +123,9 @@ def _document(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise fail(f"is not YAML: {error}") from error
     document = plain(loaded, fail)
-    if not isinstance(document, dict):
+    if not is_mapping(document):
         raise fail("it is not a mapping; begin it with groups:")
-    return cast("dict[str, Any]", document)
+    return document
 
 
 def _groups(source: str, document: dict[str, Any]) -> Iterator[Group]:
@@ -135,11 +136,11 @@ def _groups(source: str, document: dict[str, Any]) -> Iterator[Group]:
     if unknown:
         what = f"the top level has {shown(unknown[0])}; it may have groups, and what they lack"
         raise wrong(source, f"{what} stands under their annotations")
-    groups: Any = document.get("groups")
-    if not isinstance(groups, list):
+    groups = document.get("groups")
+    if not is_list(groups):
         raise wrong(source, "there is no list of groups; write groups: and a list under it")
     for at, each in enumerate(groups):
-        if not isinstance(each, dict) or not isinstance(each.get("id"), str):
+        if not is_mapping(each) or not isinstance(each.get("id"), str):
             raise wrong(source, f"group {at + 1} has no id; give it one, such as metric.my_total")
         group = Group(source, {"type": "span", **each})
         _shaped(group)
@@ -149,20 +150,28 @@ def _groups(source: str, document: dict[str, Any]) -> Iterator[Group]:
 def _shaped(group: Group) -> None:
     """Raise unless a group's attributes and annotations can be looked at."""
     attributes: object = group.data.get("attributes")
-    if attributes is not None and not isinstance(attributes, list):
+    if attributes is not None and not is_list(attributes):
         raise group.fail(f"its attributes are {shown(attributes)}; write a list")
-    for at, each in enumerate(cast("list[Any]", attributes or [])):
-        names = {"id", "ref"} & set(each) if isinstance(each, dict) else set()
-        if len(names) != 1 or not isinstance(each[names.pop()], str):
+    for at, each in enumerate(group.attributes):
+        name = _name_of(each)
+        if name is None:
             what = f"attribute {at + 1} is {shown(each)}; write a mapping with id and type"
             raise group.fail(f"{what}, or with ref")
-        _annotated(each, group.fail_at(str(each.get("id", each.get("ref")))))
+        _annotated(each, group.fail_at(name))
     _annotated(group.data, group.fail)
+
+
+def _name_of(attribute: object) -> str | None:
+    """Return the name of an attribute, None where it is not one."""
+    if not is_mapping(attribute) or ("id" in attribute) == ("ref" in attribute):
+        return None
+    name: object = attribute.get("id", attribute.get("ref"))
+    return name if isinstance(name, str) else None
 
 
 def _annotated(data: Mapping[str, Any], fail: Fail) -> None:
     said: object = data.get("annotations")
-    if said is not None and not isinstance(said, dict):
+    if said is not None and not is_mapping(said):
         raise fail(f"its annotations are {shown(said)}; write a mapping")
 
 
@@ -179,14 +188,21 @@ def validate(group: Group, data: Mapping[str, Any]) -> None:
     name = _DEFINITIONS.get(str(data["type"]))
     if name is None:
         # Of another signal, only its attributes are ours to judge.
-        name, attributes = "SemanticConvention", data.get("attributes") or []
-        data = {"id": group.id, "type": "attribute_group", "brief": "", "attributes": attributes}
-    from jsonschema.exceptions import best_match  # noqa: PLC0415 - optional extra, which is there
-
-    error: ValidationError | None = best_match(_checker(name).iter_errors(_complete(data)))
+        name = "SemanticConvention"
+        data = {"type": "attribute_group", "brief": "", "attributes": group.attributes}
+        data = {"id": group.id, **data}
+    error = _first_error(name, _complete(data))
     if error is not None:
         where = _where([*error.absolute_path], data)
         raise group.fail(f"{where}{error.message}; see OpenTelemetry's syntax of such groups")
+
+
+def _first_error(name: str, data: Mapping[str, Any]) -> ValidationError | None:
+    from jsonschema import exceptions  # noqa: PLC0415 - optional extra, which is there
+
+    best_match: Any = exceptions.best_match  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
+    found: ValidationError | None = best_match(_checker(name).iter_errors(data))
+    return found
 
 
 @lru_cache
@@ -218,14 +234,15 @@ def _stable(attribute: dict[str, Any]) -> dict[str, Any]:
     if "id" not in attribute:
         return attribute
     found = _with_stability(attribute)
-    kind: Any = found.get("type")
-    if isinstance(kind, dict) and isinstance(kind.get("members"), list):
-        found["type"] = {**kind, "members": [*map(_member, kind["members"])]}
+    kind: object = found.get("type")
+    members = kind.get("members") if is_mapping(kind) else None
+    if is_mapping(kind) and is_list(members):
+        found["type"] = {**kind, "members": [*map(_member, members)]}
     return found
 
 
-def _member(member: Any) -> Any:  # noqa: ANN401 - whatever the file has there
-    return _with_stability(member) if isinstance(member, dict) else member
+def _member(member: object) -> object:
+    return _with_stability(member) if is_mapping(member) else member
 
 
 def _with_stability(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from butterfly_otel.catalog.model import Across, LabelDefault, LabelKind
+from butterfly_otel.catalogs.shapes import is_list, is_mapping
 from butterfly_otel.process.values import shown
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _count(value: object) -> str:
 
 
 def _bounds(value: object) -> str:
-    good = isinstance(value, list) and value and all(map(_finite, value))  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+    good = is_list(value) and value and all(map(_finite, value))
     return "" if good else "a list of numbers, such as [0.1, 1, 10]"
 
 
@@ -45,10 +46,7 @@ def _finite(value: object) -> bool:
 
 
 def _values(value: object) -> str:
-    good = isinstance(value, list) and all(  # pyright: ignore[reportUnknownVariableType]
-        isinstance(each, (str, int, float))
-        for each in value  # pyright: ignore[reportUnknownVariableType]
-    )
+    good = is_list(value) and all(isinstance(each, (str, int, float)) for each in value)
     return "" if good else "a list of values"
 
 
@@ -60,16 +58,17 @@ def _one_of(*names: str) -> Check:
 
 
 def _exceptions(value: object) -> str:
-    wanted = {"rule", "metric", "reason"}
-    good = isinstance(value, list) and all(  # pyright: ignore[reportUnknownVariableType]
-        isinstance(each, dict) and set(each) == wanted and not any(map(_text, each.values()))  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-        for each in value  # pyright: ignore[reportUnknownVariableType]
-    )
+    good = is_list(value) and all(map(_is_exception, value))
     return "" if good else "a list of {rule, metric, reason}, each a text"
 
 
+def _is_exception(value: object) -> bool:
+    wanted = {"rule", "metric", "reason"}
+    return is_mapping(value) and set(value) == wanted and not any(map(_text, value.values()))
+
+
 def _mapping(value: object) -> str:
-    return "" if isinstance(value, dict) else "a mapping"
+    return "" if is_mapping(value) else "a mapping"
 
 
 #: Of a group of ``type: metric``.
@@ -122,10 +121,9 @@ def checked(
     said: object, known: Mapping[str, Check], fail: Callable[[str], Exception], where: str
 ) -> dict[str, Any]:
     """Return a mapping whose keys are known and whose values are as they should be."""
-    if not isinstance(said, dict):
+    if not is_mapping(said):
         raise fail(f"{where} is {shown(said)}; write a mapping")
-    found: dict[str, Any] = {str(key): value for key, value in said.items()}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    for key, value in found.items():
+    for key, value in said.items():
         if key not in known:
             close = get_close_matches(key, known, n=1)
             hint = f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
@@ -133,4 +131,4 @@ def checked(
         wanted = known[key](value)
         if wanted:
             raise fail(f"{where}.{key} is {shown(value)}; write {wanted}")
-    return found
+    return said

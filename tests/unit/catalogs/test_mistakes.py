@@ -216,6 +216,15 @@ def replaced(value: Any, path: tuple[Any, ...], by: object) -> Any:
     return copied
 
 
+def mistake(file: Path) -> str:
+    """Return what is wrong with a contract; nothing where it is one."""
+    try:
+        load(file)
+    except CatalogError as error:
+        return str(error)
+    return ""
+
+
 DOCUMENTS = [yaml.safe_load(PLAIN), yaml.safe_load(ANNOTATED)]
 ODD = [None, 1, -1.5, "", "x", "\x00", True, [], {}, [1], ["x"], {"x": 1}, [{}], [None], [[1]]]
 
@@ -228,9 +237,7 @@ def test_whatever_stands_anywhere_is_read_or_told(document: dict[str, Any], tmp_
     # One after the other: each of them in each place takes a minute.
     for path, by in zip(places(document), cycle(ODD), strict=False):
         file.write_text(json.dumps(replaced(document, path, by)), encoding="utf-8")
-        try:
-            load(file)
-        except CatalogError as error:
-            told += 1
-            assert "\n" not in str(error)
+        said = mistake(file)
+        assert "\n" not in said
+        told += bool(said)
     assert told > 40
