@@ -152,14 +152,17 @@ def label_of(attribute: Attribute, fail: Callable[[str], Exception]) -> Label:
     budget = 0 if kind == "closed" else max(said.get("budget", defaults.BUDGET), len(values))
     if budget > said.get("budget", budget):
         raise fail(f"its budget is {said['budget']}, less than its {len(values)} known values")
-    required = attribute.get("requirement_level") == "required"
+    default = said.get("default", notes.NO_DEFAULT)
+    if default == notes.NO_DEFAULT:
+        required = attribute.get("requirement_level") == "required"
+        default = None if required else "empty"
     return Label(
         key=str(attribute["id"]),
         kind=kind,
         help=" ".join(str(attribute.get("brief") or "").split()),
         values=values,
         budget=budget,
-        default=said.get("default", None if required else "empty"),
+        default=default,
         keep=said.get("keep", "first"),
         type=given,
     )

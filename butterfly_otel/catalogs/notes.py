@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The key under ``annotations``.
 OURS: Final = "butterfly_otel"
+#: The default of an attribute that takes away that of its definition.
+NO_DEFAULT: Final = "none"
 
 
 def _text(value: object) -> str:
@@ -90,7 +92,7 @@ ATTRIBUTE: Final[Mapping[str, Check]] = {
     "kind": _one_of(*get_args(LabelKind)),
     "values": _values,
     "budget": _count,
-    "default": _one_of(*get_args(LabelDefault)),
+    "default": _one_of(*get_args(LabelDefault), NO_DEFAULT),
     "keep": _one_of("first", "latest"),
 }
 #: Of the contract as a whole, under ``catalog`` of one of its groups.

@@ -116,10 +116,10 @@ def _definition(uses: list[Label]) -> dict[str, Any]:
     elif first.type == "string":
         found["examples"] = list(values) or [_EXAMPLES.get(first.kind, "1")]
     found |= {"brief": first.help, **_STABILITY}
-    said = {key: value for key, value in _said(first).items() if key != "default"}
+    said = _said(first)
     if closed:
         # What they have together is its members, and that it is closed is what goes without saying.
-        said = {}
+        said = {key: value for key, value in said.items() if key == "default"}
     if said:
         found["annotations"] = {notes.OURS: said}
     return found
@@ -158,6 +158,8 @@ def _reference(label: Label, definition: Mapping[str, Any]) -> dict[str, Any]:
     before: dict[str, Any] = definition.get("annotations", {}).get(notes.OURS, {})
     if "keep" in before:
         said["keep"] = label.keep
+    if "default" in before:
+        said.setdefault("default", notes.NO_DEFAULT)
     found["annotations"] = {
         notes.OURS: {key: value for key, value in said.items() if before.get(key) != value}
     }

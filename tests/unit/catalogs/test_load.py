@@ -246,10 +246,15 @@ def test_attributes_of_ours_can_be_referred_to(tmp_path: Path) -> None:
     text = """\
 groups:
 - {id: metric.x_total, type: metric, metric_name: x_total, brief: X., instrument: counter, \
-unit: "{x}", attributes: [{ref: gpu_id}]}
+unit: "{x}", attributes: [{ref: gpu_id}, {ref: node_role}, {ref: node_id, requirement_level: required, \
+annotations: {butterfly_otel: {default: none}}}]}
 """
     [metric] = load_text(tmp_path, text)
-    assert metric.labels[0].help == catalog.BY_NAME["butterfly_gpu_memory_bytes"].labels[1].help
+    gpu, role, node = metric.labels
+    assert gpu.help == catalog.BY_NAME["butterfly_gpu_memory_bytes"].labels[1].help
+    # With the default that Butterfly's have, unless it is taken away.
+    assert (role.kind, role.default) == ("closed", "node_role")
+    assert (node.kind, node.default, node.budget) == ("identity", None, 1000)
 
 
 def test_a_folder_is_one_contract(tmp_path: Path) -> None:
