@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
-from textwrap import indent, wrap
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
 from butterfly_otel.handles.paths import nesting
+from butterfly_otel.render.docstrings import docstring
 from butterfly_otel.render.quick import quick
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def titled(name: str) -> str:
 def handle_class(metric: Metric, name: str) -> Iterator[str]:
     """Yield the lines of the class of a metric's handle."""
     yield f"class {name}({_BASES[metric.instrument]}):"
-    yield from _docstring(metric)
+    yield from docstring(metric)
     yield ""
     yield "    __slots__ = ()"
     kind = "observable" if metric.observable else metric.instrument
@@ -238,51 +239,6 @@ def _value(label: Label) -> str:
     if label.key in _INTEGERS:
         return f"{name} if type({name}) is str else int_text({name})"
     return name
-
-
-def _docstring(metric: Metric) -> Iterator[str]:
-    yield f'    """{_quotable(metric.help or metric.name)}'
-    yield ""
-    yield f"    ``{metric.name}``, {metric.type}, unit ``{metric.unit}``."
-    yield from _indented(_quotable(metric.why))
-    if metric.labels:
-        yield ""
-        yield "    Labels:"
-    for label in metric.labels:
-        told = " ".join(filter(None, (label.help, _vocabulary(label))))
-        yield from _hanging(_quotable(f"{label.parameter}: {told}"))
-    if metric.buckets:
-        yield ""
-        yield from _indented(f"Buckets: {', '.join(map(_bound, metric.buckets))}.")
-    yield ""
-    yield "    Example query::"
-    yield ""
-    yield from (f"        {line}" for line in _quotable(metric.query).splitlines())
-    yield '    """'
-
-
-def _quotable(text: str) -> str:
-    """Return a text as a docstring can have it."""
-    return text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-
-
-def _vocabulary(label: Label) -> str:
-    if label.kind == "closed":
-        return f"One of {', '.join(label.values)}."
-    known = f"Such as {', '.join(label.values)}. " if label.values else ""
-    return f"{known}At most {label.budget} distinct values."
-
-
-def _bound(value: float) -> str:
-    return repr(value)
-
-
-def _indented(text: str) -> Iterable[str]:
-    return wrap(text, 100, initial_indent="    ", subsequent_indent="    ")
-
-
-def _hanging(text: str) -> Iterable[str]:
-    return wrap(text, 100, initial_indent=" " * 8, subsequent_indent=" " * 12)
 
 
 def _quote(text: str) -> str:
