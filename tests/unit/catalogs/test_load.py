@@ -246,8 +246,8 @@ def test_attributes_of_ours_can_be_referred_to(tmp_path: Path) -> None:
     text = """\
 groups:
 - {id: metric.x_total, type: metric, metric_name: x_total, brief: X., instrument: counter, \
-unit: "{x}", attributes: [{ref: gpu_id}, {ref: node_role}, {ref: node_id, requirement_level: required, \
-annotations: {butterfly_otel: {default: none}}}]}
+unit: "{x}", attributes: [{ref: gpu_id}, {ref: node_role}, {ref: node_id, \
+requirement_level: required, annotations: {butterfly_otel: {default: none}}}]}
 """
     [metric] = load_text(tmp_path, text)
     gpu, role, node = metric.labels
