@@ -5,7 +5,7 @@
     ButterflyOtelError
     ├── ConfigurationError (ValueError)     a setting is wrong; raised once, at start
     │   └── ViewError                       an overlay of Views is wrong
-    ├── CatalogError (ValueError)           the catalogue itself breaks a lint rule
+    ├── CatalogError (ValueError)           a contract is wrong, or can't be read
     ├── LabelError (ValueError)             strict mode only: a label breaks the contract
     └── MeasurementError (ValueError)       strict mode only: a value can't be measured
 
@@ -29,7 +29,7 @@ class ViewError(ConfigurationError):
 
 
 class CatalogError(ButterflyOtelError, ValueError):
-    """The catalogue breaks one of its own lint rules."""
+    """A contract is wrong: the message says what, in which file and group, and how to mend it."""
 
 
 class LabelError(ButterflyOtelError, ValueError):

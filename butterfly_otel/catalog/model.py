@@ -10,6 +10,7 @@ OpenTelemetry's own are, is translated for Prometheus by the strategy that is co
 
 from __future__ import annotations
 
+import builtins
 from keyword import iskeyword
 from math import prod
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -40,6 +41,9 @@ ValueType = Literal["string", "int", "double", "boolean"]
 
 #: What a value outside a vocabulary or beyond a budget is replaced by.
 OTHER = "other"
+
+#: What handles' methods call something else.
+_TAKEN = frozenset({"self", "amount", "value", "cells", "cell", "tracing", "index", "counts"})
 
 #: Caps of a stream's cardinality limit (docs/contract.md, Labels).
 STREAM_CAP = 5_000
@@ -92,7 +96,8 @@ class Label:
     @property
     def parameter(self) -> str:
         """The parameter of a handle's methods that takes a value."""
-        return _identifier(self.key)
+        found = _identifier(self.key)
+        return f"{found}_" if found in _TAKEN or hasattr(builtins, found) else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,28 +1,14 @@
-"""Contracts of one's own, by the name of what has them."""
+"""Contracts of one's own: read from YAML or from a Python module, and written as YAML.
+
+The format is that of OpenTelemetry's semantic conventions, which Weaver reads; what it lacks
+stands under ``annotations``, as ``butterfly_otel`` (:mod:`.notes`). Reading goes from files to
+groups (:mod:`.groups`), from those to attributes and metrics (:mod:`.attributes`,
+:mod:`.metrics`), with defaults for what is not said (:mod:`.defaults`). Nothing here is asked while
+something is measured. May import: ``views``, ``lint``, ``catalog``, ``process``, ``errors``.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from butterfly_otel.catalogs.loading import load
 
-from butterfly_otel.catalog.model import Catalog
-from butterfly_otel.errors import CatalogError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def load(source: str | Path) -> Catalog:
-    """Return the contract that ``module:ATTRIBUTE`` names.
-
-    Raises:
-        CatalogError: When there is none.
-    """
-    module, _, attribute = str(source).partition(":")
-    try:
-        found: object = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise CatalogError(f"{source} can't be imported: {error}") from error
-    if not isinstance(found, Catalog):
-        raise CatalogError(f"{source} is not a Catalog but {found!r}")
-    return found
+__all__ = ["load"]

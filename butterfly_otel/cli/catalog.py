@@ -6,12 +6,13 @@ import argparse
 import json
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, get_args
 
 from butterfly_otel import catalog
 from butterfly_otel.catalog.model import PrometheusType
+from butterfly_otel.cli.contracts import add_catalog_option, contract_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,10 @@ examples:
   butterfly-otel catalog --category consensus
   butterfly-otel catalog --type histogram --json
   butterfly-otel catalog 'butterfly_gpu_*' --format markdown
+  butterfly-otel catalog --format weaver > butterfly.yaml
+  butterfly-otel catalog --catalog my_contract.yaml
 """
+_SOME_CATEGORIES = "requests or consensus"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,27 +43,40 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "pattern", nargs="?", default="*", help="only metrics whose name matches, such as '*gpu*'"
     )
-    categories = tuple(dict.fromkeys(metric.category for metric in catalog.ALL))
-    parser.add_argument("--category", choices=categories, help="only this category")
+    parser.add_argument("--category", help=f"only this category, such as {_SOME_CATEGORIES}")
     parser.add_argument("--type", choices=get_args(PrometheusType), help="only this type")
     parser.add_argument("--label", help="only metrics that have this label")
     parser.add_argument(
         "--extensions", action="store_true", help="also the SDK's own metrics (butterfly_otel_...)"
     )
     parser.add_argument(
-        "--format", choices=("table", "json", "markdown"), default="table", help="default: table"
+        "--format",
+        choices=("table", "json", "markdown", "weaver"),
+        default="table",
+        help="default: table; weaver is YAML in the format of OpenTelemetry's semantic conventions",
     )
     parser.add_argument(
         "--json", action="store_const", const="json", dest="format", help="same as --format json"
     )
+    add_catalog_option(parser, "show this contract in the place of Butterfly's")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was asked for; exit code 1 where nothing matches."""
-    metrics = catalog.ALL if args.extensions or args.category == "telemetry" else catalog.CONTRACT
+    contract = catalog.BUTTERFLY if args.catalog is None else contract_of(args.catalog)
+    own = args.extensions or args.category == "telemetry"
+    metrics = (*contract, *catalog.EXTENSIONS) if own else contract.metrics
+    known = tuple(dict.fromkeys(metric.category for metric in metrics))
+    if args.category is not None and args.category not in known:
+        # By the command's own parser, for its usage.
+        args.chosen.error(f"--category {args.category}: choose from {', '.join(known)}")
     chosen = [metric for metric in metrics if _chosen(metric, args)]
-    if args.format == "json":
+    if args.format == "weaver":
+        from butterfly_otel.catalogs.writing import write  # noqa: PLC0415 - only where asked for
+
+        sys.stdout.write(write(replace(contract, metrics=tuple(chosen))))
+    elif args.format == "json":
         print(json.dumps([as_json(metric) for metric in chosen], indent=2))
     elif args.format == "markdown":
         print("\n".join(_markdown(chosen)))

@@ -6,16 +6,15 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from butterfly_otel.cli.contracts import add_catalog_option, contract_of
 from butterfly_otel.cli.rule_options import parse_duration
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.operate import sizes
 from butterfly_otel.views.overlays import apply_overlays
-from butterfly_otel.views.streams import default_streams
+from butterfly_otel.views.streams import Stream, default_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from butterfly_otel.views.streams import Stream
 
 _DESCRIPTION = """\
 Compute from the catalogue how many series clusters make and what Prometheus needs for them: the
@@ -80,6 +79,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DURATION",
         help="default: 15s",
     )
+    add_catalog_option(parser, "the most series that one process makes of this contract")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -103,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.scrape_interval:
         msg = "--scrape-interval is 0; give what Prometheus is set to, such as 15s"
         raise ConfigurationError(msg)
+    if args.catalog is not None:
+        return _own(args)
     streams = apply_overlays(default_streams(), args.views)
     shapes = [sizes.Shape.of(nodes, **shape_parts(args)) for nodes in args.nodes]
     if args.json:
@@ -115,6 +117,33 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"\nunder its own node_id a node exports at most {sizes.ceiling(streams):,} samples;"
         f" sample_limit: {sizes.sample_limit(streams)}"
+    )
+    return 0
+
+
+def _own(args: argparse.Namespace) -> int:
+    """Print what a contract can make of one process, as its budgets have it."""
+    contract = contract_of(args.catalog)
+    streams = apply_overlays(map(Stream.of, contract), args.views)
+    series = {each.metric.name: sizes.most(each) for each in streams}
+    alone = sizes.ceiling(streams)
+    both = (*streams, *default_streams())
+    document = {
+        "series": series,
+        "process_samples": alone,
+        "sample_limit": sizes.sample_limit(streams),
+        "sample_limit_with_butterfly": sizes.sample_limit(both),
+    }
+    if args.json:
+        print(json.dumps(document, indent=2))
+        return 0
+    rows = sorted(series.items(), key=lambda pair: (-pair[1], pair[0]))
+    width = max(len(name) for name, _ in rows)
+    print(f"series that one process exports at most, of {contract.name}:")
+    print("\n".join(f"{name.ljust(width)}  {count:>9,}" for name, count in rows))
+    print(
+        f"\nin all {alone:,} samples; sample_limit: {document['sample_limit']},"
+        f" or {document['sample_limit_with_butterfly']} where Butterfly's metrics are there too"
     )
     return 0
 

@@ -6,9 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from butterfly_otel import catalog
+from butterfly_otel.cli.contracts import add_catalog_option, contract_of
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.views.overlays import read_overlays
-from butterfly_otel.views.streams import default_streams
+from butterfly_otel.views.streams import Stream, default_streams
 
 _DESCRIPTION = """\
 Write the Views that are in effect, overlays applied, in OpenTelemetry's declarative
@@ -39,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="overlay to apply, a file or the name of one that ships with the package, such as"
         " low-cardinality; repeatable, applied in this order (default: none)",
     )
+    add_catalog_option(parser, "the Views of this contract in the place of Butterfly's")
     parser.add_argument("--output", metavar="FILE", help="default: standard output")
     parser.set_defaults(run=run)
 
@@ -53,8 +56,14 @@ def run(args: argparse.Namespace) -> int:
     # Imported late, so that the other commands start as fast as they can.
     from butterfly_otel.render.views_yaml import render_effective_views  # noqa: PLC0415
 
-    overlaid = read_overlays(default_streams(), args.overlay)
-    text = render_effective_views(overlaid, args.overlay)
+    contract = catalog.BUTTERFLY if args.catalog is None else contract_of(args.catalog)
+    every = (
+        default_streams()
+        if args.catalog is None
+        else (Stream.of(each, contract.meter) for each in contract)
+    )
+    overlaid = read_overlays(every, args.overlay)
+    text = render_effective_views(overlaid, args.overlay, contract)
     if args.output is None:
         sys.stdout.write(text)
         return 0

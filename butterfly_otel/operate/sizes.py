@@ -189,11 +189,14 @@ def ceiling(streams: Iterable[Stream] | None = None) -> int:
     the demo does, may have more.
     """
     found = default_streams() if streams is None else streams
-    return 1 + sum(
-        _limited(stream, prod(map(_most, stream.labels))) * samples(stream)
-        for stream in found
-        if not stream.dropped
-    )
+    return 1 + sum(map(most, found))
+
+
+def most(stream: Stream) -> int:
+    """Return the most samples that one node can have of a metric."""
+    if stream.dropped:
+        return 0
+    return _limited(stream, prod(map(_most, stream.labels))) * samples(stream)
 
 
 def sample_limit(streams: Iterable[Stream] | None = None) -> int:

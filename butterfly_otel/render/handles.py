@@ -1,16 +1,21 @@
-"""Renders ``butterfly_otel/metrics.py``: a typed class and a handle for each metric."""
+"""Renders ``butterfly_otel/metrics.py``: a typed class and a handle for each metric.
+
+:mod:`.own_handles` renders the same of a contract of one's own.
+"""
 
 from __future__ import annotations
 
-from textwrap import indent, wrap
+import json
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
 from butterfly_otel.handles.paths import nesting
+from butterfly_otel.render.docstrings import docstring
 from butterfly_otel.render.quick import quick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from butterfly_otel.catalog.model import Label, Metric
 
@@ -128,21 +133,35 @@ _INTEGERS = frozenset({"layer_id", "gpu_id", "core"})
 
 def render_handles() -> str:
     """Return the text of ``butterfly_otel/metrics.py``."""
+    contract = catalog.BUTTERFLY
     parts = [_HEADER]
-    parts.extend("\n".join(_class(metric)) for metric in catalog.CONTRACT)
-    parts.append("\n".join(_all()))
+    for metric in contract:
+        made = [*handle_class(metric, class_name(metric)), *BETWEEN]
+        made.append(f'{metric.handle_name} = {class_name(metric)}("{metric.name}")')
+        parts.append("\n".join(made))
+    names = {metric.handle_name: class_name(metric) for metric in contract}
+    parts.append("\n".join(_all(names)))
     return "\n\n\n".join(parts) + "\n"
 
 
+#: Between a class and what follows.
+BETWEEN = ("", "")
+
+
 def class_name(metric: Metric) -> str:
-    """Return the name of a metric's handle class."""
-    return "".join(word.capitalize() for word in metric.handle_name.split("_"))
+    """Return the name of a metric's handle class in ``butterfly_otel/metrics.py``."""
+    return titled(metric.handle_name)
 
 
-def _class(metric: Metric) -> Iterator[str]:
-    name = class_name(metric)
+def titled(name: str) -> str:
+    """Return the name of the class of a handle."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def handle_class(metric: Metric, name: str) -> Iterator[str]:
+    """Yield the lines of the class of a metric's handle."""
     yield f"class {name}({_BASES[metric.instrument]}):"
-    yield from _docstring(metric)
+    yield from docstring(metric)
     yield ""
     yield "    __slots__ = ()"
     kind = "observable" if metric.observable else metric.instrument
@@ -163,9 +182,6 @@ def _class(metric: Metric) -> Iterator[str]:
             metric, "remove", "", "None", "self._remove({values})",
             "End the series with these labels; measuring it again begins a new one.",
         )  # fmt: skip
-    yield ""
-    yield ""
-    yield f'{metric.handle_name} = {name}("{metric.name}")'
 
 
 def _in_line(kind: str, check: str, amount: str) -> str:
@@ -184,7 +200,7 @@ def _method(
     if metric.labels:
         yield "        *,"
     for label in metric.labels:
-        yield f"        {label.key}: {_annotation(label)},"
+        yield f"        {label.parameter}: {_annotation(label)},"
     yield f"    ) -> {result}:"
     yield f'        """{doc}"""'
     text = body if isinstance(body, str) else _in_line(*body)
@@ -192,8 +208,13 @@ def _method(
 
 
 def _annotation(label: Label) -> str:
-    if label.kind == "closed":
-        kind = f"Literal[{', '.join(map(_quote, label.values))}]"
+    if label.type == "boolean":
+        kind = "bool"
+    elif label.kind == "closed":
+        whole = label.type == "int"
+        kind = f"Literal[{', '.join(label.values if whole else map(_quote, label.values))}]"
+    elif label.type != "string":
+        kind = {"int": "int", "double": "float"}[label.type]
     else:
         kind = "str | int" if label.key in _INTEGERS else "str"
     return kind if label.default is None else f"{kind} | None = None"
@@ -213,63 +234,29 @@ def _path(metric: Metric) -> str:
 
 
 def _value(label: Label) -> str:
+    name = label.parameter
+    if label.type == "int":
+        return f"int_text({name})"
     if label.key in _INTEGERS:
-        return f"{label.key} if type({label.key}) is str else int_text({label.key})"
-    return label.key
-
-
-def _docstring(metric: Metric) -> Iterator[str]:
-    yield f'    """{metric.help}'
-    yield ""
-    yield f"    ``{metric.name}``, {metric.type}, unit ``{metric.unit}``."
-    yield from _indented(metric.why)
-    if metric.labels:
-        yield ""
-        yield "    Labels:"
-    for label in metric.labels:
-        yield from _hanging(f"{label.key}: {label.help}{_vocabulary(label)}")
-    if metric.buckets:
-        yield ""
-        yield from _indented(f"Buckets: {', '.join(map(_bound, metric.buckets))}.")
-    yield ""
-    yield "    Example query::"
-    yield ""
-    yield f"        {metric.query}"
-    yield '    """'
-
-
-def _vocabulary(label: Label) -> str:
-    if label.kind == "closed":
-        return f" One of {', '.join(label.values)}."
-    known = f" Such as {', '.join(label.values)}." if label.values else ""
-    return f"{known} At most {label.budget} distinct values."
-
-
-def _bound(value: float) -> str:
-    return repr(value)
-
-
-def _indented(text: str) -> Iterable[str]:
-    return wrap(text, 100, initial_indent="    ", subsequent_indent="    ")
-
-
-def _hanging(text: str) -> Iterable[str]:
-    return wrap(text, 100, initial_indent=" " * 8, subsequent_indent=" " * 12)
+        return f"{name} if type({name}) is str else int_text({name})"
+    return name
 
 
 def _quote(text: str) -> str:
-    return f'"{text}"'
+    return json.dumps(text, ensure_ascii=False)
 
 
-def _all() -> Iterator[str]:
+def _all(names: Mapping[str, str]) -> Iterator[str]:
     yield "#: Every handle of the contract, in the specification's order."
     yield "ALL = ("
-    yield from (f"    {metric.handle_name}," for metric in catalog.CONTRACT)
+    yield from (f"    {name}," for name in names)
     yield ")"
     yield ""
+    yield from exported(["ALL", *names, *names.values()])
+
+
+def exported(names: Iterable[str]) -> Iterator[str]:
+    """Yield the lines that say what a module exports."""
     yield "__all__ = ["
-    names = [
-        name for metric in catalog.CONTRACT for name in (metric.handle_name, class_name(metric))
-    ]
-    yield from (f"    {_quote(name)}," for name in sorted(["ALL", *names]))
+    yield from (f"    {_quote(name)}," for name in sorted(names))
     yield "]"

@@ -8,9 +8,9 @@ from butterfly_otel import catalog
 from butterfly_otel.catalog import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from butterfly_otel.catalog.model import Across, Label, Metric
+    from butterfly_otel.catalog.model import Across, Catalog, Label, Metric
 
 _TITLES = {
     "requests": "Requests",
@@ -51,6 +51,15 @@ all else only the values of living processes are shown.
 `task_id`, `checkpoint_id` and `barrier_id` name things without end. In production, use the
 overlay `views/low-cardinality.yaml`, which drops them.
 """
+_OWN_HEADER = """\
+<!-- Rendered from {source} by `butterfly-otel render`: edit the contract, not this. -->
+# Metrics of {name}
+
+*Limit* is the number of series one process exports of a metric; beyond it, OpenTelemetry's
+overflow point (`otel_metric_overflow="true"`) takes what comes. A label's *budget* is the number
+of distinct values one process may use; what is beyond it, and what is outside a vocabulary,
+becomes `other`.
+"""
 
 
 def render_reference() -> str:
@@ -66,12 +75,32 @@ def render_reference() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def render_own_reference(contract: Catalog, source: str) -> str:
+    """Return the reference of a contract, in Markdown.
+
+    Args:
+        contract: The contract.
+        source: Where it comes from, as the head names it.
+    """
+    lines = [_OWN_HEADER.format(source=" ".join(source.split()), name=contract.name)]
+    for category in dict.fromkeys(metric.category for metric in contract):
+        lines += [f"## {category[:1].upper()}{category[1:]}", ""]
+        for metric in contract:
+            if metric.category == category:
+                tells = f"By Prometheus it is called `{metric.prometheus_name}`; for example:"
+                example = queries.Query(subject=metric.name, tells=tells, expr=metric.query)
+                lines += _metric(metric, (example,))
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def metric_reference(metric: Metric) -> str:
     """Return what the reference says of one metric."""
     return "\n".join(_metric(metric)).rstrip() + "\n"
 
 
-def _metric(metric: Metric) -> Iterator[str]:
+def _metric(
+    metric: Metric, examples: Iterable[queries.Query] = queries.OF_METRICS
+) -> Iterator[str]:
     yield f"### `{metric.name}`"
     yield ""
     yield metric.help
@@ -96,7 +125,7 @@ def _metric(metric: Metric) -> Iterator[str]:
     if metric.buckets:
         yield f"**Buckets** {', '.join(f'`{bound}`' for bound in metric.buckets)}, `+Inf`"
         yield ""
-    for query in queries.OF_METRICS:
+    for query in examples:
         if query.subject == metric.name:
             yield from _query(query)
 

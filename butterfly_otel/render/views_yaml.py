@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel import catalog
 from butterfly_otel.process.text import printable
-from butterfly_otel.views.streams import default_streams
+from butterfly_otel.views.streams import Stream, default_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from butterfly_otel.catalog.model import Catalog
     from butterfly_otel.views.overlays import Overlaid
-    from butterfly_otel.views.streams import Stream
 
 _DEFAULT_HEADER = """\
 # Rendered from the catalogue by `butterfly-otel render`: edit the catalogue, not this.
@@ -26,11 +26,19 @@ _DEFAULT_HEADER = """\
 # As a file for OTEL_CONFIG_FILE it is complete; replace the reader by your own.
 """
 _EFFECTIVE_HEADER = """\
-# Written by `butterfly-otel views`: the Views of the Butterfly contract{overlays}.
+# Written by `butterfly-otel views`: the Views of the {name} contract{overlays}.
 #
 # Complete as a file for OTEL_CONFIG_FILE, for SDKs in any language; replace the reader by your
 # own. What else is measured on the meter {meter} is dropped by butterfly_otel, which the
 # schema cannot express.
+"""
+_OWN_HEADER = """\
+# Rendered from {source} by `butterfly-otel render`: edit the contract, not this.
+#
+# The Views of the contract {name} in OpenTelemetry's declarative configuration schema, for
+# SDKs in any language; configure(catalogs=...) compiles the same.
+#
+# As a file for OTEL_CONFIG_FILE it is complete; replace the reader by your own.
 """
 _BODY = """\
 file_format: "1.0"
@@ -42,7 +50,7 @@ meter_provider:
             host: localhost
             port: 9464
             scope_info_enabled: false
-            translation_strategy: underscore_escaping_without_suffixes/development
+            translation_strategy: {strategy}
   views:
 """
 
@@ -52,28 +60,50 @@ def render_views() -> str:
     return _DEFAULT_HEADER + _document(default_streams())
 
 
-def render_effective_views(overlaid: Overlaid, overlays: Sequence[str]) -> str:
+def render_own_views(contract: Catalog, source: str) -> str:
+    """Return the Views of a contract.
+
+    Args:
+        contract: The contract.
+        source: Where it comes from, as the head names it.
+    """
+    header = _OWN_HEADER.format(source=" ".join(source.split()), name=contract.name)
+    exact = all(metric.exact for metric in contract)
+    return header + _document(map(Stream.of, contract), contract.meter, exact=exact)
+
+
+def render_effective_views(
+    overlaid: Overlaid, overlays: Sequence[str], contract: Catalog = catalog.BUTTERFLY
+) -> str:
     """Return the Views in effect, with a head that names the overlays that made them so."""
     # A file's name may hold anything; a line feed would end the comment.
     names = ", then ".join(printable(" ".join(name.split())) for name in overlays)
     head = f",\n# as narrowed by {names}" if overlays else ""
-    header = _EFFECTIVE_HEADER.replace("{overlays}", head).replace("{meter}", catalog.METER_NAME)
+    ours = contract is catalog.BUTTERFLY
+    header = _EFFECTIVE_HEADER.replace("{name}", "Butterfly" if ours else contract.name)
+    header = header.replace("{overlays}", head).replace("{meter}", contract.meter)
+    exact = all(metric.exact for metric in contract)
     # JSON is YAML, and has what a file had whatever that is.
     others = (
         f"    - {json.dumps({'selector': dict(each.selector), 'stream': dict(each.stream)})}\n"
         for each in overlaid.others
     )
-    return header + _document(overlaid.streams) + "".join(others)
+    return header + _document(overlaid.streams, contract.meter, exact=exact) + "".join(others)
 
 
-def _document(streams: Iterable[Stream]) -> str:
-    return _BODY + "\n".join(line for stream in streams for line in _view(stream)) + "\n"
+def _document(
+    streams: Iterable[Stream], meter: str = catalog.METER_NAME, *, exact: bool = True
+) -> str:
+    # What is exact has its suffixes; to a name with dots they are appended.
+    strategy = f"underscore_escaping_{'without_suffixes/development' if exact else 'with_suffixes'}"
+    lines = [line for stream in streams for line in _view(stream, meter)]
+    return _BODY.format(strategy=strategy) + "\n".join(lines) + "\n"
 
 
-def _view(stream: Stream) -> Iterator[str]:
+def _view(stream: Stream, meter: str) -> Iterator[str]:
     metric = stream.metric
     yield "    - selector:"
-    yield f"        meter_name: {catalog.METER_NAME}"
+    yield f"        meter_name: {meter}"
     yield f"        instrument_name: {metric.name}"
     yield f"        instrument_type: {metric.instrument}"
     yield "      stream:"

@@ -1,33 +1,27 @@
 """A file in OpenTelemetry's declarative-configuration schema, read whatever it holds.
 
-YAML can say more than the schema's JSON can: dates, sets, bytes, keys that are not strings,
-parts that repeat or contain themselves. A few hundred bytes of it can stand for gigabytes. So a
-file becomes plain data within limits first, and the official schema judges that.
+It becomes plain data within limits first, and the official schema judges that.
 """
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from butterfly_otel.errors import ConfigurationError, ViewError
 from butterfly_otel.process.text import printable
-from butterfly_otel.process.values import shown
+from butterfly_otel.views.plain import plain, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 #: What errors call a file whose Views are all that is read of it.
 OVERLAY = "overlay"
 #: What the schema finds wrong that it says by names of keys alone.
 _NAMING = frozenset({"additionalProperties", "required"})
-_MAX_BYTES = 1 << 20
-#: Characters of the values, each counted as often as it is referred to, and so many a value.
-_MAX_SIZE, _VALUE_SIZE = 1 << 21, 16
-_MAX_DEPTH = 50
-_MAX_INT = 1 << 63
 _SHOWN = 300
 
 
@@ -58,16 +52,15 @@ def load_document(
             " pip install 'butterfly-otel[views]'"
         )
         raise ConfigurationError(msg) from error
-    text = _read(source, noun)
+    fail = partial(wrong, source, noun=noun)
     try:
-        loaded = safe_yaml.parse(text, variables=variables)
+        loaded = safe_yaml.parse(read_text(source, fail), variables=variables)
     except yaml.YAMLError as error:
         said = str(error) if variables is None else _without_snippet(error)
         raise wrong(source, f"is not YAML: {said}", noun) from error
     if not isinstance(loaded, dict):
         raise wrong(source, "is not a mapping with file_format and meter_provider", noun)
-    plain = _Plain(source, noun)
-    document = cast("dict[str, Any]", plain.of(cast("object", loaded), ()))
+    document = cast("dict[str, Any]", plain(cast("object", loaded), fail))
     checked = _with_reader(document) if noun == OVERLAY else document
     try:
         jsonschema.validate(checked, schema)
@@ -110,69 +103,6 @@ def wrong(source: Path, what: str, noun: str = OVERLAY) -> ViewError:
     if len(line) > _SHOWN:
         line = f"{line[:_SHOWN]}…"
     return ViewError(f"the {noun} {printable(str(source))} {line}")
-
-
-def _read(source: Path, noun: str) -> str:
-    try:
-        with source.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise wrong(source, f"can't be read: {error.strerror or error}", noun) from error
-    except ValueError as error:  # a NUL in the path, or what no file name can have
-        raise wrong(source, f"can't be read: its path is not one, {error}", noun) from error
-    if len(data) > _MAX_BYTES:
-        raise wrong(source, f"can't be read: it is larger than {_MAX_BYTES >> 20} MiB", noun)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise wrong(source, f"is not YAML: {error}", noun) from error
-
-
-class _Plain:
-    """Turns what YAML says into what JSON can say, within limits.
-
-    Args:
-        source: The file, for errors.
-        noun: What they call it.
-    """
-
-    def __init__(self, source: Path, noun: str) -> None:
-        self._source = source
-        self._noun = noun
-        self._left = _MAX_SIZE
-
-    def of(self, value: object, where: tuple[str, ...]) -> object:
-        """Return plain data of its own: parts that are shared in YAML are copied."""
-        self._left -= _VALUE_SIZE + (len(value) if isinstance(value, str) else 0)
-        if self._left < 0:
-            raise self._wrong(f"stands for more than {_MAX_SIZE >> 20} MiB of values")
-        if len(where) > _MAX_DEPTH:
-            raise self._wrong(f"nests deeper than {_MAX_DEPTH} levels")
-        if isinstance(value, dict):
-            return dict(self._items(cast("dict[object, object]", value), where))
-        if isinstance(value, list):
-            items = cast("list[object]", value)
-            return [self.of(item, (*where, str(at))) for at, item in enumerate(items)]
-        if isinstance(value, int) and abs(value) >= _MAX_INT:
-            raise self._refused(where, "is an integer beyond 64 bits")
-        if value is None or isinstance(value, (str, int, float)):
-            return value
-        raise self._refused(where, f"is a {type(value).__name__}, which JSON does not have")
-
-    def _items(
-        self, mapping: dict[object, object], where: tuple[str, ...]
-    ) -> Iterator[tuple[str, object]]:
-        for key, value in mapping.items():
-            if not isinstance(key, str):
-                raise self._refused(where, f"has a key that is not a string but {shown(key)}")
-            self._left -= len(key)
-            yield key, self.of(value, (*where, key))
-
-    def _refused(self, where: tuple[str, ...], what: str) -> ViewError:
-        return self._wrong(f"can't be used: {'.'.join(where) or 'the top level'} {what}")
-
-    def _wrong(self, what: str) -> ViewError:
-        return wrong(self._source, what, self._noun)
 
 
 def _with_reader(document: dict[str, Any]) -> dict[str, Any]:

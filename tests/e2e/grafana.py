@@ -46,7 +46,7 @@ def queries(name: str, board: Mapping[str, Any]) -> Iterator[Query]:
     for panel in board["panels"]:
         for target in panel.get("targets", ()):
             yield Query(f"{name}: {panel['title']}", target["expr"], panel["type"])
-    for each in board["annotations"]["list"]:
+    for each in board["annotations"].get("list", ()):
         yield Query(f"{name}: {each['name']}", each["target"]["expr"], "annotation")
 
 

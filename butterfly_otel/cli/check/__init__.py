@@ -36,13 +36,14 @@ from butterfly_otel.cli.access import EPILOG, access_of, add_access_options
 from butterfly_otel.cli.check.otlp import add_options, listen
 from butterfly_otel.cli.check.report import EXIT_OK, EXIT_USAGE, Report, as_json, as_text
 from butterfly_otel.cli.check.usage import require_one_way, require_rules, seconds
+from butterfly_otel.cli.contracts import add_catalog_option, contract_of
 from butterfly_otel.cli.discovered import targets_of
-from butterfly_otel.lint.expositions.check import check_exposition, sort_findings
+from butterfly_otel.lint.expositions.check import check_exposition, in_prometheus, sort_findings
 from butterfly_otel.lint.expositions.fetch import Answer, Client, TargetError
 from butterfly_otel.lint.expositions.otlp.sources import Sources
 from butterfly_otel.lint.expositions.scan import detect_format
 from butterfly_otel.lint.findings import Finding
-from butterfly_otel.views.overlays import apply_overlays
+from butterfly_otel.views.overlays import read_overlays
 from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class _Options:
     otlp: Sequence[str]
     duration: float | None
     count: int | None
+    catalog: str | None
 
 
 _FIELDS = tuple(field.name for field in fields(_Options))
@@ -166,6 +168,7 @@ def add_parser(
         " repeatable",
     )
     add_options(add)
+    add_catalog_option(parser, "check against this contract; Butterfly's metrics are known besides")
     add_access_options(parser)
     parser.set_defaults(run=run)
 
@@ -193,7 +196,7 @@ def run(
             reads=bool(options.targets or options.file_sd),
             lasts=options.duration is not None or options.count is not None,
         )
-        contract = _contract(options.views)
+        contract = _contract(options)
         if options.otlp:
             alone = False
             reports = _pushed(contract, options, errors)
@@ -212,6 +215,7 @@ def run(
 
 def _read(contract: Sequence[Metric], options: _Options, client: Client) -> list[Report]:
     targets = targets_of(options.targets, options.file_sd)
+    contract = [in_prometheus(metric) for metric in contract]
     with ThreadPoolExecutor(min(len(targets), _MOST_AT_ONCE)) as pool:
         return list(pool.map(partial(_report, client, contract, options), targets))
 
@@ -260,6 +264,7 @@ def _findings(
     found = check_exposition(
         answer.text,
         metrics=contract,
+        known=catalog.ALL if options.catalog else catalog.EXTENSIONS,
         expect_all=options.all,
         allow_labels=options.allow_label,
         exposition_format=used,
@@ -267,15 +272,18 @@ def _findings(
     return found + _content_type(answer, used, options)
 
 
-def _contract(overlays: Sequence[str]) -> Sequence[Metric]:
+def _contract(options: _Options) -> Sequence[Metric]:
     """Return the contract as the overlays narrow it.
 
     Raises:
         ViewError: When an overlay is wrong.
+        CatalogError: When the contract is.
     """
+    whole = catalog.BUTTERFLY if options.catalog is None else contract_of(options.catalog)
+    streams = (Stream.of(metric, whole.meter) for metric in whole)
     return [
         replace(stream.metric, labels=stream.labels, buckets=stream.buckets)
-        for stream in apply_overlays(map(Stream.of, catalog.CONTRACT), overlays)
+        for stream in read_overlays(streams, options.views).streams
         if not stream.dropped
     ]
 

@@ -13,6 +13,7 @@ from math import inf, prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 
+from butterfly_otel.catalog import BUTTERFLY
 from butterfly_otel.catalog.model import STREAM_CAP, Across
 from butterfly_otel.lint.contract.labels import (
     label_budget,
@@ -51,28 +52,9 @@ _HELP_LENGTH = 120
 #: What is measured by steps rather than by values.
 _ADDING = frozenset({"up_down_counter", "observable_up_down_counter"})
 
-#: Which rule is not asked of which metric, and the decision that says so.
+#: Which rule is not asked of which metric of Butterfly's, and the decision that says so.
 EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        ("counter-suffix", "butterfly_network_bytes_sent"): (
-            "A counter without _total: docs/contract.md, Names and types."
-        ),
-        ("counter-suffix", "butterfly_network_bytes_received"): (
-            "A counter without _total: docs/contract.md, Names and types."
-        ),
-        ("counter-suffix", "butterfly_consensus_log_entries_total"): (
-            "A gauge; its counter name is reserved: docs/contract.md, Names and types."
-        ),
-        ("unit-suffix", "butterfly_network_bytes_sent"): (
-            "Bytes, although the name ends otherwise: docs/contract.md, Names and types."
-        ),
-        ("unit-suffix", "butterfly_network_bytes_received"): (
-            "Bytes, although the name ends otherwise: docs/contract.md, Names and types."
-        ),
-        ("sample-suffix", "butterfly_checkpoint_count"): (
-            "A gauge; its histogram name is reserved: docs/contract.md, Names and types."
-        ),
-    }
+    {(rule, metric): reason for rule, metric, reason in BUTTERFLY.exceptions}
 )
 
 
@@ -200,9 +182,10 @@ def sample_collision(metrics: tuple[Metric, ...]) -> Iterator[Finding]:
 
 def _exposed_names(metric: Metric) -> tuple[str, ...]:
     """Family and sample names that the metric takes in any of the text formats."""
+    name = metric.prometheus_name
     if metric.type == "gauge":
-        return (metric.name,)
-    family = metric.name.removesuffix("_total")
+        return (name,)
+    family = name.removesuffix("_total")
     suffixes = ("_bucket", "_sum", "_count") if metric.type == "histogram" else ("_total",)
     return (family, f"{family}_created", *(family + suffix for suffix in suffixes))
 

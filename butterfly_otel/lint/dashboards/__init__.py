@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from butterfly_otel.catalog import BUTTERFLY
 from butterfly_otel.lint.dashboards import panels, targets
 from butterfly_otel.lint.dashboards.parts import Board
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
+    from butterfly_otel.catalog.model import Catalog
     from butterfly_otel.lint.findings import Finding
 
     BoardRule = Callable[[Board], Iterator[Finding]]
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
 RULES: tuple[BoardRule, ...] = (*panels.RULES, *targets.RULES)
 
 
-def lint_dashboard(document: Mapping[str, Any]) -> list[Finding]:
+def lint_dashboard(document: Mapping[str, Any], contract: Catalog = BUTTERFLY) -> list[Finding]:
     """Return what the rules have against a dashboard; nothing where it is as it should be.
 
     Args:
         document: Its JSON, as Grafana imports and exports it (schema version 1, not 2).
+        contract: Whose metrics it shows; its name is a tag of it.
     """
-    board = Board(document)
+    board = Board(document, contract)
     return [finding for rule in RULES for finding in rule(board)]

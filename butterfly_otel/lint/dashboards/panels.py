@@ -108,8 +108,9 @@ def uneditable(board: Board) -> Iterator[Finding]:
 
 def identity(board: Board) -> Iterator[Finding]:
     """Uid and tag are set, and ids and titles are unique: links and tests rely on them."""
-    if not board.document.get("uid") or "butterfly" not in board.document.get("tags", ()):
-        yield _found("dashboard-identity", "", "a uid and the tag butterfly are needed")
+    tag = board.contract.name
+    if not board.document.get("uid") or tag not in board.document.get("tags", ()):
+        yield _found("dashboard-identity", "", f"a uid and the tag {tag} are needed")
     for key, parts in (("id", board.everything), ("title", board.panels)):
         seen = [each.get(key) for each in parts]
         for value in sorted({str(one) for one in seen if seen.count(one) > 1 or one is None}):

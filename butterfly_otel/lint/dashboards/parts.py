@@ -6,8 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+from butterfly_otel.catalog import BUTTERFLY, BY_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from butterfly_otel.catalog.model import Catalog, Metric
 
 Part = dict[str, Any]
 #: `$name`, `${name}`, `${name:format}` and `[[name]]`.
@@ -19,10 +23,15 @@ class Board:
 
     Args:
         document: As Grafana imports and exports it.
+        contract: Whose metrics it shows.
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], contract: Catalog = BUTTERFLY) -> None:
         self.document = document
+        self.contract = contract
+        own = {metric.prometheus_name: metric for metric in contract}
+        #: Metrics by their names in Prometheus.
+        self.metrics: Mapping[str, Metric] = {**BY_NAME, **own}
 
     @property
     def variables(self) -> list[Part]:

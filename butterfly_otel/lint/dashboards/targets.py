@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from butterfly_otel import catalog
 from butterfly_otel.lint.dashboards.promql import selectors
 from butterfly_otel.lint.findings import Finding
 
@@ -77,7 +76,7 @@ def target_job(board: Board) -> Iterator[Finding]:
 def target_counter(board: Board) -> Iterator[Finding]:
     """A counter's value depends on when its process started: only its growth says something."""
     for subject, expr, each in _selectors(board):
-        metric, counts = _metric(each.name)
+        metric, counts = _metric(board, each.name)
         if metric is None or not counts or metric.name in BARE:
             continue
         if not each.calls or each.calls[0] not in _RATES:
@@ -88,7 +87,7 @@ def target_counter(board: Board) -> Iterator[Finding]:
 def target_gauge(board: Board) -> Iterator[Finding]:
     """A rate takes every fall of a gauge for a restart; deriv() is what is meant."""
     for subject, expr, each in _selectors(board):
-        metric, counts = _metric(each.name)
+        metric, counts = _metric(board, each.name)
         gauge = metric is not None and not counts
         if (gauge or ":" in each.name) and each.calls and each.calls[0] in _RATES:
             message = f"{each.name} is a gauge: {each.calls[0]}() makes no sense of it"
@@ -98,13 +97,14 @@ def target_gauge(board: Board) -> Iterator[Finding]:
 def target_metric(board: Board) -> Iterator[Finding]:
     """What is called Butterfly's is in the catalogue, with labels that it has."""
     for subject, expr, each in _selectors(board):
-        if not each.name.startswith("butterfly_"):
+        metric, _ = _metric(board, each.name)
+        if metric is None and not each.name.startswith(_prefix(board)):
             continue
-        metric, _ = _metric(each.name)
         if metric is None:
             yield _found("target-metric", subject, f"there is no metric {each.name}", expr)
             continue
-        known = {*metric.label_keys, "cluster", "job", "instance", "le", "otel_metric_overflow"}
+        keys = (label.prometheus_key for label in metric.labels)
+        known = {*keys, "cluster", "job", "instance", "le", "otel_metric_overflow"}
         for label, _, value in each.matchers:
             if label not in known and value.startswith("$"):
                 yield _found("target-metric", subject, f"{each.name} has no label {label}", expr)
@@ -124,14 +124,21 @@ def _parsed(expr: str) -> tuple[list[Selector], str]:
         return [], str(error)
 
 
-def _metric(name: str) -> tuple[Metric | None, bool]:
+def _prefix(board: Board) -> str:
+    """Return how the names of a contract's metrics begin, and of no other's."""
+    return board.contract.prefix or "butterfly_"
+
+
+def _metric(board: Board, name: str) -> tuple[Metric | None, bool]:
     """Return the metric that a series belongs to, and whether the series only ever grows."""
-    metric = catalog.BY_NAME.get(name) or catalog.BY_NAME.get(name.removesuffix("_total"))
+    known = board.metrics
+    metric = known.get(name) or known.get(name.removesuffix("_total"))
     if metric is not None and metric.type != "histogram":
-        renamed = name != metric.name and not metric.name.startswith("butterfly_network_bytes")
+        own = metric.prometheus_name
+        renamed = name != own and not own.startswith("butterfly_network_bytes")
         return (None, False) if renamed else (metric, metric.type == "counter")
     for part in _PARTS:
-        metric = catalog.BY_NAME.get(name.removesuffix(part))
+        metric = known.get(name.removesuffix(part))
         if name.endswith(part) and metric is not None and metric.type == "histogram":
             return metric, True
     return None, False

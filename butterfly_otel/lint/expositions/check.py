@@ -95,10 +95,19 @@ _SEVERITIES = ("error", "warning", "info")
 _SHOWN = 10
 
 
+def in_prometheus(metric: Metric) -> Metric:
+    """Return a metric with the names that it and its labels have in Prometheus."""
+    if metric.exact and all(label.key == label.prometheus_key for label in metric.labels):
+        return metric
+    labels = tuple(replace(label, key=label.prometheus_key) for label in metric.labels)
+    return replace(metric, name=metric.prometheus_name, labels=labels)
+
+
 def check_exposition(
     text: str,
     *,
     metrics: Iterable[Metric] = catalog.CONTRACT,
+    known: Iterable[Metric] = catalog.EXTENSIONS,
     expect_all: bool = False,
     allow_labels: Collection[str] = (),
     exposition_format: ExpositionFormat | Literal["auto"] = "auto",
@@ -107,8 +116,8 @@ def check_exposition(
 
     Args:
         text: Prometheus text 0.0.4 or OpenMetrics 1.0.
-        metrics: The contract. The SDK's own metrics are known besides, and checked where
-            they are there.
+        metrics: The contract.
+        known: Metrics that are known besides, and checked where they are there: the SDK's own.
         expect_all: Report each metric of the contract that is absent. Without it, a metric
             that has not been measured yet is no mistake, but none at all is.
         allow_labels: Labels that are no mistake on any metric, such as ``job`` and
@@ -121,7 +130,7 @@ def check_exposition(
         shows ten a metric and counts the rest. Rule names are the keys of ``RULE_NAMES``.
     """
     contract = tuple(metrics)
-    names = {metric.name: metric for metric in (*catalog.EXTENSIONS, *contract)}
+    names = {metric.name: metric for metric in (*known, *contract)}
     used = detect_format(text) if exposition_format == "auto" else exposition_format
     known_types = {
         family_name(metric, used): expected_type(metric, used) for metric in names.values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from butterfly_otel.operate.dashboards.model import Annotation, Variable
+from butterfly_otel.operate.dashboards.model import Annotation, Around, Variable
 from butterfly_otel.operate.dashboards.scope import TARGETS, Scope
 
 if TYPE_CHECKING:
@@ -31,6 +31,17 @@ _LABELS = {
     "job": ("Job", "Of Prometheus, or the service's name where it pushes."),
     "instance": ("Instance", "The process that reports."),
 }
+
+
+def around(dashboard: Dashboard, options: Options) -> Around:
+    """Return what a dashboard has around its panels."""
+    return dashboard.around or Around(
+        source="A Prometheus that has Butterfly's metrics and its recording rules.",
+        variables=variables(dashboard, options),
+        annotations=events(options),
+        tags=("butterfly",),
+        runbooks=True,
+    )
 
 
 def variables(dashboard: Dashboard, options: Options) -> tuple[Variable, ...]:

@@ -131,6 +131,25 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a dashboard has around its panels.
+
+    Attributes:
+        source: What its data source has to have.
+        variables: Its choices, each within what is chosen before it.
+        annotations: What is drawn over every panel.
+        tags: What it is found by, beside the name that dashboards are generated under.
+        runbooks: Whether panels lead to runbooks.
+    """
+
+    source: str
+    variables: tuple[Variable, ...]
+    annotations: tuple[Annotation, ...] = ()
+    tags: tuple[str, ...] = ()
+    runbooks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
     """A dashboard.
 
@@ -140,6 +159,7 @@ class Dashboard:
         description: What questions it answers.
         choices: Variables it has beside those that every dashboard has.
         rows: Its panels.
+        around: What is around them; None for what Butterfly's have.
     """
 
     slug: str
@@ -147,6 +167,7 @@ class Dashboard:
     description: str
     choices: tuple[Choice, ...] = ()
     rows: tuple[Row, ...]
+    around: Around | None = None
 
     @property
     def panels(self) -> tuple[Panel, ...]:

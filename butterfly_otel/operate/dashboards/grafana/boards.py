@@ -15,7 +15,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from butterfly_otel.operate.dashboards.frame import events, variables
+from butterfly_otel.operate.dashboards.frame import around
 from butterfly_otel.operate.dashboards.grafana.panels import builder_of
 
 if TYPE_CHECKING:
@@ -42,28 +42,29 @@ _TIME_AND_CHOICES = "${__url_time_range}&${__all_variables}"
 
 def to_json(board: Dashboard, options: Options) -> str:
     """Return a dashboard as Grafana imports it: the same options give the same text."""
+    frame = around(board, options)
     made = sdk.Dashboard(f"{options.name[:1].upper()}{options.name[1:]} / {board.title}")
     made.uid(uid(board.slug, options))
     made.description(board.description)
-    made.tags(sorted({"butterfly", options.name}))
+    made.tags(sorted({*frame.tags, options.name}))
     made.readonly()
     made.timezone("browser")
     made.time("now-1h", "now")
     made.refresh(options.refresh)
     made.tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
     made.link(_siblings(options))
-    made.with_variable(_datasource(options))
-    for variable in variables(board, options):
+    made.with_variable(_datasource(frame.source, options))
+    for variable in frame.variables:
         made.with_variable(_variable(variable))
-    if options.rules.runbooks:
+    if frame.runbooks and options.rules.runbooks:
         made.with_variable(_runbooks(options))
-    for annotation in events(options):
+    for annotation in frame.annotations:
         made.annotation(_annotation(annotation))
     for panel in _laid_out(board, options):
         made.with_panel(panel) if not isinstance(panel, sdk.Row) else made.with_row(panel)
     document = json.loads(json.dumps(made.build(), cls=JSONEncoder))
     # The SDK hides them all in a menu; on top of the dashboard they are found.
-    for shown in (*document["links"], *document["annotations"]["list"]):
+    for shown in (*document["links"], *document["annotations"].get("list", ())):
         del shown["placement"]
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -87,10 +88,10 @@ def _siblings(options: Options) -> sdk.DashboardLink:
     return link
 
 
-def _datasource(options: Options) -> sdk.DatasourceVariable:
+def _datasource(needed: str, options: Options) -> sdk.DatasourceVariable:
     made = sdk.DatasourceVariable("datasource")
     made.label("Data source")
-    made.description("A Prometheus that has Butterfly's metrics and its recording rules.")
+    made.description(needed)
     made.type("prometheus")
     if options.datasource:
         made.current(_option(options.datasource, options.datasource))

@@ -1,0 +1,115 @@
+"""The dashboards and queries that are rendered from a contract, on a real Prometheus."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import prometheus_client
+import pytest
+from prometheus_client.registry import Collector
+
+from butterfly_otel import catalog
+from butterfly_otel.catalog.model import Catalog, Metric
+from butterfly_otel.catalogs import load
+from butterfly_otel.render import dashboards
+from butterfly_otel.render.own import own_artefacts
+
+from . import grafana
+from .servers import Prometheus, Scrape, ServerError, wait_until
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not dashboards.available(), reason=dashboards.INSTALL),
+]
+EXAMPLE = load(Path(__file__).parents[2] / "examples" / "own_contract" / "gen_ai.yaml")
+
+
+class Measured(Collector):
+    """The metrics of a contract, measured once more at each scrape.
+
+    By prometheus_client, so that what is rendered is held against the names alone.
+    """
+
+    def __init__(self, contract: Catalog) -> None:
+        self._registry = prometheus_client.CollectorRegistry()
+        self._children = [self._child(metric) for metric in contract]
+
+    def _child(self, metric: Metric) -> object:
+        kinds = {
+            "counter": prometheus_client.Counter,
+            "gauge": prometheus_client.Gauge,
+            "histogram": prometheus_client.Histogram,
+        }
+        labels = {label.prometheus_key: (*label.values, "a")[0] for label in metric.labels}
+        made = kinds[metric.type](
+            metric.prometheus_name, metric.help, list(labels), registry=self._registry
+        )
+        return made.labels(**labels) if labels else made
+
+    def collect(self) -> Iterator[prometheus_client.Metric]:
+        for child in self._children:
+            if isinstance(child, prometheus_client.Histogram):
+                child.observe(0.3)
+            elif isinstance(child, (prometheus_client.Counter, prometheus_client.Gauge)):
+                child.inc()
+        yield from self._registry.collect()
+
+
+@pytest.fixture
+def prometheus(prometheus3: Path, tmp_path: Path) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes the contract of the example."""
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(Measured(EXAMPLE))
+    server, thread = prometheus_client.start_http_server(0, "127.0.0.1", registry)
+    try:
+        labelled = {"relabel_configs": [{"target_label": "cluster", "replacement": "demo"}]}
+        scrape = Scrape([f"127.0.0.1:{server.server_port}"], extra=labelled)
+        with Prometheus(prometheus3, tmp_path, scrapes=[scrape]) as found:
+            yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(30)
+
+
+def test_every_panel_of_the_rendered_dashboard_has_an_answer(prometheus: Prometheus) -> None:
+    """With all chosen, and with each offered value chosen, every query gives a number."""
+    [artefact] = own_artefacts(EXAMPLE, "gen_ai.yaml", dashboards="d")
+    board = json.loads(artefact.text(Path()))
+
+    def unanswered() -> list[str]:
+        offers = grafana.offered(board, prometheus)
+        choices = (grafana.everything(board), grafana.chosen(offers))
+        return [
+            query.where
+            for query in grafana.queries("own", board)
+            for values in choices
+            if not all(offers.values()) or not grafana.answered(prometheus, query, values)
+        ]
+
+    try:
+        wait_until(lambda: not unanswered(), 60, "an answer to every query")
+    except ServerError as error:
+        pytest.fail(f"{error}: {unanswered()}", pytrace=False)
+
+
+@pytest.mark.parametrize(
+    "contract", [EXAMPLE, catalog.BUTTERFLY], ids=lambda contract: contract.name
+)
+def test_promtool_reads_every_query(promtool3: Path, tmp_path: Path, contract: Catalog) -> None:
+    """Examples and panels are PromQL, whatever kinds and labels the metrics have."""
+    boards = own_artefacts(contract, "x", dashboards="d")
+    queries = [metric.query for metric in contract]
+    for each in boards:
+        board = json.loads(each.text(Path()))
+        values = grafana.everything(board)
+        queries += [grafana.filled(one.expr, values) for one in grafana.queries("own", board)]
+    rules = [{"record": f"own:query_{at}", "expr": expr} for at, expr in enumerate(queries)]
+    path = tmp_path / "rules.yml"
+    path.write_text(json.dumps({"groups": [{"name": "own", "rules": rules}]}))
+    command = [promtool3, "check", "rules", path]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert f"{len(queries)} rules found" in result.stdout, result.stderr
