@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from butterfly_otel import CatalogError
-from butterfly_otel.catalogs import load
+from butterfly_otel import CatalogError, ConfigurationError
+from butterfly_otel.catalogs import groups, load
 
 from .test_load import ANNOTATED, PLAIN
 
@@ -194,6 +195,20 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         load("")
     with pytest.raises(CatalogError, match=r"the folder has no file that ends with \.yaml"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["yaml", "jsonschema"])
+def test_a_missing_extra_is_named(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without what the extra `views` brings, reading says how to install it."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"groups:\n{METRIC}", encoding="utf-8")
+    groups._checker.cache_clear()
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.delitem(sys.modules, "butterfly_otel.views.safe_yaml", raising=False)
+    with pytest.raises(ConfigurationError, match=r"needs the extra 'views': pip install"):
+        load(file)
 
 
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

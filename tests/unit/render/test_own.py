@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,9 +206,18 @@ def test_the_reference_has_every_metric_by_both_names() -> None:
         assert each.query in text
 
 
+LONG = replace(
+    ODD,
+    name="a_contract_of_a_name_that_is_longer_than_most",
+    metrics=tuple(replace(each, category="what.is_long.as.well.so.that_it.adds") for each in ODD),
+)
+
+
 @needs_grafana
 @pytest.mark.parametrize(
-    "contract", [load(EXAMPLE / "gen_ai.yaml"), catalog.BUTTERFLY, ODD], ids=lambda each: each.name
+    "contract",
+    [load(EXAMPLE / "gen_ai.yaml"), catalog.BUTTERFLY, ODD, LONG],
+    ids=lambda each: each.name,
 )
 def test_dashboards_keep_every_rule_and_show_every_metric(contract: Catalog) -> None:
     """One a category, without a finding, of a uid that Grafana takes, with each metric's name."""
