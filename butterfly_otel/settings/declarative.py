@@ -83,10 +83,13 @@ def _read(given: Given) -> Declarative:
         ConfigurationError: When it can't be read, breaks the schema, or asks for what can't be
             done; the message names file and key.
     """
-    from butterfly_otel.views.documents import load_document  # noqa: PLC0415 - an extra
+    from butterfly_otel.views.documents import (  # noqa: PLC0415 - an extra
+        CONFIGURATION,
+        load_document,
+    )
 
     path = Path(text(given))
-    document = load_document(path, noun="configuration file", variables=given.environ)
+    document = load_document(path, noun=CONFIGURATION, variables=given.environ)
     top = Section(document, f"in {printable(str(path))}")
     version = str(document["file_format"])
     if version.partition(".")[0] != _MAJOR:

@@ -18,8 +18,8 @@ from butterfly_otel.views.plain import plain, read_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: What errors call a file whose Views are all that is read of it.
-OVERLAY = "overlay"
+#: What errors call a file: one whose Views are all that is read of it, and one of settings.
+OVERLAY, CONFIGURATION = "overlay", "configuration file"
 #: What the schema finds wrong that it says by names of keys alone.
 _NAMING = frozenset({"additionalProperties", "required"})
 _SHOWN = 300
@@ -102,7 +102,11 @@ def wrong(source: Path, what: str, noun: str = OVERLAY) -> ViewError:
     line = printable(" ".join(what.split()))
     if len(line) > _SHOWN:
         line = f"{line[:_SHOWN]}…"
-    return ViewError(f"the {noun} {printable(str(source))} {line}")
+    where = printable(str(source))
+    # Written out, so that who looks for the words finds them.
+    if noun == OVERLAY:
+        return ViewError(f"the overlay {where} {line}")
+    return ViewError(f"the configuration file {where} {line}")
 
 
 def _with_reader(document: dict[str, Any]) -> dict[str, Any]:
