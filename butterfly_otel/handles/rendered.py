@@ -25,11 +25,13 @@ from butterfly_otel.handles.handles import (
     UpDownCounterHandle,
     int_text,
 )
+from butterfly_otel.handles.lookups import APART
 from butterfly_otel.handles.timer import Timer
 from butterfly_otel.process import tracing
 from butterfly_otel.process.values import HIGHEST, ONE, SMALL
 
 __all__ = [
+    "APART",
     "HIGHEST",
     "ONE",
     "SMALL",

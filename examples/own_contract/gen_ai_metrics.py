@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from butterfly_otel.handles.rendered import (
+    APART,
     HIGHEST,
     BoundHistogram,
     BoundUpDownCounter,
@@ -73,7 +74,7 @@ class ServerRequestDuration(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[error_type][int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
+            cell = (cells.here if APART else cells)[error_type][int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
         except Exception:  # unknown, or no label value at all
             cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), error_type))
         if (
@@ -226,7 +227,7 @@ class ServerTimeToFirstToken(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
+            cell = (cells.here if APART else cells)[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
         except Exception:  # unknown, or no label value at all
             cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port)))
         if (
@@ -370,7 +371,7 @@ class ServerTimePerOutputToken(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
+            cell = (cells.here if APART else cells)[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_operation_name][gen_ai_provider_name]
         except Exception:  # unknown, or no label value at all
             cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port)))
         if (
@@ -516,7 +517,7 @@ class ClientTokenUsage(HistogramHandle):
         if cells is None:
             return
         try:
-            cell = cells[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_token_type][gen_ai_operation_name][gen_ai_provider_name]
+            cell = (cells.here if APART else cells)[int_text(server_port)][gen_ai_request_model][gen_ai_response_model][gen_ai_token_type][gen_ai_operation_name][gen_ai_provider_name]
         except Exception:  # unknown, or no label value at all
             cell = self.find((gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, gen_ai_response_model, int_text(server_port), gen_ai_token_type))
         if (
@@ -645,7 +646,7 @@ class ServerRequestsInFlight(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[gen_ai_request_model]
+            cell = (cells.here if APART else cells)[gen_ai_request_model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((gen_ai_request_model,))
         cell.record(amount)
@@ -661,7 +662,7 @@ class ServerRequestsInFlight(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[gen_ai_request_model]
+            cell = (cells.here if APART else cells)[gen_ai_request_model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((gen_ai_request_model,))
         cell.record(amount)
@@ -677,7 +678,7 @@ class ServerRequestsInFlight(UpDownCounterHandle):
         if cells is None:
             return
         try:
-            cell = cells[gen_ai_request_model]
+            cell = (cells.here if APART else cells)[gen_ai_request_model]
         except Exception:  # unknown, or no label value at all
             cell = self.find((gen_ai_request_model,))
         cell.record(negated(amount))
