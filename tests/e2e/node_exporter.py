@@ -12,19 +12,23 @@ if TYPE_CHECKING:
 
 
 class NodeExporter(Server):
-    """A node_exporter that reads the time alone.
+    """A node_exporter that reads one thing alone.
 
     Args:
         program: The `node_exporter` executable.
         folder: An existing folder for its log.
-        web_config: The web configuration file.
+        web_config: The web configuration file; None for none.
+        collector: What it reads.
     """
 
     name = "node_exporter"
 
-    def __init__(self, program: Path, folder: Path, web_config: Path) -> None:
+    def __init__(
+        self, program: Path, folder: Path, web_config: Path | None, collector: str = "time"
+    ) -> None:
         super().__init__(program, folder)
         self.web_config = web_config
+        self.collector = collector
 
     @property
     def address(self) -> str:
@@ -33,10 +37,10 @@ class NodeExporter(Server):
 
     def command(self) -> list[str]:
         """Give the command line."""
-        collectors = ["--collector.disable-defaults", "--collector.time"]
+        collectors = ["--collector.disable-defaults", f"--collector.{self.collector}"]
         listens = f"--web.listen-address={self.address}"
-        web = f"--web.config.file={self.web_config}"
-        return [str(self.program), listens, web, *collectors]
+        web = [] if self.web_config is None else [f"--web.config.file={self.web_config}"]
+        return [str(self.program), listens, *web, *collectors]
 
     def _ended_or_ready(self) -> bool:
         if self._ended():

@@ -40,7 +40,11 @@ SAME = {
         '`job=~"butterfly.*"` to ``: n (job, instance) target_info',
         '`job=~"butterfly.*"` to ``: unless on (job, instance) up',
     ),
-    "HighMemoryUsage": ("`sum` to `max`: sum by (node_id) (butterfly:memor",),
+    "HighMemoryUsage": (
+        "`sum` to `max`: sum by (node_id) (butterfly:memor",
+        '`node_id!=""` to ``: ) (node_memory_MemTotal_bytes{node_id!=""} - ',
+        '`node_id!=""` to ``: ode_memory_MemAvailable',
+    ),
 }
 
 

@@ -134,10 +134,12 @@ def _high_memory_usage(promql: Promql, limits: Thresholds) -> Alert:
     own = promql.series("butterfly_otel_memory_limit_bytes")
     # node_exporter knows no node_id: it is there where its job gives it one as a target label.
     machine = promql.series("node_memory_MemTotal_bytes", 'node_id!=""')
+    left = promql.series("node_memory_MemAvailable_bytes", 'node_id!=""')
     return Alert(
         name="HighMemoryUsage",
         expr=(
-            f"(\n    max by (node_id) ({used})\n  or on (node_id)\n    {pools}\n)\n"
+            f"(\n    max by (node_id) ({used})\n  or\n    max by (node_id) ({machine} - {left})\n"
+            f"  or on (node_id)\n    {pools}\n)\n"
             "/ on (node_id)\n"
             f"(\n    max by (node_id) ({own})\n  or\n    max by (node_id) ({machine})\n)\n"
             f"> {number(limits.memory_ratio)}"

@@ -325,6 +325,23 @@ HIGH_MEMORY_USAGE = (
     ),
     AlertCase(
         "HighMemoryUsage",
+        "where node_exporter alone is scraped, what the machine has left; a node's own goes before",
+        {
+            s("node_memory_MemTotal_bytes", node_id="n1", **NODE_EXPORTER): "100x80",
+            s("node_memory_MemAvailable_bytes", node_id="n1", **NODE_EXPORTER): "8x80",
+            s("node_memory_MemTotal_bytes", node_id="n1", instance="c", job="node"): "100x80",
+            s("node_memory_MemAvailable_bytes", node_id="n1", instance="c", job="node"): "60x80",
+            memory("n1", **A): "99x80",
+            s("butterfly_otel_memory_used_bytes", node_id="n2", **B): "50x80",
+            s("node_memory_MemTotal_bytes", node_id="n2", **NODE_EXPORTER): "100x80",
+            s("node_memory_MemAvailable_bytes", node_id="n2", **NODE_EXPORTER): "1x80",
+            s("node_memory_MemTotal_bytes", **NODE_EXPORTER): "100x80",
+            s("node_memory_MemAvailable_bytes", **NODE_EXPORTER): "1x80",
+        },
+        {"4m": (), "8m": (_memory("n1", "92%"),)},
+    ),
+    AlertCase(
+        "HighMemoryUsage",
         "the node's own limit goes before the machine's, and two reporters of it are one",
         {
             memory("n1", **A): "95x80",
