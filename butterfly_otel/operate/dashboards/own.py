@@ -125,14 +125,16 @@ class _Queries:
     metric: Metric
     choices: tuple[str, ...]
 
-    def selector(self, suffix: str = "") -> str:
+    def selector(self, part: str = "") -> str:
         keys = _keys(self.metric)
         chosen = [*TARGETS, *(key for key in self.choices if key in keys)]
         matchers = ", ".join(map(_matcher, chosen))
-        return f"{self.metric.prometheus_name}{suffix}{{{matchers}}}"
+        name = self.metric.prometheus_name
+        series = f"{name}_{part}" if part else name
+        return f"{series}{{{matchers}}}"
 
-    def summed(self, by: tuple[str, ...], suffix: str = "") -> str:
-        return f"{_fold('sum', by)}(rate({self.selector(suffix)}[{WINDOW}]))"
+    def summed(self, by: tuple[str, ...], part: str = "") -> str:
+        return f"{_fold('sum', by)}(rate({self.selector(part)}[{WINDOW}]))"
 
     def quantile(self, q: float, by: tuple[str, ...]) -> str:
         return f"histogram_quantile({q:g}, {self.summed((*by, 'le'), '_bucket')})"
@@ -185,7 +187,7 @@ def _distribution(
         for q in (0.99, 0.5)
     )
     means = (Target(expr=queries.mean(by), legend=f"mean {legend}".strip()),)
-    rates = (Target(expr=queries.summed(by, "_count"), legend=legend or "all"),)
+    rates = (Target(expr=queries.summed(by, "count"), legend=legend or "all"),)
     return (
         Panel(
             title=metric.name,
