@@ -30,6 +30,8 @@ _NAMED: Final = {
     "job": ("Job", "Of Prometheus, or the service's name where it pushes."),
     "instance": ("Instance", "The process that reports."),
 }
+#: The part of a histogram that every one has once.
+_COUNT: Final = "count"
 _NAME = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -107,7 +109,7 @@ def _variable(key: str, label: str, text: str, within: list[str]) -> Variable:
 
 def _series_name(metric: Metric) -> str:
     name = metric.prometheus_name
-    return f"{name}_count" if metric.type == "histogram" else name
+    return f"{name}_{_COUNT}" if metric.type == "histogram" else name
 
 
 def _keys(metric: Metric) -> tuple[str, ...]:
@@ -137,10 +139,10 @@ class _Queries:
         return f"{_fold('sum', by)}(rate({self.selector(part)}[{WINDOW}]))"
 
     def quantile(self, q: float, by: tuple[str, ...]) -> str:
-        return f"histogram_quantile({q:g}, {self.summed((*by, 'le'), '_bucket')})"
+        return f"histogram_quantile({q:g}, {self.summed((*by, 'le'), 'bucket')})"
 
     def mean(self, by: tuple[str, ...]) -> str:
-        return f"{self.summed(by, '_sum')} / {self.summed(by, '_count')}"
+        return f"{self.summed(by, 'sum')} / {self.summed(by, 'count')}"
 
 
 def _fold(how: str, by: tuple[str, ...]) -> str:
