@@ -30,6 +30,8 @@ _NAMED: Final = {
     "job": ("Job", "Of Prometheus, or the service's name where it pushes."),
     "instance": ("Instance", "The process that reports."),
 }
+#: The part of a histogram that every one has once.
+_COUNT: Final = "count"
 _NAME = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -107,7 +109,7 @@ def _variable(key: str, label: str, text: str, within: list[str]) -> Variable:
 
 def _series_name(metric: Metric) -> str:
     name = metric.prometheus_name
-    return f"{name}_count" if metric.type == "histogram" else name
+    return f"{name}_{_COUNT}" if metric.type == "histogram" else name
 
 
 def _keys(metric: Metric) -> tuple[str, ...]:
@@ -125,20 +127,22 @@ class _Queries:
     metric: Metric
     choices: tuple[str, ...]
 
-    def selector(self, suffix: str = "") -> str:
+    def selector(self, part: str = "") -> str:
         keys = _keys(self.metric)
         chosen = [*TARGETS, *(key for key in self.choices if key in keys)]
         matchers = ", ".join(map(_matcher, chosen))
-        return f"{self.metric.prometheus_name}{suffix}{{{matchers}}}"
+        name = self.metric.prometheus_name
+        series = f"{name}_{part}" if part else name
+        return f"{series}{{{matchers}}}"
 
-    def summed(self, by: tuple[str, ...], suffix: str = "") -> str:
-        return f"{_fold('sum', by)}(rate({self.selector(suffix)}[{WINDOW}]))"
+    def summed(self, by: tuple[str, ...], part: str = "") -> str:
+        return f"{_fold('sum', by)}(rate({self.selector(part)}[{WINDOW}]))"
 
     def quantile(self, q: float, by: tuple[str, ...]) -> str:
-        return f"histogram_quantile({q:g}, {self.summed((*by, 'le'), '_bucket')})"
+        return f"histogram_quantile({q:g}, {self.summed((*by, 'le'), 'bucket')})"
 
     def mean(self, by: tuple[str, ...]) -> str:
-        return f"{self.summed(by, '_sum')} / {self.summed(by, '_count')}"
+        return f"{self.summed(by, 'sum')} / {self.summed(by, 'count')}"
 
 
 def _fold(how: str, by: tuple[str, ...]) -> str:
@@ -185,7 +189,7 @@ def _distribution(
         for q in (0.99, 0.5)
     )
     means = (Target(expr=queries.mean(by), legend=f"mean {legend}".strip()),)
-    rates = (Target(expr=queries.summed(by, "_count"), legend=legend or "all"),)
+    rates = (Target(expr=queries.summed(by, "count"), legend=legend or "all"),)
     return (
         Panel(
             title=metric.name,
