@@ -6,8 +6,8 @@ series' attributes above all, are kept, and the rest is packed by columns. Whate
 (an attribute that is a list, a value of a type nobody has heard of) goes through the official
 encoder, so that there is one truth about it.
 
-Bytes are compared with the official encoder's by the tests. May import: OpenTelemetry, nothing of
-ours.
+Bytes are compared with the official encoder's by the tests. May import: OpenTelemetry, and of
+ours :mod:`butterfly_otel.exporters.wire` alone.
 """
 
 from butterfly_otel.exporters.otlp_wire.encoder import Batch, MetricsEncoder

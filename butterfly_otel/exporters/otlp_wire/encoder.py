@@ -12,8 +12,8 @@ from butterfly_otel.exporters.otlp_wire import official
 from butterfly_otel.exporters.otlp_wire.exponential import encode_exponential_histograms
 from butterfly_otel.exporters.otlp_wire.histograms import encode_histograms
 from butterfly_otel.exporters.otlp_wire.numbers import encode_gauges, encode_sums
-from butterfly_otel.exporters.otlp_wire.wire import delimited, message, text, varint
 from butterfly_otel.exporters.parts import points_of, split
+from butterfly_otel.exporters.wire import delimited, message, text, varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

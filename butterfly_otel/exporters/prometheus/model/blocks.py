@@ -29,7 +29,11 @@ from butterfly_otel.process.frozen import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+    from opentelemetry.sdk.metrics.export import (
+        ExponentialHistogramDataPoint,
+        HistogramDataPoint,
+        NumberDataPoint,
+    )
 
     from butterfly_otel.engine.cells import Cell
     from butterfly_otel.engine.points import CellPoints, Origin
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.series import Labels
     from butterfly_otel.exporters.prometheus.model.tails import Fresh
 
-    Point = NumberDataPoint | HistogramDataPoint
+    Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 
 
 class Block(NamedTuple):
@@ -50,6 +54,7 @@ class Block(NamedTuple):
         histogram: Whether they are histograms.
         label_names: The names of their labels.
         series: Makes a series of a cell, for whoever needs it.
+        labels: Gives the labels of a cell.
         tails: The exemplars so far.
         fresh: Takes what was sampled since.
     """
@@ -58,6 +63,7 @@ class Block(NamedTuple):
     histogram: bool
     label_names: frozenset[str]
     series: Callable[[Cell], Series]
+    labels: Callable[[Cell], Labels]
     tails: Tails
     fresh: Callable[[], Iterable[Fresh]]
 
@@ -76,7 +82,7 @@ class Block(NamedTuple):
         """Return series and points instead."""
         states = [(cell, cell.read()) for chunk in self.chunks for cell in chunk.cells]
         present = [(cell, state) for cell, state in states if state is not None]
-        points = [point_of(cell, 0, state) for cell, state in present]
+        points: list[Point] = [point_of(cell, 0, state) for cell, state in present]
         self.tails.absorb(self.fresh())
         found = [self.series(cell) for cell, _ in present]
         for series, (cell, _) in zip(found, present, strict=True):
@@ -127,7 +133,13 @@ class Blocks:
             return None
         names = frozenset(self._names or ())
         return Block(
-            tuple(self._chunks), self._histogram, names, self._series, self._tails, points.taken
+            tuple(self._chunks),
+            self._histogram,
+            names,
+            self._series,
+            self._labels,
+            self._tails,
+            points.taken,
         )
 
     def _begin(self, table: Origin, epoch: int) -> None:

@@ -25,14 +25,16 @@ class Chunk:
         cells: The cells; never changed.
         form: The format. Of a histogram's lines, with integers for counts and a text for the
             sum; of numbers, with integers or texts, whichever was needed last.
+        packed: What never changes about the same in protobuf, once that has been asked for.
     """
 
-    __slots__ = ("cells", "form")
+    __slots__ = ("cells", "form", "packed")
 
     def __init__(self, cells: list[Any], form: str) -> None:
         # All of one class, which a type checker can't know.
         self.cells = cells
         self.form = form
+        self.packed: Any = None
 
     def numbers(self, tails: Sequence[str] | None = None) -> str:
         """Return the lines of counters or gauges, with what each ends in."""

@@ -11,10 +11,11 @@ from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from opentelemetry.sdk.metrics.export import HistogramDataPoint
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from butterfly_otel.engine.samples import exemplar as exemplar_of
 from butterfly_otel.exporters.prometheus.model.names import escape_label_name
+from butterfly_otel.exporters.prometheus.model.native import SPREAD
 from butterfly_otel.exporters.prometheus.model.series import (
     Labels,
     Series,
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opentelemetry.sdk.metrics import Exemplar
-    from opentelemetry.sdk.metrics.export import NumberDataPoint
 
     from butterfly_otel.engine.cells import Cell, Sample
+    from butterfly_otel.exporters.prometheus.model.families import Point
 
 #: Characters that all label names and values of an exemplar may have together
 #: (OpenMetrics 1.0, "Exemplars").
@@ -41,11 +42,16 @@ _MILLION = 1_000_000
 _FORM = ' # {span_id="%016x",trace_id="%032x"} %r %r'
 
 
-def keep_exemplars(series: Series, point: NumberDataPoint | HistogramDataPoint) -> None:
-    """Keep the latest of a point's exemplars: of a histogram in the bucket each belongs to."""
+def keep_exemplars(series: Series, point: Point) -> None:
+    """Keep the latest of a point's exemplars: of a histogram in the bucket each belongs to.
+
+    Of an exponential one between two powers of two, because its buckets change.
+    """
     bounds: tuple[float, ...] = ()
     if isinstance(point, HistogramDataPoint):
         bounds = layout_of(tuple(point.explicit_bounds)).bounds
+    elif isinstance(point, ExponentialHistogramDataPoint):
+        bounds = SPREAD
     series.exemplars = latest(series.exemplars, point.exemplars, bounds)
 
 
@@ -62,6 +68,19 @@ def latest(
         before = kept.get(index)
         if before is None or before.time_unix_nano <= exemplar.time_unix_nano:
             kept[index] = convert(exemplar)
+    return kept
+
+
+def rebinned(
+    exemplars: Iterable[SeriesExemplar], bounds: tuple[float, ...]
+) -> dict[int, SeriesExemplar]:
+    """Return the latest of some exemplars by bucket, where there are other boundaries."""
+    kept: dict[int, SeriesExemplar] = {}
+    for exemplar in exemplars:
+        index = bisect_left(bounds, exemplar.value)
+        before = kept.get(index)
+        if before is None or before.time_unix_nano <= exemplar.time_unix_nano:
+            kept[index] = exemplar
     return kept
 
 

@@ -67,6 +67,7 @@ class Series:
         layout: The exposed buckets of a histogram.
         template: All lines of a histogram, a ``%s`` for each value.
         exemplars: The latest exemplar by bucket index; index 0 for a counter.
+        packed: What its metric begins with in protobuf, after the tag that it was made for.
 
     Changed under the lock of its collector only, and then by replacing a whole attribute,
     so several threads may write one out.
@@ -80,6 +81,7 @@ class Series:
         "head",
         "labels",
         "layout",
+        "packed",
         "template",
     )
 
@@ -94,6 +96,7 @@ class Series:
         self.layout = _NO_LAYOUT
         self.template = ""
         self.exemplars: dict[int, SeriesExemplar] = {}
+        self.packed = (b"", b"")
 
 
 @lru_cache(maxsize=1024)

@@ -51,6 +51,13 @@ class Tails:
                 known = self._by_cell
                 self._by_cell = {cell: known[cell] for cell in cells if cell in known}
 
+    def known(self, cells: Sequence[Cell]) -> dict[int, Mapping[int, SeriesExemplar]]:
+        """Return the exemplars of those of some cells that have any, by the cells' places."""
+        by_cell = self._by_cell
+        if not by_cell:
+            return {}
+        return {place: by_cell[cell] for place, cell in enumerate(cells) if cell in by_cell}
+
     def lines(self, cells: Sequence[Cell], each: int) -> list[str] | None:
         """Return what each line of some cells ends in; None where there is nothing.
 

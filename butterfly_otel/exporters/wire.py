@@ -1,8 +1,8 @@
-"""The few rules of the protobuf wire format that OTLP metrics need.
+"""The few rules of the protobuf wire format that metrics need: OTLP's, and those of a scrape.
 
-Source: https://protobuf.dev/programming-guides/encoding/ and the ``.proto`` files of
-OpenTelemetry. A tag is ``field number << 3 | wire type``; wire types are 0 for a varint, 1 for
-eight bytes and 2 for what has a length before it.
+Source: https://protobuf.dev/programming-guides/encoding/. A tag is
+``field number << 3 | wire type``; wire types are 0 for a varint, 1 for eight bytes and 2 for
+what has a length before it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,12 @@ def sint32(number: int) -> bytes:
     """
     if not -(1 << 31) <= number < 1 << 31:
         raise OverflowError(f"{number} is no sint32")
-    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
+    return varint(zigzag(number))
+
+
+def zigzag(number: int) -> int:
+    """Return a number as ``sint32`` and ``sint64`` have it: small ones of either sign are small."""
+    return number << 1 if number >= 0 else (-number << 1) - 1
 
 
 def packed_varints(numbers: Sequence[int]) -> bytes:
