@@ -22,12 +22,16 @@ pack_sfixed64 = Struct("<q").pack
 pack_double = Struct("<d").pack
 
 _SMALL = tuple(bytes((number,)) for number in range(0x80))
+#: Numbers of two bytes.
+_MIDDLE = 1 << 14
 
 
 def varint(number: int) -> bytes:
     """Return a number that is not negative."""
     if number < 0x80:  # noqa: PLR2004 - seven bits are what fits in a byte
         return _SMALL[number]
+    if number < _MIDDLE:
+        return b"%c%c" % (number & 0x7F | 0x80, number >> 7)
     found = bytearray()
     while number >= 0x80:  # noqa: PLR2004
         found.append(number & 0x7F | 0x80)

@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from butterfly_otel.engine.samples import exemplar as exemplar_of
 from butterfly_otel.exporters.prometheus.model.names import escape_label_name
 from butterfly_otel.exporters.prometheus.model.native import SPREAD
+from butterfly_otel.exporters.prometheus.model.sampled import ids_of, packed
 from butterfly_otel.exporters.prometheus.model.series import (
     Labels,
     Series,
@@ -85,11 +86,15 @@ def rebinned(
 
 
 def latest_samples(
-    known: Mapping[int, SeriesExemplar], found: Mapping[int, Sample], cell: Cell
+    known: Mapping[int, SeriesExemplar],
+    found: Mapping[int, Sample],
+    cell: Cell,
+    *,
+    pack: bool = False,
 ) -> dict[int, SeriesExemplar]:
     """Return the same of the engine's samples by bucket, written without an SDK exemplar each.
 
-    Most have their labels in their text alone: see :func:`labelled`.
+    Most have their labels in their text, or in their bytes, alone: see :func:`labelled`.
     """
     kept = dict(known) if known else {}
     # A copy, made in one step: who is just measuring may have the dict in hand.
@@ -100,19 +105,33 @@ def latest_samples(
         ids = (parent.span_id, parent.trace_id) if parent is not None else (0, 0)
         plain = time > 0 and 0 < value < _MILLION and all(ids)
         if plain and not (its and its != cell.attributes):
-            text = _FORM % (*ids, float(value), time / 1e9)
-            kept[index] = SeriesExemplar((), value, time, text)
+            if pack:
+                kept[index] = SeriesExemplar((), value, time, "", packed(*ids, value, time))
+            else:
+                text = _FORM % (*ids, float(value), time / 1e9)
+                kept[index] = SeriesExemplar((), value, time, text)
         else:
             kept[index] = convert(exemplar_of(sample, cell.attributes))
     return kept
 
 
 def labelled(exemplar: SeriesExemplar) -> SeriesExemplar:
-    """Return an exemplar with the labels that its text has."""
-    if exemplar.labels or '"' not in exemplar.text:
+    """Return an exemplar with the labels that its text has, or its bytes have."""
+    if exemplar.labels or not (exemplar.packed or '"' in exemplar.text):
         return exemplar
-    _, span, _, trace, _ = exemplar.text.split('"')
+    if exemplar.packed:
+        span, trace = ids_of(exemplar.packed)
+    else:
+        _, span, _, trace, _ = exemplar.text.split('"')
     return exemplar._replace(labels=(("span_id", span), ("trace_id", trace)))
+
+
+def text_of(exemplar: SeriesExemplar) -> str:
+    """Return what OpenMetrics appends, of an exemplar that was made for protobuf as well."""
+    if exemplar.text or not exemplar.packed:
+        return exemplar.text
+    span, trace = ids_of(exemplar.packed)
+    return _FORM % (int(span, 16), int(trace, 16), exemplar.value, exemplar.time_unix_nano / 1e9)
 
 
 def convert(exemplar: Exemplar) -> SeriesExemplar:

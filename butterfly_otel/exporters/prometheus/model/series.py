@@ -31,12 +31,14 @@ class SeriesExemplar(NamedTuple):
         value: The measured value.
         time_unix_nano: When it was measured, in nanoseconds; 0 where unknown.
         text: What OpenMetrics appends to the sample's line.
+        packed: The same in protobuf; where it was made for that, there is no text.
     """
 
     labels: Labels
     value: float
     time_unix_nano: int
     text: str
+    packed: bytes = b""
 
 
 class Layout(NamedTuple):

@@ -9,6 +9,7 @@ from butterfly_otel.exporters.prometheus.model.exemplars import (
     labelled,
     latest,
     latest_samples,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ class Tails:
         self._by_cell: dict[Cell, Mapping[int, SeriesExemplar]] = {}
         self._lock = RLock()
 
-    def absorb(self, fresh: Iterable[Fresh]) -> None:
-        """Take what was sampled since the last time."""
+    def absorb(self, fresh: Iterable[Fresh], *, pack: bool = False) -> None:
+        """Take what was sampled since the last time; in bytes, where protobuf asks."""
         with self._lock:
             for cell, found in fresh:
                 known = self._by_cell.get(cell, {})
                 self._by_cell[cell] = (
-                    latest_samples(known, found, cell)
+                    latest_samples(known, found, cell, pack=pack)
                     if isinstance(found, dict)
                     else latest(known, found, cell.table.bounds)
                 )
@@ -74,6 +75,6 @@ class Tails:
             known = by_cell.get(cell)
             if known is not None:
                 for index, exemplar in known.items():
-                    texts[first + index] = exemplar.text
+                    texts[first + index] = exemplar.text or text_of(exemplar)
             first += each
         return texts

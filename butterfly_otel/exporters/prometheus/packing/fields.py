@@ -43,11 +43,6 @@ HISTOGRAM_START: Final = b"\x7a"
 _NAME, _TEXT = b"\x0a", b"\x12"
 _EXEMPLAR_VALUE, _EXEMPLAR_TIME = b"\x11", b"\x1a"
 _BILLION = 1_000_000_000
-#: How the text of nearly all exemplars begins, and the places of its ids (see ``exemplars``).
-_SPAN_FIRST = ' # {span_id="'
-_SPAN, _TRACE = slice(13, 29), slice(41, 73)
-#: An exemplar of a span and a trace up to its value, with a field for either id.
-_IDS = b"\x0a\x1b\x0a\x07span_id\x12\x10%b\x0a\x2c\x0a\x08trace_id\x12\x20%b\x11%b"
 
 
 def family(name: str, kind: int, help_text: str, unit: str, metrics: list[bytes]) -> bytes:
@@ -111,11 +106,9 @@ def timestamp(tag: bytes, nanoseconds: int) -> bytes:
 
 def exemplar(tag: bytes, sampled: SeriesExemplar) -> bytes:
     """Return an exemplar."""
-    value = double(sampled.value)
-    text = sampled.text
-    if not sampled.labels and text.startswith(_SPAN_FIRST):
-        # Nearly all are of this kind, and there may be one a bucket.
-        content = _IDS % (text[_SPAN].encode(), text[_TRACE].encode(), value)
-    else:
-        content = labels(labelled(sampled).labels) + _EXEMPLAR_VALUE + value
-    return delimited(tag, content + timestamp(_EXEMPLAR_TIME, sampled.time_unix_nano))
+    return delimited(tag, sampled.packed or _exemplar(sampled))
+
+
+def _exemplar(sampled: SeriesExemplar) -> bytes:
+    content = labels(labelled(sampled).labels) + _EXEMPLAR_VALUE + double(sampled.value)
+    return content + timestamp(_EXEMPLAR_TIME, sampled.time_unix_nano)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import accumulate, repeat
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,17 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint
 from butterfly_otel.exporters.prometheus.model.exemplars import rebinned
 from butterfly_otel.exporters.prometheus.model.native import classic_of, native_of
 from butterfly_otel.exporters.prometheus.model.series import layout_of
+from butterfly_otel.exporters.prometheus.packing.counts import (
+    BUCKET,
+    bucket_head,
+    bucket_heads,
+    varints,
+)
 from butterfly_otel.exporters.prometheus.packing.fields import (
     BUCKET_EXEMPLAR,
     HISTOGRAM_START,
     double,
+    doubles,
     exemplar,
     labels,
     timestamp,
@@ -32,9 +39,9 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.chunks import Chunk
     from butterfly_otel.exporters.prometheus.model.series import Series, SeriesExemplar
 
-#: Counts whose beginnings of buckets are kept: making one costs more than looking it up.
-_KEPT = 1 << 14
-_BUCKET = b"\x1a"
+_METRIC = b"\x22"
+_HISTOGRAM = b"\x3a"
+_SUM = b"\x11"
 _BOUND = b"\x11"
 _COUNT = b"\x08"
 #: A count that is no whole number, of a bucket and of all.
@@ -61,8 +68,8 @@ def histogram(
 def bucket(count: float, bound: float, sampled: bytes = b"") -> bytes:
     """Return a bucket: its cumulated count, its upper boundary and its exemplar."""
     if count == int(count):
-        return _bucket_head(int(count), len(sampled)) + _end(bound) + sampled
-    return delimited(_BUCKET, _FLOAT + double(count) + _end(bound) + sampled)
+        return bucket_head(int(count), len(sampled)) + _end(bound) + sampled
+    return delimited(BUCKET, _FLOAT + double(count) + _end(bound) + sampled)
 
 
 def buckets(
@@ -90,14 +97,12 @@ def buckets(
 
 def block_histograms(block: Block) -> Iterator[bytes]:
     """Yield the metrics of a block."""
-    block.tails.absorb(block.fresh())
+    block.tails.absorb(block.fresh(), pack=True)
     for chunk in block.chunks:
-        yield from _chunk(block, chunk, block.tails.known(chunk.cells))
+        yield _chunk(block, chunk, block.tails.known(chunk.cells))
 
 
-def _chunk(
-    block: Block, chunk: Chunk, known: Mapping[int, Mapping[int, SeriesExemplar]]
-) -> Iterator[bytes]:
+def _chunk(block: Block, chunk: Chunk, known: Mapping[int, Mapping[int, SeriesExemplar]]) -> bytes:
     cells: list[Any] = chunk.cells
     if chunk.packed is None:
         chunk.packed = [labels(block.labels(cell)) for cell in cells]
@@ -113,18 +118,57 @@ def _chunk(
     sizes = counts[number :: number + 1]
     del counts[number :: number + 1]
     parts = [b""] * (width * len(cells))
-    parts[::2], parts[1::2] = _bucket_heads(counts), [*ends] * len(cells)
+    parts[::2], parts[1::2] = bucket_heads(counts), [*ends] * len(cells)
+    last = {
+        place: _sample(parts, counts, sizes[place], place * number, number, exemplars)
+        for place, exemplars in known.items()
+    }
     rests = [b"".join(parts[at : at + width]) for at in _places(len(cells), width)]
-    for place, exemplars in known.items():
-        cumulated = (*counts[place * number : (place + 1) * number], sizes[place])
-        rests[place] = b"".join(buckets(cells[place].table.bounds, cumulated, exemplars))
-    for labels_, size, total, rest in zip(
-        chunk.packed, map(varint, sizes), totals, rests, strict=True
-    ):
-        length = len(size) + len(rest) + 10
-        inner = varint(length)
-        outer = varint(len(labels_) + len(inner) + length + 1)
-        yield b"\x22%b%b\x3a%b\x08%b\x11%b%b" % (outer, labels_, inner, size, double(total), rest)
+    for place, each in last.items():
+        rests[place] += each
+    return _written(chunk.packed, varints(sizes), doubles(totals), rests)
+
+
+def _written(
+    labels_: list[bytes], sizes: list[bytes], totals: list[bytes], rests: list[bytes]
+) -> bytes:
+    """Return the metrics of columns: their labels, counts, sums, and buckets."""
+    lengths = [len(size) + len(rest) + 10 for size, rest in zip(sizes, rests, strict=True)]
+    inner = varints(lengths)
+    outer = varints(
+        [
+            len(each) + len(tag) + length + 1
+            for each, tag, length in zip(labels_, inner, lengths, strict=True)
+        ]
+    )
+    number = len(rests)
+    columns = [[_METRIC] * number, outer, labels_, [_HISTOGRAM] * number, inner]
+    columns += [[_COUNT] * number, sizes, [_SUM] * number, totals, rests]
+    parts = [b""] * (len(columns) * number)
+    for index, column in enumerate(columns):
+        parts[index :: len(columns)] = column
+    return b"".join(parts)
+
+
+def _sample(
+    parts: list[bytes],
+    counts: list[int],
+    size: int,
+    first: int,
+    number: int,
+    exemplars: Mapping[int, SeriesExemplar],
+) -> bytes:
+    """Put exemplars into the buckets of one series; return what comes after them."""
+    rest = b""
+    for index, each in exemplars.items():
+        sampled = exemplar(BUCKET_EXEMPLAR, each)
+        if index < number:
+            at = first + index
+            parts[2 * at] = bucket_head(counts[at], len(sampled))
+            parts[2 * at + 1] += sampled
+        else:
+            rest = bucket(size, inf, sampled)
+    return rest
 
 
 def _places(number: int, width: int) -> Iterable[int]:
@@ -147,9 +191,9 @@ def point_histograms(
     """
     for each, point in zip(series, points, strict=True):
         kept, labels_ = each.packed
-        if kept != _BUCKET:
+        if kept != BUCKET:
             labels_ = labels(each.labels)
-            each.packed = (_BUCKET, labels_)
+            each.packed = (BUCKET, labels_)
         if isinstance(point, ExponentialHistogramDataPoint):
             native = native_of(point)
             bounds, between = classic_of(native)
@@ -167,23 +211,6 @@ def point_histograms(
             parts.append(timestamp(HISTOGRAM_START, point.start_time_unix_nano or 0))
         # The last rather than point.count: measured at the same instant as the buckets.
         yield histogram(labels_, cumulated[-1], point.sum, b"".join(parts))
-
-
-def _bucket_heads(counts: list[int]) -> list[bytes]:
-    """Return what the buckets of these counts begin with, up to their boundaries."""
-    if counts and max(counts) < _KEPT:
-        return [*map(_kept_heads().__getitem__, counts)]
-    return [*map(_bucket_head, counts)]
-
-
-def _bucket_head(count: int, more: int = 0) -> bytes:
-    counted = varint(count)
-    return b"%b%b%b%b" % (_BUCKET, varint(len(counted) + more + 10), _COUNT, counted)
-
-
-@cache
-def _kept_heads() -> tuple[bytes, ...]:
-    return tuple(map(_bucket_head, range(_KEPT)))
 
 
 @lru_cache(maxsize=1024)

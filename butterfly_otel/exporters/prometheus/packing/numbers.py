@@ -53,7 +53,7 @@ def block_numbers(block: Block, tag: bytes) -> Iterator[bytes]:
     """Yield the metrics of a block."""
     sampled = tag == COUNTER
     if sampled:
-        block.tails.absorb(block.fresh())
+        block.tails.absorb(block.fresh(), pack=True)
     for chunk in block.chunks:
         known = block.tails.known(chunk.cells) if sampled else {}
         yield _chunk(block, chunk, tag, known)
@@ -70,12 +70,18 @@ def _chunk(
     parts = [b""] * (2 * len(values))
     parts[::2], parts[1::2] = heads, doubles(values)
     for place, exemplars in known.items():
-        cell = chunk.cells[place]
-        parts[2 * place] = number(
-            tag, labels(block.labels(cell)), values[place], exemplar(COUNTER_EXEMPLAR, exemplars[0])
-        )
+        parts[2 * place] = _sampled(parts[2 * place], parts[2 * place + 1], exemplars[0])
         parts[2 * place + 1] = b""
     return b"".join(parts)
+
+
+def _sampled(start: bytes, value: bytes, sampled: SeriesExemplar) -> bytes:
+    """Return a counter with its exemplar, of what it begins with where it has none."""
+    at = 1
+    while start[at] >= 0x80:  # noqa: PLR2004 - a length is as long as its bytes have the high bit
+        at += 1
+    content = delimited(COUNTER, VALUE + value + exemplar(COUNTER_EXEMPLAR, sampled))
+    return delimited(METRIC, start[at + 1 : -3] + content)
 
 
 def point_numbers(
