@@ -149,7 +149,7 @@ def _varint(body: bytes, at: int) -> tuple[int, int]:
         number |= (body[at] & 0x7F) << shift
         shift += 7
         at += 1
-        if body[at - 1] < 0x80:  # noqa: PLR2004 - the last byte
+        if body[at - 1] < 0x80:
             return number, at
 
 

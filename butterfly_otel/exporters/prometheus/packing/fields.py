@@ -9,8 +9,10 @@ from butterfly_otel.exporters.prometheus.model.exemplars import labelled
 from butterfly_otel.exporters.wire import UINT64_MAX, delimited, pack_double, varint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from butterfly_otel.engine.cells import Cell
+    from butterfly_otel.exporters.prometheus.model.blocks import Block
     from butterfly_otel.exporters.prometheus.model.series import SeriesExemplar
 
 #: ``MetricFamily.type``.
@@ -78,6 +80,22 @@ def labels(pairs: Iterable[tuple[str, str]]) -> bytes:
 def label(name: str, value: str) -> bytes:
     """Return one of them."""
     return delimited(LABEL, delimited(_NAME, name.encode()) + delimited(_TEXT, value.encode()))
+
+
+def labels_of(block: Block, cells: Sequence[Cell]) -> list[bytes]:
+    """Return the labels of many cells of a block."""
+    found = block.columns(cells)
+    if found is None:
+        return [labels(block.labels(cell)) for cell in cells]
+    constant, columns = found
+    packed: dict[str, list[bytes]] = {
+        name: [label(name, value)] * len(cells) for name, value in constant
+    }
+    for name, values in columns.items():
+        # Most values are those of many series.
+        known = {value: label(name, value) for value in set(values)}
+        packed[name] = [*map(known.__getitem__, values)]
+    return [*map(b"".join, zip(*(packed[name] for name in sorted(packed)), strict=True))]
 
 
 def double(value: float) -> bytes:

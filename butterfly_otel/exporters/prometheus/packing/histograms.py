@@ -25,6 +25,7 @@ from butterfly_otel.exporters.prometheus.packing.fields import (
     doubles,
     exemplar,
     labels,
+    labels_of,
     timestamp,
 )
 from butterfly_otel.exporters.prometheus.packing.natives import native_fields
@@ -105,7 +106,7 @@ def block_histograms(block: Block) -> Iterator[bytes]:
 def _chunk(block: Block, chunk: Chunk, known: Mapping[int, Mapping[int, SeriesExemplar]]) -> bytes:
     cells: list[Any] = chunk.cells
     if chunk.packed is None:
-        chunk.packed = [labels(block.labels(cell)) for cell in cells]
+        chunk.packed = labels_of(block, cells)
     ends = _ends(cells[0].table.bounds)
     number, width = len(ends), 2 * len(ends)
     counts: list[int] = []

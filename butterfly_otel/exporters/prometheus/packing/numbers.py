@@ -14,6 +14,7 @@ from butterfly_otel.exporters.prometheus.packing.fields import (
     doubles,
     exemplar,
     labels,
+    labels_of,
     timestamp,
 )
 from butterfly_otel.exporters.wire import delimited, varint
@@ -64,7 +65,7 @@ def _chunk(
 ) -> bytes:
     kept, heads = chunk.packed if chunk.packed is not None else (b"", ())
     if kept != tag:
-        heads = [head(tag, labels(block.labels(cell))) for cell in chunk.cells]
+        heads = [head(tag, each) for each in labels_of(block, chunk.cells)]
         chunk.packed = (tag, heads)
     values = [cell.value for cell in chunk.cells]
     parts = [b""] * (2 * len(values))
