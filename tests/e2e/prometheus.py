@@ -45,8 +45,9 @@ class Scrape:
     Attributes:
         targets: Addresses, `host:port`.
         job: The job's name, which becomes the label `job`.
-        protocols: What Prometheus asks for, first choice first, `TEXT`, `OPENMETRICS`
-            and `PROTOBUF` among them; None leaves the server's own choice. Prometheus 2.42 can't be told.
+        protocols: What Prometheus asks for, first choice first, `TEXT`, `OPENMETRICS` and
+            `PROTOBUF` among them; None leaves the server's own choice. Prometheus 2.42 can't be
+            told.
         path: The path of the metrics.
         interval: Time between two scrapes, and the time a scrape may take.
         honor_labels: Keep the target's own `job` and `instance`, as behind a Collector.
