@@ -256,7 +256,7 @@ ROWS = (
         "scrape of 22,000 samples, protobuf",
         "scrape",
         "ours_scrape_protobuf",
-        "ours_scrape",
+        "ours_scrape_text",
         "the same in text",
         1.2,
         "at most",

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opentelemetry.sdk.metrics import Exemplar
+    from opentelemetry.sdk.metrics.export import NumberDataPoint
 
     from butterfly_otel.engine.cells import Cell, Sample
-    from butterfly_otel.exporters.prometheus.model.families import Point
+
+    Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 
 #: Characters that all label names and values of an exemplar may have together
 #: (OpenMetrics 1.0, "Exemplars").
