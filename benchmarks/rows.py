@@ -252,6 +252,15 @@ ROWS = (
         f"{PROMETHEUS} `generate_latest`",
         25,
     ),
+    Row(
+        "scrape of 22,000 samples, protobuf",
+        "scrape",
+        "ours_scrape_protobuf",
+        "ours_scrape_text",
+        "the same in text",
+        1.2,
+        "at most",
+    ),
     _scrape_with_collection("official_scrape", f"{OFFICIAL} and `generate_latest`"),
     _scrape_with_collection("prometheus_scrape", f"{PROMETHEUS} `generate_latest`"),
     Row(

@@ -1,4 +1,4 @@
-"""Groups that time whole scrapes in text format 0.0.4."""
+"""Groups that time whole scrapes, in text format 0.0.4 and in protobuf."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     #: Measures for a counter's labels; for a histogram's, with a value.
     Count = Callable[[make.Labels], object]
     Observe = Callable[[float, make.Labels], object]
+
+
+_PROTOBUF = (
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+)
 
 
 class Series:
@@ -61,7 +66,11 @@ def scrape(settings: Settings) -> dict[str, list[float]]:
     ]
     _require_same_exposition(scrapers, series.samples)
     collecting = [replace(each, key=f"{each.key}_collecting", collecting=True) for each in scrapers]
-    return timings([*scrapers, *collecting], settings)
+    packed = _our_scrape("ours_scrape_protobuf", series, accept=_PROTOBUF)
+    _require_protobuf(packed, series)
+    # The same as ours among the scrapers, but beside what it is compared with here.
+    text = _our_scrape("ours_scrape_text", series)
+    return timings([*scrapers, packed, text, *collecting], settings)
 
 
 def scale(settings: Settings) -> dict[str, list[float]]:
@@ -78,7 +87,9 @@ def scale(settings: Settings) -> dict[str, list[float]]:
     return timings(scrapers, settings)
 
 
-def _our_scrape(key: str, series: Series, *, divisor: int = 1) -> Subject:
+def _our_scrape(
+    key: str, series: Series, *, divisor: int = 1, accept: str | None = None
+) -> Subject:
     """Return a scrape of our engine by our reader."""
     reader = PrometheusMetricReader(
         disable_target_info=True, scope_info_enabled=False, registry=CollectorRegistry()
@@ -88,10 +99,18 @@ def _our_scrape(key: str, series: Series, *, divisor: int = 1) -> Subject:
     series.fill(count, histogram.record)
 
     def body() -> bytes:
-        return reader.render()[1]
+        return reader.render(accept)[1]
 
     touch = partial(series.touch, count, histogram.record)
     return Subject(key, "scrape()", {"scrape": body}, prepare=touch, divisor=divisor)
+
+
+def _require_protobuf(scraper: Subject, series: Series) -> None:
+    """Fail unless every series is there: the values of its last label stand once in each."""
+    body = scraper.names["scrape"]()
+    found = body.count(b"\x0a\x06method\x12")
+    if found != len(series.counters) + len(series.histograms):
+        raise UnequalWorkError(f"{scraper.key} has {found} series")
 
 
 def _official_scrape(key: str, series: Series) -> Subject:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 #: What decides on a type suffix: a monotonic sum gets ``_total``, and nothing else gets one.
-MetricKind = Literal["counter", "up_down_counter", "gauge", "histogram"]
+MetricKind = Literal["counter", "up_down_counter", "gauge", "histogram", "exponential"]
 
 #: The table of the specification, "Metric Metadata". ``KBy`` is no UCUM, but other
 #: translators know it.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TEXT = "PrometheusText0.0.4"
 OPENMETRICS = "OpenMetricsText1.0.0"
+PROTOBUF = "PrometheusProto"
 EXACT_NAMES = "UnderscoreEscapingWithoutSuffixes"
 
 
@@ -44,8 +45,9 @@ class Scrape:
     Attributes:
         targets: Addresses, `host:port`.
         job: The job's name, which becomes the label `job`.
-        protocols: What Prometheus asks for, first choice first, `TEXT` and `OPENMETRICS`
-            among them; None leaves the server's own choice. Prometheus 2.42 can't be told.
+        protocols: What Prometheus asks for, first choice first, `TEXT`, `OPENMETRICS` and
+            `PROTOBUF` among them; None leaves the server's own choice. Prometheus 2.42 can't be
+            told.
         path: The path of the metrics.
         interval: Time between two scrapes, and the time a scrape may take.
         honor_labels: Keep the target's own `job` and `instance`, as behind a Collector.
@@ -175,6 +177,11 @@ class Prometheus(Server):
         if data["resultType"] == "scalar":
             return [Sample({}, float(data["result"][1]))]
         return [Sample(one["metric"], float(one["value"][1])) for one in data["result"]]
+
+    def natives(self, expression: str) -> list[dict[str, Any]]:
+        """The native histograms among the results of an instant query, as the API has them."""
+        data = self.api("query", ("query", expression))
+        return [one["histogram"][1] for one in data["result"] if "histogram" in one]
 
     def series(self, *match: str) -> list[dict[str, str]]:
         """The label sets of the series that any of the selectors matches."""

@@ -14,12 +14,13 @@ from pathlib import Path
 from .alertmanager import Alertmanager, Receiver
 from .collector import Collector
 from .processes import HOST, Server, ServerError, fetch, free_port, running, wait_until
-from .prometheus import EXACT_NAMES, OPENMETRICS, TEXT, Prometheus, Sample, Scrape
+from .prometheus import EXACT_NAMES, OPENMETRICS, PROTOBUF, TEXT, Prometheus, Sample, Scrape
 
 __all__ = [
     "EXACT_NAMES",
     "HOST",
     "OPENMETRICS",
+    "PROTOBUF",
     "TEXT",
     "Alertmanager",
     "Collector",

@@ -14,7 +14,7 @@ import butterfly_otel
 from butterfly_otel import catalog
 from tests.contract.drive import Expected, Series, drive, series
 
-from .servers import OPENMETRICS, TEXT, Collector, Prometheus, Sample, Scrape, wait_until
+from .servers import OPENMETRICS, PROTOBUF, TEXT, Collector, Prometheus, Sample, Scrape, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -98,11 +98,11 @@ def assert_metadata(prometheus: Prometheus, *, openmetrics: bool = False) -> Non
         assert (family, entry["type"], entry["help"]) == (family, kind, metric.help)
 
 
-@pytest.mark.parametrize("protocol", [TEXT, OPENMETRICS])
+@pytest.mark.parametrize("protocol", [TEXT, OPENMETRICS, PROTOBUF])
 def test_scraped_by_prometheus_3(
     driven: Driven, prometheus3: Path, tmp_path: Path, protocol: str
 ) -> None:
-    """Pipelines 1 and 2: a scrape in text 0.0.4, and one in OpenMetrics."""
+    """Pipelines 1 and 2: a scrape in text 0.0.4, in OpenMetrics, and in protobuf."""
     expected = driven(exporter="prometheus")
     scrape = Scrape([address()], protocols=[protocol])
     with Prometheus(prometheus3, tmp_path, scrapes=[scrape]) as prometheus:

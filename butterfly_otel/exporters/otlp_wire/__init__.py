@@ -7,7 +7,7 @@ series' attributes above all, are kept, and the rest is packed by columns. Whate
 encoder, so that there is one truth about it.
 
 Bytes are compared with the official encoder's by the tests. May import: OpenTelemetry, and of ours
-what there is to encode.
+:mod:`butterfly_otel.exporters.wire` and what there is to encode.
 """
 
 from butterfly_otel.exporters.otlp_wire.encoder import Batch, MetricsEncoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.exporters.otlp_wire import official
-from butterfly_otel.exporters.otlp_wire.wire import (
+from butterfly_otel.exporters.wire import (
     INT64_MAX,
     INT64_MIN,
     UINT64_MAX,

@@ -14,9 +14,9 @@ from butterfly_otel.exporters.otlp_wire.exponential import encode_exponential_hi
 from butterfly_otel.exporters.otlp_wire.histograms import encode_histograms
 from butterfly_otel.exporters.otlp_wire.numbers import encode_gauges, encode_sums
 from butterfly_otel.exporters.otlp_wire.summaries import encode_summaries
-from butterfly_otel.exporters.otlp_wire.wire import delimited, message, text, varint
 from butterfly_otel.exporters.parts import points_of, split
 from butterfly_otel.exporters.producing.model import PrometheusMetric, Summary
+from butterfly_otel.exporters.wire import delimited, message, text, varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

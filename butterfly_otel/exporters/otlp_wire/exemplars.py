@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.exporters.otlp_wire.attributes import encode_attributes
-from butterfly_otel.exporters.otlp_wire.wire import (
+from butterfly_otel.exporters.wire import (
     delimited,
     pack_double,
     pack_fixed64,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from butterfly_otel.exporters.extremes import are_unset
 from butterfly_otel.exporters.otlp_wire.exemplars import encode_exemplars
 from butterfly_otel.exporters.otlp_wire.series import POINT, START, TIME, Kept, Layout, keep
-from butterfly_otel.exporters.otlp_wire.wire import (
+from butterfly_otel.exporters.wire import (
     delimited,
     pack_double,
     pack_fixed64,

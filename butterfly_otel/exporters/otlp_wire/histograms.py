@@ -17,7 +17,7 @@ from butterfly_otel.exporters.otlp_wire.series import (
     put_together,
     times,
 )
-from butterfly_otel.exporters.otlp_wire.wire import delimited, pack_fixed64, varint
+from butterfly_otel.exporters.wire import delimited, pack_fixed64, varint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

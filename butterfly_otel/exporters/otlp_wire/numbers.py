@@ -13,7 +13,7 @@ from butterfly_otel.exporters.otlp_wire.series import (
     put_together,
     times,
 )
-from butterfly_otel.exporters.otlp_wire.wire import (
+from butterfly_otel.exporters.wire import (
     INT64_MAX,
     INT64_MIN,
     pack_double,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from butterfly_otel.exporters.otlp_wire.attributes import encode_attributes
 from butterfly_otel.exporters.otlp_wire.exemplars import encode_exemplars
-from butterfly_otel.exporters.otlp_wire.wire import delimited, pack_fixed64, varint
+from butterfly_otel.exporters.wire import delimited, pack_fixed64, varint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

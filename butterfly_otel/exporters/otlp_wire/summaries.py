@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from butterfly_otel.exporters.otlp_wire.attributes import encode_attributes
 from butterfly_otel.exporters.otlp_wire.series import POINT, START, TIME, Kept
-from butterfly_otel.exporters.otlp_wire.wire import delimited, pack_double, pack_fixed64
+from butterfly_otel.exporters.wire import delimited, pack_double, pack_fixed64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

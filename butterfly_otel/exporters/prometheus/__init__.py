@@ -1,4 +1,4 @@
-"""Prometheus pull: OpenTelemetry metrics as text 0.0.4 and OpenMetrics 1.0.
+"""Prometheus pull: OpenTelemetry metrics as text 0.0.4, OpenMetrics 1.0 and protobuf.
 
 ::
 
@@ -10,8 +10,9 @@
     server = reader.start_server("localhost", 9464)
 
 :mod:`.model` has names, labels and families, :mod:`.translating` makes families of what was
-collected, :mod:`.writing` writes a registry as a page, :mod:`.serving` chooses the format and
-answers requests, :mod:`.securing` says whose, and :mod:`.reader` ties it to a meter provider.
+collected, :mod:`.packing` writes families as protobuf, :mod:`.writing` a registry as a
+page, :mod:`.serving` chooses the format and answers requests, :mod:`.securing` says whose, and
+:mod:`.reader` ties it to a meter provider.
 
 A spelling is changed in the first two, how pages are served in the last three. May import:
 ``settings``, ``engine``, ``process``, ``errors``.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from butterfly_otel.exporters.prometheus.model.text import number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 #: Series a chunk may have: one call fills it in, during which no other thread can run.
 CHUNK = 500
@@ -21,24 +21,31 @@ _ANY, _INTEGER = " %s\n", " %d.0\n"
 class Chunk:
     """Some series and the %-format of their lines.
 
+    Args:
+        cells: The cells.
+        make: Makes the format, once it is asked for.
+
     Attributes:
         cells: The cells; never changed.
-        form: The format. Of a histogram's lines, with integers for counts and a text for the
-            sum; of numbers, with integers or texts, whichever was needed last.
+        form: The format, empty before. Of a histogram's lines, with integers for counts and a text
+            for the sum; of numbers, with integers or texts, whichever was needed last.
+        packed: What never changes about the same in protobuf, once that has been asked for.
     """
 
-    __slots__ = ("cells", "form")
+    __slots__ = ("_make", "cells", "form", "packed")
 
-    def __init__(self, cells: list[Any], form: str) -> None:
+    def __init__(self, cells: list[Any], make: Callable[[], str]) -> None:
         # All of one class, which a type checker can't know.
         self.cells = cells
-        self.form = form
+        self._make: Callable[[], str] | None = make
+        self.form = ""
+        self.packed: Any = None
 
     def numbers(self, tails: Sequence[str] | None = None) -> str:
         """Return the lines of counters or gauges, with what each ends in."""
         values = [cell.value for cell in self.cells]
         kinds = set(map(type, values))
-        form = self.form
+        form = self.form or self._made()
         if kinds == {int} and min(values) > -_MILLION and max(values) < _MILLION:
             if _ANY in form:
                 self.form = form = form.replace(_ANY, _INTEGER)
@@ -60,10 +67,19 @@ class Chunk:
             count = values[-1]
             most = max(most, count)
             values += (count, number_text(total))
+        form = self.form or self._made()
         if most < _MILLION:
-            return _filled(self.form, values, tails)
+            return _filled(form, values, tails)
         texts = [each if type(each) is str else number_text(each) for each in values]
-        return _filled(self.form.replace(_INTEGER, _ANY), texts, tails)
+        return _filled(form.replace(_INTEGER, _ANY), texts, tails)
+
+    def _made(self) -> str:
+        make = self._make
+        if make is not None:
+            # Two threads that meet here make the same.
+            self.form = make()
+            self._make = None
+        return self.form
 
 
 def ending_of(cell: Any) -> str:  # noqa: ANN401 - as above

@@ -11,10 +11,12 @@ from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from opentelemetry.sdk.metrics.export import HistogramDataPoint
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from butterfly_otel.engine.samples import exemplar as exemplar_of
 from butterfly_otel.exporters.prometheus.model.names import escape_label_name
+from butterfly_otel.exporters.prometheus.model.native import SPREAD
+from butterfly_otel.exporters.prometheus.model.sampled import ids_of, packed
 from butterfly_otel.exporters.prometheus.model.series import (
     Labels,
     Series,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from butterfly_otel.engine.cells import Cell, Sample
 
+    Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
+
 #: Characters that all label names and values of an exemplar may have together
 #: (OpenMetrics 1.0, "Exemplars").
 MAX_CHARACTERS = 128
@@ -41,11 +45,16 @@ _MILLION = 1_000_000
 _FORM = ' # {span_id="%016x",trace_id="%032x"} %r %r'
 
 
-def keep_exemplars(series: Series, point: NumberDataPoint | HistogramDataPoint) -> None:
-    """Keep the latest of a point's exemplars: of a histogram in the bucket each belongs to."""
+def keep_exemplars(series: Series, point: Point) -> None:
+    """Keep the latest of a point's exemplars: of a histogram in the bucket each belongs to.
+
+    Of an exponential one between two powers of two, because its buckets change.
+    """
     bounds: tuple[float, ...] = ()
     if isinstance(point, HistogramDataPoint):
         bounds = layout_of(tuple(point.explicit_bounds)).bounds
+    elif isinstance(point, ExponentialHistogramDataPoint):
+        bounds = SPREAD
     series.exemplars = latest(series.exemplars, point.exemplars, bounds)
 
 
@@ -65,12 +74,29 @@ def latest(
     return kept
 
 
+def rebinned(
+    exemplars: Iterable[SeriesExemplar], bounds: tuple[float, ...]
+) -> dict[int, SeriesExemplar]:
+    """Return the latest of some exemplars by bucket, where there are other boundaries."""
+    kept: dict[int, SeriesExemplar] = {}
+    for exemplar in exemplars:
+        index = bisect_left(bounds, exemplar.value)
+        before = kept.get(index)
+        if before is None or before.time_unix_nano <= exemplar.time_unix_nano:
+            kept[index] = exemplar
+    return kept
+
+
 def latest_samples(
-    known: Mapping[int, SeriesExemplar], found: Mapping[int, Sample], cell: Cell
+    known: Mapping[int, SeriesExemplar],
+    found: Mapping[int, Sample],
+    cell: Cell,
+    *,
+    pack: bool = False,
 ) -> dict[int, SeriesExemplar]:
     """Return the same of the engine's samples by bucket, written without an SDK exemplar each.
 
-    Most have their labels in their text alone: see :func:`labelled`.
+    Most have their labels in their text, or in their bytes, alone: see :func:`labelled`.
     """
     kept = dict(known) if known else {}
     # A copy, made in one step: who is just measuring may have the dict in hand.
@@ -81,19 +107,33 @@ def latest_samples(
         ids = (parent.span_id, parent.trace_id) if parent is not None else (0, 0)
         plain = time > 0 and 0 < value < _MILLION and all(ids)
         if plain and not (its and its != cell.attributes):
-            text = _FORM % (*ids, float(value), time / 1e9)
-            kept[index] = SeriesExemplar((), value, time, text)
+            if pack:
+                kept[index] = SeriesExemplar((), value, time, "", packed(*ids, value, time))
+            else:
+                text = _FORM % (*ids, float(value), time / 1e9)
+                kept[index] = SeriesExemplar((), value, time, text)
         else:
             kept[index] = convert(exemplar_of(sample, cell.attributes))
     return kept
 
 
 def labelled(exemplar: SeriesExemplar) -> SeriesExemplar:
-    """Return an exemplar with the labels that its text has."""
-    if exemplar.labels or '"' not in exemplar.text:
+    """Return an exemplar with the labels that its text has, or its bytes have."""
+    if exemplar.labels or not (exemplar.packed or '"' in exemplar.text):
         return exemplar
-    _, span, _, trace, _ = exemplar.text.split('"')
+    if exemplar.packed:
+        span, trace = ids_of(exemplar.packed)
+    else:
+        _, span, _, trace, _ = exemplar.text.split('"')
     return exemplar._replace(labels=(("span_id", span), ("trace_id", trace)))
+
+
+def text_of(exemplar: SeriesExemplar) -> str:
+    """Return what OpenMetrics appends, of an exemplar that was made for protobuf as well."""
+    if exemplar.text or not exemplar.packed:
+        return exemplar.text
+    span, trace = ids_of(exemplar.packed)
+    return _FORM % (int(span, 16), int(trace, 16), exemplar.value, exemplar.time_unix_nano / 1e9)
 
 
 def convert(exemplar: Exemplar) -> SeriesExemplar:

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+    from opentelemetry.sdk.metrics.export import (
+        ExponentialHistogramDataPoint,
+        HistogramDataPoint,
+        NumberDataPoint,
+    )
 
     from butterfly_otel.exporters.prometheus.model.blocks import Block
     from butterfly_otel.exporters.prometheus.model.series import Series
 
-    Point = NumberDataPoint | HistogramDataPoint
+    Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 
 FamilyType = Literal["counter", "gauge", "histogram", "info", "unknown"]
 
@@ -35,7 +39,8 @@ class Family:
         unit: The unit in words; exposed only where the name ends in it.
         created: Whether OpenMetrics shows when each series began.
         series: The series, in the order of ``points``.
-        points: The data points; histogram points for a histogram, else numbers.
+        points: The data points; those of either kind of histogram for a histogram, else numbers.
+            Where it is shown as text, there are no exponential ones.
         block: The lines of all samples, in place of series and points.
     """
 

@@ -31,12 +31,14 @@ class SeriesExemplar(NamedTuple):
         value: The measured value.
         time_unix_nano: When it was measured, in nanoseconds; 0 where unknown.
         text: What OpenMetrics appends to the sample's line.
+        packed: The same in protobuf; where it was made for that, there is no text.
     """
 
     labels: Labels
     value: float
     time_unix_nano: int
     text: str
+    packed: bytes = b""
 
 
 class Layout(NamedTuple):
@@ -67,6 +69,7 @@ class Series:
         layout: The exposed buckets of a histogram.
         template: All lines of a histogram, a ``%s`` for each value.
         exemplars: The latest exemplar by bucket index; index 0 for a counter.
+        packed: What its metric begins with in protobuf, after the tag that it was made for.
 
     Changed under the lock of its collector only, and then by replacing a whole attribute,
     so several threads may write one out.
@@ -80,6 +83,7 @@ class Series:
         "head",
         "labels",
         "layout",
+        "packed",
         "template",
     )
 
@@ -94,6 +98,7 @@ class Series:
         self.layout = _NO_LAYOUT
         self.template = ""
         self.exemplars: dict[int, SeriesExemplar] = {}
+        self.packed = (b"", b"")
 
 
 @lru_cache(maxsize=1024)

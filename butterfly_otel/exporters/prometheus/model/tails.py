@@ -9,6 +9,7 @@ from butterfly_otel.exporters.prometheus.model.exemplars import (
     labelled,
     latest,
     latest_samples,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ class Tails:
         self._by_cell: dict[Cell, Mapping[int, SeriesExemplar]] = {}
         self._lock = RLock()
 
-    def absorb(self, fresh: Iterable[Fresh]) -> None:
-        """Take what was sampled since the last time."""
+    def absorb(self, fresh: Iterable[Fresh], *, pack: bool = False) -> None:
+        """Take what was sampled since the last time; in bytes, where protobuf asks."""
         with self._lock:
             for cell, found in fresh:
                 known = self._by_cell.get(cell, {})
                 self._by_cell[cell] = (
-                    latest_samples(known, found, cell)
+                    latest_samples(known, found, cell, pack=pack)
                     if isinstance(found, dict)
                     else latest(known, found, cell.table.bounds)
                 )
@@ -50,6 +51,13 @@ class Tails:
             with self._lock:
                 known = self._by_cell
                 self._by_cell = {cell: known[cell] for cell in cells if cell in known}
+
+    def known(self, cells: Sequence[Cell]) -> dict[int, Mapping[int, SeriesExemplar]]:
+        """Return the exemplars of those of some cells that have any, by the cells' places."""
+        by_cell = self._by_cell
+        if not by_cell:
+            return {}
+        return {place: by_cell[cell] for place, cell in enumerate(cells) if cell in by_cell}
 
     def lines(self, cells: Sequence[Cell], each: int) -> list[str] | None:
         """Return what each line of some cells ends in; None where there is nothing.
@@ -67,6 +75,6 @@ class Tails:
             known = by_cell.get(cell)
             if known is not None:
                 for index, exemplar in known.items():
-                    texts[first + index] = exemplar.text
+                    texts[first + index] = exemplar.text or text_of(exemplar)
             first += each
         return texts

@@ -11,7 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from butterfly_otel.exporters.prometheus.model.escaping import ESCAPINGS, Escaping
-from butterfly_otel.exporters.prometheus.writing.formats import OPENMETRICS, TEXT, Format
+from butterfly_otel.exporters.prometheus.writing.formats import (
+    OPENMETRICS,
+    PROTOBUF,
+    TEXT,
+    Format,
+)
 from butterfly_otel.process.frozen import NamedTuple
 
 if TYPE_CHECKING:
@@ -26,12 +31,18 @@ _LONGEST: Final = 4096
 
 #: What can be served, the preferred first where a wildcard leaves the choice: who says
 #: nothing gets what every tool can read.
-_OFFERS: Final = (TEXT, OPENMETRICS, Format("openmetrics", "0.0.1"), Format("text", "1.0.0"))
-#: What a range without a version means.
+_OFFERS: Final = (
+    TEXT,
+    OPENMETRICS,
+    Format("openmetrics", "0.0.1"),
+    Format("text", "1.0.0"),
+    PROTOBUF,
+)
+#: What a range without a version means, and what wildcards mean: protobuf has to be named.
 _DEFAULT_VERSIONS: Final = {TEXT, OPENMETRICS}
 _WILDCARDS: Final = {"*/*", "text/*"}
-#: The version from which on a format has escaping schemes.
-_ESCAPABLE: Final = "1.0.0"
+#: The versions of formats that have escaping schemes; protobuf, which has none, has them.
+_ESCAPABLE: Final = {"1.0.0", PROTOBUF.version}
 #: What a range may name; the second spelling is that of Prometheus' documentation.
 _SCHEMES: Final[dict[str, Escaping]] = {
     **{each: each for each in ESCAPINGS},
@@ -43,7 +54,7 @@ class _Range(NamedTuple):
     """One element of an Accept header."""
 
     media_type: str
-    version: str | None
+    parameters: dict[str, str]
     escaping: Escaping | None
     quality: float
     place: int
@@ -83,7 +94,7 @@ def choose_format(accept: str | None) -> Format:
 
 def _with_escaping(offer: Format, escaping: Escaping | None) -> Format:
     """Return a format under the scheme that its range named; older versions know none."""
-    if escaping is None or offer.version != _ESCAPABLE:
+    if escaping is None or offer.version not in _ESCAPABLE:
         return offer
     return replace(offer, escaping=escaping, negotiated=True)
 
@@ -120,7 +131,7 @@ def _parse(accept: str) -> list[_Range]:
             ranges.append(
                 _Range(
                     media_type,
-                    pairs.get("version"),
+                    pairs,
                     _SCHEMES.get(pairs.get("escaping", "")),
                     _quality(pairs.get("q")),
                     -place,
@@ -148,9 +159,10 @@ def _quality(text: str | None) -> float:
 
 def _match(each: _Range, offer: Format) -> _Match | None:
     if each.media_type == offer.media_type:
-        if each.version == offer.version:
+        wanted = {key: value.lower() for key, value in offer.parameters.items()}
+        if wanted.items() <= each.parameters.items():
             specificity = 3
-        elif each.version is None and offer in _DEFAULT_VERSIONS:
+        elif "version" not in each.parameters and offer in _DEFAULT_VERSIONS:
             specificity = 2
         else:
             return None

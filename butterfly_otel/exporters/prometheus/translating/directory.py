@@ -35,6 +35,7 @@ _TYPES: dict[MetricKind, FamilyType] = {
     "up_down_counter": "gauge",
     "gauge": "gauge",
     "histogram": "histogram",
+    "exponential": "histogram",
 }
 
 
@@ -112,8 +113,8 @@ class Directory:
         """Forget the streams that aren't ``present``, and hand out names where need be.
 
         Verbatim metrics come first, so that nothing can take a name of the contract away, nor
-        add series to it that nobody has checked; then those that had their names before, so
-        that none flickers.
+        add series to it that nobody has checked; then those that every format can show, and
+        those that had their names before, so that none flickers.
         """
         streams = [stream for scope in self._scopes.values() for stream in scope.streams.values()]
         if not self._grown and len(streams) == len(present):
@@ -131,7 +132,7 @@ class Directory:
         left = [stream for stream in streams if stream in present]
         exact = {stream.name for stream in left if stream.exact}
         _agree_on_types(left)
-        for stream in sorted(left, key=lambda each: (not each.exact, not each.accepted)):
+        for stream in sorted(left, key=_precedence):
             if stream.name in exact and not stream.exact:
                 stream.accepted = False
                 self._report_intruder(stream.name)
@@ -169,6 +170,10 @@ class Directory:
             ),
             created=self._created and not exact,
         )
+
+
+def _precedence(stream: Stream) -> tuple[bool, bool, bool]:
+    return not stream.exact, stream.kind == "exponential", not stream.accepted
 
 
 def _agree_on_types(streams: Iterable[Stream]) -> None:

@@ -9,11 +9,19 @@ the boundaries that all of them have.
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
+from functools import reduce
 from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+from opentelemetry.sdk.metrics.export import (
+    ExponentialHistogramDataPoint,
+    HistogramDataPoint,
+    NumberDataPoint,
+)
 
+from butterfly_otel.exporters.carrying.exponential import merged_exponential
+from butterfly_otel.exporters.prometheus.model.native import classic_point
 from butterfly_otel.exporters.prometheus.model.series import Series, layout_of
 from butterfly_otel.process.frozen import NamedTuple
 
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.problems import Problems
     from butterfly_otel.exporters.prometheus.model.series import SeriesExemplar
 
-Point: TypeAlias = NumberDataPoint | HistogramDataPoint
+Point: TypeAlias = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 
 
 class Origin(Protocol):
@@ -89,8 +97,11 @@ class Merger:
         first = group[0]
         if len(group) == 1:
             return first.series, first.point
-        if all(isinstance(each.point, HistogramDataPoint) for each in group):
-            return self._histogram(group)
+        if all(each.stream.kind == "exponential" for each in group):
+            return _with_exemplars(group, None), _exponential(group)
+        classic = [_classic(each) for each in group]
+        if all(isinstance(each.point, HistogramDataPoint) for each in classic):
+            return self._histogram(classic)
         if _addable(group):
             return _with_exemplars(group, None), _sum(group)
         self._problems.report(
@@ -125,7 +136,9 @@ class Merger:
     def _histogram(self, group: list[Piece]) -> tuple[Series, Point]:
         points = [cast("HistogramDataPoint", each.point) for each in group]
         bounds = points[0].explicit_bounds
-        if any(each.explicit_bounds != bounds for each in points):
+        # Exemplars of exponential ones aren't sorted by boundaries.
+        mixed = any(each.stream.kind == "exponential" for each in group)
+        if mixed or any(each.explicit_bounds != bounds for each in points):
             self._problems.report(
                 "boundary_conflict",
                 group[0].stream.name,
@@ -152,8 +165,11 @@ def _by_block(pieces: Iterable[Piece]) -> Iterable[list[Piece]]:
 def _addable(group: Sequence[Piece]) -> bool:
     if len(group) == 1:
         return True
-    if any(each.stream.kind == "gauge" for each in group):
+    kinds = {each.stream.kind for each in group}
+    if "gauge" in kinds:
         return False
+    if "exponential" in kinds:
+        return len(kinds) == 1
     bounds = [
         each.point.explicit_bounds if isinstance(each.point, HistogramDataPoint) else None
         for each in group
@@ -189,6 +205,19 @@ def _with_exemplars(group: list[Piece], bounds: tuple[float, ...] | None) -> Ser
     merged = Series(group[0].stream.name, first.labels)
     merged.exemplars = latest
     return merged
+
+
+def _classic(piece: Piece) -> Piece:
+    """Return a piece with boundaries, so that it can be added to one that has others."""
+    if not isinstance(piece.point, ExponentialHistogramDataPoint):
+        return piece
+    return piece._replace(point=classic_point(piece.point))
+
+
+def _exponential(group: list[Piece]) -> ExponentialHistogramDataPoint:
+    points = [cast("ExponentialHistogramDataPoint", each.point) for each in group]
+    start = min(each.start_time_unix_nano or 0 for each in points)
+    return replace(reduce(merged_exponential, points), start_time_unix_nano=start)
 
 
 def _sum(group: list[Piece]) -> NumberDataPoint:

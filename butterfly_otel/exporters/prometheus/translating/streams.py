@@ -6,6 +6,8 @@ from math import isnan
 from typing import TYPE_CHECKING, TypeAlias
 
 from opentelemetry.sdk.metrics.export import (
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
     Gauge,
     Histogram,
     HistogramDataPoint,
@@ -17,6 +19,7 @@ from butterfly_otel.engine.points import CellPoints
 from butterfly_otel.exporters.prometheus.model.blocks import Blocks
 from butterfly_otel.exporters.prometheus.model.exemplars import keep_exemplars
 from butterfly_otel.exporters.prometheus.model.labels import join_labels
+from butterfly_otel.exporters.prometheus.model.native import is_representable
 from butterfly_otel.exporters.prometheus.model.series import Series
 from butterfly_otel.process.frozen import NamedTuple
 
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
     from butterfly_otel.exporters.prometheus.model.problems import Problems
 
 #: What can be exposed.
-Data: TypeAlias = Gauge | Sum | Histogram
-Point: TypeAlias = NumberDataPoint | HistogramDataPoint
+Data: TypeAlias = Gauge | Sum | Histogram | ExponentialHistogram
+Point: TypeAlias = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 
 
 class Labelling(NamedTuple):
@@ -142,6 +145,8 @@ class Stream:
             points = self._growing(data.data_points, problems)
         elif isinstance(data, Histogram):
             points = self._whole(data.data_points, problems)
+        elif isinstance(data, ExponentialHistogram):
+            points = self._representable(data.data_points, problems)
         by_id = self._by_id
         found: list[Series] = []
         met = False
@@ -215,3 +220,17 @@ class Stream:
                 "Points of the histogram %s are not exposed: they lack buckets",
             )
         return whole
+
+    def _representable(
+        self, points: Sequence[ExponentialHistogramDataPoint], problems: Problems
+    ) -> list[Point]:
+        """Leave out points too coarse for a native histogram, as the specification demands."""
+        fit: list[Point] = [point for point in points if is_representable(point)]
+        if len(fit) != len(points):
+            problems.report(
+                "invalid_value",
+                self.name,
+                "Points of the exponential histogram %s are not exposed: their scale is below -4,"
+                " the coarsest that a native histogram has",
+            )
+        return fit

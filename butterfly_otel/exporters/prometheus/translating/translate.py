@@ -86,13 +86,19 @@ class Translator:
         self._target: Family | None = None
 
     def translate(
-        self, metrics_data: MetricsData | None, resource: Resource | None = None
+        self,
+        metrics_data: MetricsData | None,
+        resource: Resource | None = None,
+        *,
+        natives: bool = False,
     ) -> list[Family]:
         """Return the families of one collection; never raises on what it holds.
 
         Args:
             metrics_data: What was collected; None where there is nothing yet.
             resource: The provider's resource; by default that of ``metrics_data``.
+            natives: Whether the format has exponential histograms. Where it has none, their
+                names and exemplars are kept nevertheless, for a scraper whose format has.
         """
         if resource is None and metrics_data is not None and metrics_data.resource_metrics:
             resource = metrics_data.resource_metrics[0].resource
@@ -102,7 +108,9 @@ class Translator:
         self._merger.begin()
         by_name: dict[str, list[tuple[Stream, Data]]] = {}
         for stream, data in found:
-            if stream.accepted:
+            if stream.kind == "exponential" and not natives:
+                self._leave_out(stream, data)
+            elif stream.accepted:
                 by_name.setdefault(stream.name, []).append((stream, data))
         exposed = [self._family(members) for members in by_name.values()]
         families = [family for family in exposed if not family.empty]
@@ -134,15 +142,18 @@ class Translator:
                     if found is not None:
                         yield found
 
+    def _leave_out(self, stream: Stream, data: Data) -> None:
+        """Report an exponential histogram where the format has none, and keep its exemplars."""
+        self._problems.report(
+            "exponential_histogram",
+            stream.name,
+            "Metric %s is not exposed as text, which has no exponential histograms: let Prometheus"
+            " scrape native ones (scrape_native_histograms), or give it boundaries by a View",
+        )
+        self._series(stream, data)
+
     def _stream_of(self, scope: Scope, metric: Metric) -> tuple[Stream, Data] | None:
         data = metric.data
-        if isinstance(data, ExponentialHistogram):
-            self._problems.report(
-                "exponential_histogram",
-                clean(metric.name),
-                "Metric %s is not exposed: text formats have no exponential histograms",
-            )
-            return None
         if _is_delta(data):
             self._problems.report(
                 "delta_temporality",
@@ -208,6 +219,8 @@ def _kind(data: Data) -> MetricKind:
         return "gauge"
     if isinstance(data, Histogram):
         return "histogram"
+    if isinstance(data, ExponentialHistogram):
+        return "exponential"
     return "counter" if data.is_monotonic else "up_down_counter"
 
 

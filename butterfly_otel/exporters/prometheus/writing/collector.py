@@ -126,9 +126,18 @@ class FamilyCollector:
         return self.everything(escaping=escaping, timeout=timeout)[0]
 
     def everything(
-        self, *, escaping: Escaping = "underscores", timeout: float = DEFAULT_TIMEOUT
+        self,
+        *,
+        escaping: Escaping = "underscores",
+        timeout: float = DEFAULT_TIMEOUT,
+        natives: bool = False,
     ) -> tuple[list[Family], list[Metric]]:
         """Likewise, and return what other collectors have in all processes, where it shares.
+
+        Args:
+            escaping: As above.
+            timeout: As above.
+            natives: Whether exponential histograms can be shown.
 
         Raises:
             CollectionError: When nothing could be collected.
@@ -143,12 +152,16 @@ class FamilyCollector:
             except BaseException as error:  # a callback may raise SystemExit or CancelledError
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise CollectionError(f"metrics could not be collected: {reason}") from error
-            families = self._translate(escaping if self._escapings else "underscores", collected)
+            if not self._escapings:
+                escaping = "underscores"
+            families = self._translate(escaping, collected, natives=natives)
             return families, others
         finally:
             self._lock.release()
 
-    def _translate(self, escaping: Escaping, collected: MetricsData | None) -> list[Family]:
+    def _translate(
+        self, escaping: Escaping, collected: MetricsData | None, *, natives: bool
+    ) -> list[Family]:
         if escaping not in self._translators:
             self._translators[escaping] = self._make_translator(escaping)
         resource = self._resource()
@@ -156,8 +169,9 @@ class FamilyCollector:
         # Each collection empties the SDK's exemplar reservoirs, so a translator that is not
         # asked this time has to see the exemplars nevertheless.
         for key, translator in self._translators.items():
-            translated = translator.translate(collected, resource)
-            if key == escaping:
+            asked = key == escaping
+            translated = translator.translate(collected, resource, natives=natives or not asked)
+            if asked:
                 families = translated
         self._has_target = any(family.name == TARGET_INFO for family in families)
         return families

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from prometheus_client import Metric
 
 from butterfly_otel.exporters.prometheus.model.families import Family
+from butterfly_otel.exporters.prometheus.model.native import added as added_natives
 from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.packing.samples import native_in, sample_of
 from butterfly_otel.exporters.prometheus.translating.directory import TARGET_INFO
 from butterfly_otel.exporters.prometheus.writing.foreign import metric_claims
 from butterfly_otel.exporters.prometheus.writing.interop import FamilyMetric
@@ -182,6 +184,9 @@ def _one(parts: list[list[Sample]], kind: str) -> list[Sample]:
     added: dict[tuple[str, str | None], list[Sample]] = {}
     for part in parts:
         for sample in part:
+            # Only where all have one: what is beside it is of all.
+            if sample.native_histogram and not all(map(_has_native, parts)):
+                continue
             key = (sample.name, sample.labels.get(within) if within else None)
             added.setdefault(key, []).append(sample)
     return [
@@ -191,7 +196,16 @@ def _one(parts: list[list[Sample]], kind: str) -> list[Sample]:
     ]
 
 
+def _has_native(samples: list[Sample]) -> bool:
+    return any(each.native_histogram for each in samples)
+
+
 def _sum(samples: list[Sample]) -> Sample:
+    if samples[0].native_histogram:
+        natives = [each.native_histogram for each in samples if each.native_histogram]
+        exemplars = [each for native in natives for each in native.nh_exemplars or ()]
+        total = sample_of(added_natives([native_in(each) for each in natives]), exemplars)
+        return samples[0]._replace(native_histogram=total)
     values = [sample.value for sample in samples]
     exemplars = [sample.exemplar for sample in samples if sample.exemplar]
     begun = samples[0].name.endswith("_created")

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
 from butterfly_otel.exporters.prometheus.model.escaping import is_legacy_metric_name
+from butterfly_otel.exporters.prometheus.model.exemplars import text_of
 from butterfly_otel.exporters.prometheus.model.series import (
     histogram_form,
     layout_of,
@@ -103,7 +104,7 @@ def _add_openmetrics_counters(
 ) -> None:
     for series, point in zip(family.series, points, strict=True):
         exemplar = series.exemplars.get(0)
-        tail = exemplar.text if exemplar is not None else ""
+        tail = text_of(exemplar) if exemplar is not None else ""
         lines.append(f"{series.head}{number_text(point.value)}{tail}\n")
         if family.created:
             lines.append(_created_line(series, name, point.start_time_unix_nano))
@@ -126,7 +127,7 @@ def _add_openmetrics_histograms(
         cells = _cells(series, point)
         for index, exemplar in series.exemplars.items():
             if index < len(cells) - 2:
-                cells[index] += exemplar.text
+                cells[index] += text_of(exemplar)
         bounds = series.layout.bounds
         if (bounds and bounds[0] < 0) or not point.sum >= 0:
             # OpenMetrics forbids a sum that can fall, and a count without a sum.

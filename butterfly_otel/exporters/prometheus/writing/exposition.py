@@ -9,6 +9,8 @@ from prometheus_client import Metric
 
 from butterfly_otel.exporters.prometheus.model.families import Family
 from butterfly_otel.exporters.prometheus.model.text import clean
+from butterfly_otel.exporters.prometheus.packing.families import pack_family
+from butterfly_otel.exporters.prometheus.packing.foreign import pack_metric
 from butterfly_otel.exporters.prometheus.translating.conflicts import openmetrics_names
 from butterfly_otel.exporters.prometheus.writing.asking import Question
 from butterfly_otel.exporters.prometheus.writing.collector import (
@@ -73,6 +75,8 @@ def render(
         for group in combined(found, problems)
         if names is None or not group.claims.isdisjoint(names) or group.name in names
     ]
+    if form.kind == "protobuf":
+        return form.content_type, b"".join([_bytes_of(group, problems) for group in groups])
     body = "".join(_lines(groups, form, problems))
     if form.kind == "openmetrics":
         body += "# EOF\n"
@@ -134,7 +138,9 @@ def _question(collector: Collector, form: Format, timeout: float) -> Question[It
             collector,
             lambda: [
                 each
-                for some in collector.everything(escaping=form.escaping, timeout=timeout)
+                for some in collector.everything(
+                    escaping=form.escaping, timeout=timeout, natives=form.kind == "protobuf"
+                )
                 for each in some
             ],
         )
@@ -191,10 +197,23 @@ def _text_of(group: Group, form: Format, names: dict[str, str], problems: Proble
             return openmetrics_lines(item, names[item.name])
         return text_lines(item)
     except Exception as error:  # noqa: BLE001 - one metric must not cost the scrape
-        problems.omit(
-            "broken_metric",
-            clean(group.name),
-            "Metric %s is not exposed: it could not be written (%s)",
-            type(error).__name__,
-        )
+        _report_unwritten(group, error, problems)
         return ""
+
+
+def _bytes_of(group: Group, problems: Problems) -> bytes:
+    try:
+        item = whole(group, problems)
+        return pack_family(item) if isinstance(item, Family) else pack_metric(item)
+    except Exception as error:  # noqa: BLE001 - as above
+        _report_unwritten(group, error, problems)
+        return b""
+
+
+def _report_unwritten(group: Group, error: Exception, problems: Problems) -> None:
+    problems.omit(
+        "broken_metric",
+        clean(group.name),
+        "Metric %s is not exposed: it could not be written (%s)",
+        type(error).__name__,
+    )

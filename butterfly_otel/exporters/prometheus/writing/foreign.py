@@ -19,7 +19,8 @@ from butterfly_otel.exporters.prometheus.model.escaping import (
     shown_metric_name,
 )
 from butterfly_otel.exporters.prometheus.model.families import HISTOGRAM_SUFFIXES
-from butterfly_otel.exporters.prometheus.model.text import clean, clean_name
+from butterfly_otel.exporters.prometheus.model.text import clean_name
+from butterfly_otel.exporters.prometheus.packing.foreign import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -119,7 +120,7 @@ def metric_lines(metric: Metric, form: Format) -> str:
     try:
         return _written(_Holder(metric), form)
     except UnicodeEncodeError:
-        return _written(_Holder(_cleaned(metric)), form)
+        return _written(_Holder(cleaned(metric)), form)
 
 
 def _written(holder: _Holder, form: Format) -> str:
@@ -127,19 +128,6 @@ def _written(holder: _Holder, form: Format) -> str:
         return generate_text(holder, ALLOWUTF8).decode()
     body = cast("bytes", generate_openmetrics(holder, ALLOWUTF8))  # type: ignore[no-untyped-call]
     return body.decode().removesuffix(_EOF)
-
-
-def _cleaned(metric: Metric) -> Metric:
-    copy = Metric(clean(metric.name), clean(metric.documentation), metric.type)
-    copy.unit = metric.unit
-    copy.samples = [
-        sample._replace(
-            name=clean(sample.name),
-            labels={clean(key): clean(value) for key, value in sample.labels.items()},
-        )
-        for sample in metric.samples
-    ]
-    return copy
 
 
 class _Holder:

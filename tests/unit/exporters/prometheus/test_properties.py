@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics import Exemplar
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Buckets,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Metric,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from butterfly_otel.exporters.prometheus.model.escaping import ESCAPINGS, Escaping
 from butterfly_otel.exporters.prometheus.model.names import STRATEGIES, Naming
+from butterfly_otel.exporters.prometheus.packing.families import pack_family
 from butterfly_otel.exporters.prometheus.translating.translate import Translator
+from tests import prometheus_proto
 from tests.unit.exporters.prometheus.support import (
+    START,
     collected,
     counter,
     distribution,
@@ -29,9 +41,11 @@ from tests.unit.exporters.prometheus.support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from opentelemetry.sdk.metrics.export import Metric, MetricsData
+    from opentelemetry.sdk.metrics.export import MetricsData
+
+    from butterfly_otel.exporters.prometheus.model.families import Family
 
 # Names and keys that love to collide, and any other text, surrogates included.
 _TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
@@ -72,9 +86,34 @@ def _points(draw: st.DrawFn) -> Any:
 
 
 @st.composite
+def _buckets(draw: st.DrawFn, scale: int) -> Buckets:
+    # Of numbers that there are.
+    lowest, highest = int(-1060 * 2.0**scale), int(1000 * 2.0**scale) - 4
+    counts = draw(st.lists(st.integers(0, 300), max_size=4))
+    return Buckets(draw(st.integers(lowest, max(lowest, highest))), counts)
+
+
+@st.composite
+def _exponentials(draw: st.DrawFn) -> Any:
+    scale, zeros = draw(st.integers(-6, 20)), draw(st.integers(0, 3))
+    positive, negative = draw(_buckets(scale)), draw(_buckets(scale))
+    size = sum(positive.bucket_counts) + sum(negative.bucket_counts) + zeros
+    return ExponentialHistogramDataPoint(
+        *(draw(_ATTRIBUTES), START, START, size, draw(st.floats()), scale, zeros),
+        *(positive, negative, 0, 0, 1, draw(_EXEMPLARS)),
+    )
+
+
+@st.composite
 def _metrics(draw: st.DrawFn) -> Metric:
     name, unit, help_text = draw(_NAMES), draw(_UNITS), draw(_TEXT)
-    kind = draw(st.sampled_from(["counter", "up_down_counter", "gauge", "histogram"]))
+    kind = draw(
+        st.sampled_from(["counter", "up_down_counter", "gauge", "histogram", "exponential"])
+    )
+    if kind == "exponential":
+        exponentials = draw(st.lists(_exponentials(), min_size=1, max_size=3))
+        data = ExponentialHistogram(exponentials, AggregationTemporality.CUMULATIVE)
+        return Metric(name, help_text, unit, data)
     if kind == "histogram":
         found = draw(st.lists(_points(), min_size=1, max_size=3))
         return histogram(name, *found, unit=unit, help_text=help_text)
@@ -121,7 +160,10 @@ def test_any_collection_gives_valid_expositions(
     escaping: Escaping,
     verbatim: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """Both formats parse; no series, no TYPE, HELP or UNIT line comes twice."""
+    """All formats parse; no series, no TYPE, HELP or UNIT line comes twice.
+
+    Protobuf has the very values that text has, and exponential histograms besides.
+    """
     translator = Translator(
         Naming(strategy, escaping=escaping),
         scope_labels=scope_labels,
@@ -132,3 +174,44 @@ def test_any_collection_gives_valid_expositions(
         families = translator.translate(each)
         parse_text(encode_text(families))
         parse_openmetrics(encode_openmetrics(families))
+        body = b"".join(map(pack_family, families))
+        assert _values(prometheus_proto.samples(body).values()) == _values(_written(families))
+        natives = translator.translate(each, natives=True)
+        for found in prometheus_proto.families(b"".join(map(pack_family, natives))):
+            keys = [str(metric.label) for metric in found.metric]
+            assert len(set(keys)) == len(keys)
+            for metric in found.metric:
+                _check_native(metric.histogram)
+
+
+def _values(values: Iterable[float]) -> Counter[str]:
+    return Counter(repr(float(each)) for each in values)
+
+
+def _written(families: Iterable[Family]) -> Iterator[float]:
+    for line in encode_text(families).decode().split("\n"):
+        if line and not line.startswith("#"):
+            yield float(line.rpartition(" ")[2])
+
+
+def _check_native(found: Any) -> None:
+    """Fail where Prometheus would: each bucket has a count, and they make up that of all."""
+    if not found.HasField("schema"):
+        return
+    assert -4 <= found.schema <= 8
+    total = found.zero_count
+    for spans, deltas in (
+        (found.positive_span, found.positive_delta),
+        (found.negative_span, found.negative_delta),
+    ):
+        counts = [*accumulate(deltas)]
+        assert sum(each.length for each in spans) == len(counts)
+        assert all(each.offset >= 0 for each in spans[1:])
+        assert min(counts, default=0) >= 0
+        total += sum(counts)
+    assert total == found.sample_count
+    cumulated = [each.cumulative_count for each in found.bucket]
+    bounds = [each.upper_bound for each in found.bucket]
+    assert sorted(cumulated) == cumulated
+    assert sorted(set(bounds)) == bounds
+    assert max(cumulated, default=0) <= found.sample_count

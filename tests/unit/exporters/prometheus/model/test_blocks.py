@@ -20,6 +20,7 @@ from butterfly_otel.engine import MeterProvider
 from butterfly_otel.engine.points import CellPoints
 from butterfly_otel.exporters.prometheus.model import blocks
 from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
+from tests import prometheus_proto
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 LIMIT = 3000
@@ -55,8 +56,8 @@ class Pair:
         )
 
     def check(self) -> str:
-        """Compare both readers in both formats; return the text of one."""
-        for accept in (None, OPENMETRICS):
+        """Compare both readers in all formats; return the text of one."""
+        for accept in (None, OPENMETRICS, prometheus_proto.ACCEPT):
             short, long = (each.render(accept) for each in (self.short, self.long))
             assert short == long
         assert self.short.problems == self.long.problems

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from butterfly_otel.exporters.prometheus.serving.negotiate import accepts_gzip, choose_format
 
 TEXT = ("text", "0.0.4", False)
+PROTOBUF = ("protobuf", "", False)
 OPENMETRICS = ("openmetrics", "1.0.0", False)
 #: What the real servers send.
 PROMETHEUS_3 = (
@@ -25,6 +26,15 @@ PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
     "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
+DELIMITED = (
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+)
+#: What Prometheus 3 asks for where it scrapes native histograms.
+PROMETHEUS_3_NATIVE = (
+    f"{DELIMITED};escaping=allow-utf-8;q=0.7,application/openmetrics-text;version=1.0.0;"
+    "escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -35,7 +45,18 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
         ("", TEXT),
         ("*/*", TEXT),
         (PROMETHEUS_3, ("openmetrics", "1.0.0", True)),
-        (PROMETHEUS_3_PROTOBUF_FIRST, OPENMETRICS),
+        (PROMETHEUS_3_PROTOBUF_FIRST, PROTOBUF),
+        (PROMETHEUS_3_NATIVE, ("protobuf", "", True)),
+        (DELIMITED, PROTOBUF),
+        (f"{DELIMITED};q=0.2,text/plain;version=0.0.4;q=0.3", TEXT),
+        (f"{DELIMITED};q=0,*/*", TEXT),
+        (f"text/plain,{DELIMITED}", PROTOBUF),
+        (f"{DELIMITED.replace(';', ' ; ')}; escaping=allow-utf-8", ("protobuf", "", True)),
+        (DELIMITED.replace("=delimited", '="Delimited"'), PROTOBUF),
+        (DELIMITED.replace("delimited", "text"), TEXT),
+        (DELIMITED.replace("MetricFamily", "Other"), TEXT),
+        ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily", TEXT),
+        ("application/vnd.google.protobuf", TEXT),
         (PROMETHEUS_2, OPENMETRICS),
         (BROWSER, TEXT),
         ("text/plain;version=0.0.4", TEXT),

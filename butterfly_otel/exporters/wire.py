@@ -1,8 +1,8 @@
-"""The few rules of the protobuf wire format that OTLP metrics need.
+"""The few rules of the protobuf wire format that metrics need: OTLP's, and those of a scrape.
 
-Source: https://protobuf.dev/programming-guides/encoding/ and the ``.proto`` files of
-OpenTelemetry. A tag is ``field number << 3 | wire type``; wire types are 0 for a varint, 1 for
-eight bytes and 2 for what has a length before it.
+Source: https://protobuf.dev/programming-guides/encoding/. A tag is
+``field number << 3 | wire type``; wire types are 0 for a varint, 1 for eight bytes and 2 for
+what has a length before it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,16 @@ pack_sfixed64 = Struct("<q").pack
 pack_double = Struct("<d").pack
 
 _SMALL = tuple(bytes((number,)) for number in range(0x80))
+#: Numbers of two bytes.
+_MIDDLE = 1 << 14
 
 
 def varint(number: int) -> bytes:
     """Return a number that is not negative."""
     if number < 0x80:  # noqa: PLR2004 - seven bits are what fits in a byte
         return _SMALL[number]
+    if number < _MIDDLE:
+        return b"%c%c" % (number & 0x7F | 0x80, number >> 7)
     found = bytearray()
     while number >= 0x80:  # noqa: PLR2004
         found.append(number & 0x7F | 0x80)
@@ -55,7 +59,12 @@ def sint32(number: int) -> bytes:
     """
     if not -(1 << 31) <= number < 1 << 31:
         raise OverflowError(f"{number} is no sint32")
-    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
+    return varint(zigzag(number))
+
+
+def zigzag(number: int) -> int:
+    """Return a number as ``sint32`` and ``sint64`` have it: small ones of either sign are small."""
+    return number << 1 if number >= 0 else (-number << 1) - 1
 
 
 def packed_varints(numbers: Sequence[int]) -> bytes:
