@@ -52,7 +52,8 @@ def _temperature(smi: AmdSmi, gpu: _Gpu) -> Iterator[Reading]:
 
 
 def _memory_errors(smi: AmdSmi, gpu: _Gpu) -> Iterator[Reading]:
-    for kind, count in smi.memory_errors(gpu.handle)._asdict().items():
+    errors = smi.memory_errors(gpu.handle)
+    for kind, count in (("corrected", errors.corrected), ("uncorrected", errors.uncorrected)):
         yield Reading(_MEMORY_ERRORS, count, {"gpu_id": gpu.gpu_id, "kind": kind})
 
 
