@@ -15,20 +15,16 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.version import __version__ as sdk_version
 
-from butterfly_otel import catalog, metrics
+from butterfly_otel import catalog
 from butterfly_otel.catalog import telemetry
-from butterfly_otel.enforcement.fewer import Fewer
 from butterfly_otel.enforcement.guard import Identity, LabelGuard
-from butterfly_otel.enforcement.guarded import Gate, Synchronous
+from butterfly_otel.enforcement.guarded import Gate
 from butterfly_otel.enforcement.meter import GuardedMeter
-from butterfly_otel.enforcement.observable import GuardedObservable
 from butterfly_otel.enforcement.violations import Violations
 from butterfly_otel.engine import GatedMeterProvider, MeterProvider
 from butterfly_otel.engine.instruments import CellInstrument
-from butterfly_otel.handles.first_item import first_item_seconds
-from butterfly_otel.handles.handles import Handle, ObservableHandle, SynchronousHandle
-from butterfly_otel.handles.own import OWN
 from butterfly_otel.process.frozen import NamedTuple
+from butterfly_otel.runtime.attaching import UNENFORCED, attach, handles_of, start_at_zero
 from butterfly_otel.runtime.readers import build_readers
 from butterfly_otel.runtime.removal import end_series, evicting
 from butterfly_otel.version import __version__
@@ -36,16 +32,16 @@ from butterfly_otel.views.compiled import compile_views
 from butterfly_otel.views.streams import default_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.metrics import Counter, Meter
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.metrics.view import View
 
-    from butterfly_otel.catalog.model import Label, Metric
-    from butterfly_otel.enforcement.guarded import Guarded
+    from butterfly_otel.catalog.model import Metric
     from butterfly_otel.exporters.prometheus.reader import PrometheusMetricReader
     from butterfly_otel.exporters.prometheus.securing.security import Security
+    from butterfly_otel.handles.handles import Handle
     from butterfly_otel.settings.config import Config, ExemplarFilter
     from butterfly_otel.views.streams import Stream
 
@@ -55,10 +51,6 @@ _EXEMPLAR_FILTERS: Mapping[ExemplarFilter, Callable[[], Any]] = {
     "always_on": AlwaysOnExemplarFilter,
     "always_off": AlwaysOffExemplarFilter,
 }
-#: Butterfly's handles, and the one that a decorator measures an extension with.
-HANDLES = (*metrics.ALL, *OWN, first_item_seconds)
-#: What is not enforced: counters of the SDK's own, whose labels are ours only.
-_UNENFORCED = frozenset(catalog.BY_NAME) - {handle.metric.name for handle in HANDLES}
 
 
 class Pipeline(NamedTuple):
@@ -150,10 +142,10 @@ def assemble(config: Config) -> Pipeline:
     for meter in contracts.meters:
         version = __version__ if meter == catalog.METER_NAME else None
         provider.gate(meter, guard_meter, version)
-    handles = _handles(config)
-    _attach_handles(provider, streams, handles)
+    handles = handles_of(config)
+    attach(provider, streams, handles)
     if config.zero_init:
-        _start_at_zero(provider, streams, config)
+        start_at_zero(provider, streams, config)
         if readers.pull is not None or config.push_registry:
             own.begin(telemetry.SCRAPE_OMISSIONS_TOTAL)
         if security is not None:
@@ -169,17 +161,6 @@ def assemble(config: Config) -> Pipeline:
         security=security,
         handles=handles,
     )
-
-
-def _handles(config: Config) -> tuple[Handle, ...]:
-    """Return all handles that may be attached: Butterfly's, and those of other contracts."""
-    if not config.catalogs:
-        return HANDLES
-    from butterfly_otel.handles.generic import unrendered  # noqa: PLC0415 - only for those
-
-    others = (each for owner in config.catalogs for each in owner.handles)
-    own = (each for each in others if isinstance(each, Handle))
-    return (*HANDLES, *own, *unrendered(config.catalogs))
 
 
 def _security(config: Config, own: SelfTelemetry) -> Security | None:
@@ -227,13 +208,6 @@ def _provider(
     return MeterProvider(**settings, time_to_live=dict(config.time_to_live))
 
 
-def detach_handles(handles: Iterable[Handle] = HANDLES) -> None:
-    """Turn handles back into no-ops."""
-    for handle in handles:
-        if isinstance(handle, SynchronousHandle):
-            handle.attach(None)
-
-
 def _resource(config: Config) -> Resource:
     attributes = {
         **dict(config.resource_attributes),
@@ -272,64 +246,6 @@ def _guarded_meter(
             remove_series=partial(end_series, provider),
         )
         for stream in streams
-        if stream.meter == inner.name and stream.metric.name not in _UNENFORCED
+        if stream.meter == inner.name and stream.metric.name not in UNENFORCED
     }
     return GuardedMeter(inner, gates)
-
-
-def _attach_handles(
-    provider: GatedMeterProvider, streams: Sequence[Stream], handles: Iterable[Handle]
-) -> None:
-    known = {each.metric.name: each for each in streams}
-    for handle in handles:
-        stream = known.get(handle.metric.name)
-        if stream is None or stream.dropped:
-            continue
-        guarded = _guarded(provider, stream)
-        if isinstance(guarded, GuardedObservable):
-            if isinstance(handle, ObservableHandle):
-                guarded.listen(handle.source())
-        elif isinstance(guarded, Synchronous) and isinstance(handle, SynchronousHandle):
-            if handle.metric.label_keys == guarded.stream.metric.label_keys:
-                guarded.follow(handle)
-                handle.attach(guarded)
-            else:
-                fewer = Fewer(handle, guarded)
-                guarded.follow(fewer)
-                handle.attach(fewer)
-
-
-def _guarded(provider: GatedMeterProvider, stream: Stream) -> Guarded | None:
-    """Return the instrument of a stream; None where it is not enforced, or the SDK is disabled."""
-    meter = provider.get_meter(stream.meter)
-    if not isinstance(meter, GuardedMeter) or stream.metric.name in _UNENFORCED:
-        return None
-    return meter.guarded(stream.metric.name)
-
-
-def _start_at_zero(provider: GatedMeterProvider, streams: Sequence[Stream], config: Config) -> None:
-    """Create the series whose labels are all known beforehand (docs/contract.md, Labels).
-
-    Counters and up-down counters only: a counter born at 1 never shows in ``rate()``.
-    """
-    for stream in streams:
-        metric = stream.metric
-        if stream.dropped or metric.instrument not in {"counter", "up_down_counter"}:
-            continue
-        narrow = {label.key: label for label in stream.labels}
-        known = [_known_values(narrow.get(label.key), config) for label in metric.labels]
-        guarded = _guarded(provider, stream) if all(known) else None
-        if isinstance(guarded, Synchronous):
-            for values in product(*known):
-                guarded.target(values)[0].record(0)
-
-
-def _known_values(label: Label | None, config: Config) -> tuple[str | None, ...]:
-    """Return the values a label will have on this node; none where they can't be known."""
-    if label is None:  # it is dropped
-        return (None,)
-    if label.default == "node_role":
-        return (None,) if config.node_role in label.values else ()
-    if label.default is not None:
-        return (None,)
-    return label.values if label.kind == "closed" else ()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from butterfly_otel.errors import ConfigurationError
 from butterfly_otel.process import forks
 from butterfly_otel.process.reports import REPORTS
-from butterfly_otel.runtime import assembly, global_provider, sampling
+from butterfly_otel.runtime import assembly, attaching, global_provider, sampling
 from butterfly_otel.runtime.alone import Alone
 from butterfly_otel.runtime.ending_readers import begin, each_reader
 from butterfly_otel.runtime.endings import Endings
@@ -214,7 +214,7 @@ class Runtime:
         begun = begin(readers, "shutdown")
         succeeded = self._duties.end_readers(readers, begun, deadline, max(0.0, timeout / 2))
         self._duties.end(deadline - monotonic())
-        assembly.detach_handles(self._pipeline.handles)
+        attaching.detach(self._pipeline.handles)
         REPORTS.end()
         global_provider.uninstall(self._pipeline.provider)
         # Not before: a signal that comes meanwhile ends the process when all of this is done.

@@ -15,7 +15,7 @@ from butterfly_otel.handles.handles import ObservableHandle
 from butterfly_otel.memory.books import POOLS
 from butterfly_otel.runtime import global_provider
 from butterfly_otel.runtime import lifecycle as runtime
-from butterfly_otel.runtime.assembly import HANDLES
+from butterfly_otel.runtime.attaching import HANDLES
 from butterfly_otel.settings import spelling
 
 if TYPE_CHECKING:
