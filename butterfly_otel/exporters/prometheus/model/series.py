@@ -98,7 +98,7 @@ class Series:
         self.layout = _NO_LAYOUT
         self.template = ""
         self.exemplars: dict[int, SeriesExemplar] = {}
-        self.packed = (b"", b"")
+        self.packed: tuple[bytes, bytes] = (b"", b"")
 
 
 @lru_cache(maxsize=1024)

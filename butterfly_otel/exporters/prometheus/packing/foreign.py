@@ -57,6 +57,9 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "gaugehistogram": frozenset(("", "_bucket", "_gcount", "_gsum", "_created")),
     "unknown": frozenset(("",)),
 }
+#: What the count and the sum of a histogram are called, and of one that may fall.
+_COUNTS: Final = ("_count", "_gcount")
+_SUMS: Final = ("_sum", "_gsum")
 #: Labels by which the samples of one metric differ.
 _WITHIN: Final = {"histogram": "le", "gaugehistogram": "le", "summary": "quantile"}
 
@@ -182,7 +185,7 @@ def _number(kind: int, sample: Sample, began: float | None = None) -> bytes:
 
 
 def _summary(key: Labels, parts: _Parts) -> bytes:
-    content = []
+    content: list[bytes] = []
     size, total = parts.value("_count"), parts.value("_sum")
     if size is not None:
         content.append(b"\x08" + varint(int(size)))
@@ -204,7 +207,7 @@ def _histogram(key: Labels, parts: _Parts) -> bytes:
     sampled = {
         index: _exemplar(each.exemplar) for index, (_, each) in enumerate(told) if each.exemplar
     }
-    size, total = parts.value("_count", "_gcount"), parts.value("_sum", "_gsum")
+    size, total = parts.value(*_COUNTS), parts.value(*_SUMS)
     rest: list[bytes] = []
     found = parts.native()
     if found is not None:

@@ -20,7 +20,6 @@ from opentelemetry.sdk.metrics.export import (
     NumberDataPoint,
 )
 
-from butterfly_otel.exporters.carrying.exponential import merged_exponential
 from butterfly_otel.exporters.prometheus.model.native import classic_point
 from butterfly_otel.exporters.prometheus.model.series import Series, layout_of
 from butterfly_otel.process.frozen import NamedTuple
@@ -215,6 +214,9 @@ def _classic(piece: Piece) -> Piece:
 
 
 def _exponential(group: list[Piece]) -> ExponentialHistogramDataPoint:
+    # Rare, and what it imports is of pushing otherwise.
+    from butterfly_otel.exporters.carrying.exponential import merged_exponential  # noqa: PLC0415
+
     points = [cast("ExponentialHistogramDataPoint", each.point) for each in group]
     start = min(each.start_time_unix_nano or 0 for each in points)
     return replace(reduce(merged_exponential, points), start_time_unix_nano=start)
