@@ -19,6 +19,7 @@ from butterfly_otel.render.quick import place
 from butterfly_otel.render.reference import render_reference
 from butterfly_otel.render.rules import (
     ALERTS_FILE,
+    OF_STORAGE,
     OPERATOR_FILE,
     RULES_FILE,
     render_alerts,
@@ -76,6 +77,8 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact(f"docs/{RULES_FILE}", render_rules),
     Artefact(f"docs/{ALERTS_FILE}", render_alerts),
     Artefact(f"deploy/kubernetes/{OPERATOR_FILE}", render_operator),
+    Artefact(f"deploy/thanos/{RULES_FILE}", lambda: render_rules(OF_STORAGE)),
+    Artefact(f"deploy/thanos/{ALERTS_FILE}", lambda: render_alerts(OF_STORAGE)),
     *(
         Artefact(f"docs/dashboards/{name}", render, dashboards.EXTRA)
         for name, render in dashboards.renderers().items()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 RULES_FILE, ALERTS_FILE = "prometheus_rules.yml", "prometheus_alerts.yml"
 #: Name of the file with both for the Prometheus Operator.
 OPERATOR_FILE = "prometheusrule.yaml"
+#: Where series of several clusters meet, each keeps the external labels of docs/prometheus.yml.
+OF_STORAGE = Options(by=("cluster", "environment"))
 
 _RULES_HEADER = """\
 # Recording rules of Butterfly for Prometheus 2.42 and newer, also 3.
