@@ -209,8 +209,6 @@ def _check_by(names: tuple[str, ...], extra: tuple[tuple[str, str], ...]) -> Non
             raise ConfigurationError(msg)
         if name in given:
             msg = f"the extra label {name!r} would replace the one that rules keep; give one"
-                f"the extra label {name!r} would replace the one that rules keep; give one of them"
-            )
             raise ConfigurationError(msg)
     _check_labels(tuple((name, "kept") for name in names))
 
