@@ -7,7 +7,7 @@ USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench format render servers browser interpreters matrix matrix-ci prereleases peers mutation clean
+.PHONY: help demo test lint docs bench format render servers storage-servers browser interpreters matrix matrix-ci prereleases peers mutation clean
 
 help: ## Say what the targets do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ render: $(DEV_READY) ## Render everything that comes from the catalogue.
 
 servers: ## Build the real Prometheus and Collector that the end-to-end tests use (needs Go).
 	$(PYTHON) scripts/servers.py build
+
+storage-servers: ## Build the real Thanos and VictoriaMetrics (needs Go).
+	$(PYTHON) scripts/servers.py build thanos victoria-metrics
 
 browser: ## Get the Chromium and the axe-core that the tests of the page use (needs apt-get and npm).
 	$(PYTHON) scripts/browser.py build

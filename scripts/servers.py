@@ -1,13 +1,15 @@
 """Build the real servers of the end-to-end tests once, and find them again.
 
-    python scripts/servers.py build [SERVER ...]   build what is missing (default: all)
+    python scripts/servers.py build [SERVER ...]   build what is missing
     python scripts/servers.py path PROGRAM         print where a built program is
     python scripts/servers.py list                 say what is built, and where
     python scripts/servers.py relock               renew the Collector's go.mod and go.sum
 
 Servers: `prometheus3`, `alertmanager` and `otelcol`, built with Go, and `prometheus2` and
 `node_exporter`, Debian's packages, which are optional; `helm` and `kubetypes`, built with Go, check
-what is deployed to Kubernetes. Programs: these seven names, `promtool3`, `promtool2` and `amtool`.
+what is deployed to Kubernetes; where none is named, all of these. Asked for by name: `thanos` and
+`victoria-metrics`, built with Go. Programs: the names of the servers, `promtool3`, `promtool2` and
+`amtool`.
 
 `building.py` says where they are kept.
 
@@ -24,11 +26,12 @@ from typing import TYPE_CHECKING
 from building import BuildError, built, try_make
 from kube_recipes import RECIPES as KUBE_RECIPES
 from server_recipes import RECIPES, relock_collector
+from storage_recipes import STORAGE_RECIPES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SERVERS = {recipe.name: recipe for recipe in (*RECIPES, *KUBE_RECIPES)}
+SERVERS = {recipe.name: recipe for recipe in (*RECIPES, *KUBE_RECIPES, *STORAGE_RECIPES)}
 PROGRAMS = {program: recipe for recipe in SERVERS.values() for program in recipe.programs}
 
 
@@ -42,8 +45,9 @@ def print_path(program: str) -> int:
     path = find(program)
     if path is None:
         server = PROGRAMS[program].name
+        target = "storage-servers" if PROGRAMS[program] in STORAGE_RECIPES else "servers"
         command = f"python scripts/servers.py build {server}"
-        print(f"{program} is not built; run `make servers` or `{command}`", file=sys.stderr)
+        print(f"{program} is not built; run `make {target}` or `{command}`", file=sys.stderr)
         return 1
     print(path)
     return 0
@@ -52,7 +56,7 @@ def print_path(program: str) -> int:
 def print_list() -> int:
     """Print each program and where it is."""
     for program in PROGRAMS:
-        print(f"{program:13} {find(program) or 'not built'}")
+        print(f"{program:17} {find(program) or 'not built'}")
     return 0
 
 
@@ -83,7 +87,8 @@ def main() -> int:
         unknown = sorted(set(options.servers) - set(SERVERS))
         if unknown:
             parser.error(f"no such server: {', '.join(unknown)}; there are {', '.join(SERVERS)}")
-        wanted = [SERVERS[name] for name in dict.fromkeys(options.servers or SERVERS)]
+        usual = [recipe.name for recipe in RECIPES]
+        wanted = [SERVERS[name] for name in dict.fromkeys(options.servers or usual)]
         done = [try_make(recipe) for recipe in wanted]
         return 0 if all(done) else 1
     if options.command == "path":

@@ -18,6 +18,7 @@ examples:
   butterfly-otel rules --scrape-interval 30s --threshold gpu_celsius=90
   butterfly-otel rules --kubernetes --extra-label cluster=a --output - | kubectl apply -f -
   butterfly-otel rules --selector 'cluster="a"' --extra-label cluster=a --output rules-of-a
+  butterfly-otel rules --by cluster --by environment --output deploy/thanos
 
 thresholds, with their defaults:
 """
@@ -36,6 +37,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_output(parser, one="with --kubernetes")
     add_common(parser)
     add_adjusted(parser)
+    add(
+        "--by",
+        action="append",
+        metavar="LABEL",
+        help="a label that tells clusters apart, such as cluster, which every rule keeps: for a"
+        " storage where series of several meet; may be given several times",
+    )
     add(
         "--require",
         action="append",
@@ -78,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     options = rule_options(
         args,
         required=tuple(args.require) if args.require else None,
+        by=tuple(args.by) if args.by else None,
         speed=args.speed,
         dotted_labels=args.dotted_labels,
     )

@@ -20,6 +20,7 @@ from butterfly_otel.render.reference import render_reference
 from butterfly_otel.render.rules import (
     ALERTS_FILE,
     CHART_FILE,
+    OF_STORAGE,
     OPERATOR_FILE,
     RULES_FILE,
     render_alerts,
@@ -98,6 +99,8 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact(f"docs/{ALERTS_FILE}", render_alerts),
     Artefact(f"deploy/kubernetes/{OPERATOR_FILE}", render_operator),
     Artefact(f"{CHART}/files/{CHART_FILE}", render_chart),
+    Artefact(f"deploy/thanos/{RULES_FILE}", lambda: render_rules(OF_STORAGE)),
+    Artefact(f"deploy/thanos/{ALERTS_FILE}", lambda: render_alerts(OF_STORAGE)),
     *(
         Artefact(f"{folder}/dashboards/{name}", render, dashboards.EXTRA)
         for folder in ("docs", CHART)

@@ -19,6 +19,8 @@ RULES_FILE, ALERTS_FILE = "prometheus_rules.yml", "prometheus_alerts.yml"
 OPERATOR_FILE = "prometheusrule.yaml"
 #: Name of the file with both in the Helm chart, whose template adds what is around them.
 CHART_FILE = "rules.yaml"
+#: Where series of several clusters meet, each keeps the external labels of docs/prometheus.yml.
+OF_STORAGE = Options(by=("cluster", "environment"))
 
 _RULES_HEADER = """\
 # Recording rules of Butterfly for Prometheus 2.42 and newer, also 3.

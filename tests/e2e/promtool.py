@@ -20,9 +20,9 @@ _FILE = re.compile(r"^(?:Unit Testing|Processing test file):\s+(\S+)$", re.MULTI
 _RECORDED = re.compile(r"butterfly:\w+:\w+")
 
 
-def shipped() -> Groups:
-    """The groups of the rule files in docs."""
-    files = (DOCS / name for name in ("prometheus_rules.yml", "prometheus_alerts.yml"))
+def shipped(folder: Path = DOCS) -> Groups:
+    """The groups of the rule files in docs, or in another folder."""
+    files = (folder / name for name in ("prometheus_rules.yml", "prometheus_alerts.yml"))
     return [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
 
 
@@ -61,8 +61,20 @@ def rules_of(case: AlertCase | RecordCase, groups: Groups) -> Groups:
     return needed(groups, case.rule, about)
 
 
-def write_test(path: Path, groups: Groups, cases: Sequence[AlertCase | RecordCase]) -> None:
-    """Write a file that promtool runs, and one with the rules; JSON is YAML."""
+def write_test(
+    path: Path,
+    groups: Groups,
+    cases: Sequence[AlertCase | RecordCase],
+    told: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Write a file that promtool runs, and one with the rules; JSON is YAML.
+
+    Args:
+        path: The file.
+        groups: The rules.
+        cases: The stories.
+        told: What promtool is to read in place of the stories.
+    """
     rules = path.with_suffix(".rules")
     rules.write_text(json.dumps({"groups": groups}))
     names = {group["name"] for group in groups}
@@ -70,7 +82,7 @@ def write_test(path: Path, groups: Groups, cases: Sequence[AlertCase | RecordCas
         "rule_files": [str(rules)],
         "evaluation_interval": cases[0].interval,
         "group_eval_order": [each for each in ORDER if each in names],
-        "tests": [case.test() for case in cases],
+        "tests": list(told) or [case.test() for case in cases],
     }
     path.write_text(json.dumps(content, indent=1))
 

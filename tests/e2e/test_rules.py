@@ -20,8 +20,11 @@ from .promtool import (
     write_test,
 )
 from .rule_cases import CASES
+from .rule_cases.clusters import GONE, of_two
+from .rule_cases.model import AlertCase, RecordCase
 
 pytestmark = pytest.mark.e2e
+STORAGE = Path(__file__).parents[2] / "deploy" / "thanos"
 
 #: Changes that change nothing: what is folded has one series for each of these labels already,
 #: or is compared with 0, or with series of the same job.
@@ -53,6 +56,11 @@ def quick(rule: Rule) -> bool:
     return "Budget" not in name_of(rule)
 
 
+def quick_story(case: AlertCase | RecordCase) -> bool:
+    """Whether a story lasts for less than days."""
+    return case.interval != "1m" or "rate5m" in case.rule
+
+
 def with_rule(groups: Groups, old: Rule, new: Rule) -> Groups:
     """The groups with one rule replaced by another."""
     return [
@@ -77,6 +85,19 @@ def test_every_story_is_true(promtool: Path, tmp_path: Path) -> None:
         files[path] = case
     wrong = {path: text for path, text in run_tests(promtool, list(files)).items() if text}
     assert not wrong, "\n".join(f"{files[path].title}: {text}" for path, text in wrong.items())
+
+
+def test_rules_of_a_storage_tell_clusters_apart(promtool3: Path, tmp_path: Path) -> None:
+    """Where two clusters have equal nodes, each story is true of both, and neither is mixed in."""
+    groups, files = shipped(STORAGE), dict[Path, str]()
+    cases = [case for case in CASES if case.rule != "ButterflyJobAbsent"]
+    stories = [(case, of_two(case)) for case in cases if quick_story(case)]
+    for number, (case, told) in enumerate([*stories, (GONE, GONE.test())]):
+        path = tmp_path / f"{number}-{case.rule.replace(':', '_')}.json"
+        write_test(path, rules_of(case, groups), [case], [told])
+        files[path] = case.title
+    wrong = {path: text for path, text in run_tests(promtool3, list(files)).items() if text}
+    assert not wrong, "\n".join(f"{files[path]}: {text}" for path, text in wrong.items())
 
 
 def test_every_rule_has_a_story() -> None:

@@ -42,12 +42,10 @@ def _percent(ratio: float) -> str:
 def _high_error_rate(promql: Promql, limits: Thresholds) -> Alert:
     failed = promql.recorded("butterfly:request_rate:1m", 'status="error"')
     counted = promql.recorded("butterfly:request_rate:1m")
+    total = promql.fold("sum", "node_role", "method")
     return Alert(
         name="HighErrorRate",
-        expr=(
-            f"sum by (node_role, method) ({failed})\n/\n"
-            f"sum by (node_role, method) ({counted})\n> {number(limits.error_ratio)}"
-        ),
+        expr=(f"{total}({failed})\n/\n{total}({counted})\n> {number(limits.error_ratio)}"),
         after=promql.after(5 * MINUTE),
         severity="warning",
         summary="Many {{ $labels.method }} requests fail on {{ $labels.node_role }} nodes",
@@ -80,13 +78,13 @@ def _cluster_below_quorum(promql: Promql, _limits: Thresholds) -> Alert:
     return Alert(
         name="ClusterBelowQuorum",
         # The views of coordinators may differ: the worst of them counts.
-        expr=f"min({active}) < max({quorum})",
+        expr=f"{promql.fold('min')}({active}) < {promql.fold('max')}({quorum})",
         after=promql.after(MINUTE),
         severity="critical",
         summary="The cluster has lost its quorum",
         description=(
             f"Only {{{{ $value }}}} voting members are active;"
-            f" {{{{ with query `max({quorum})` }}}}{{{{ . | first | value }}}}{{{{ end }}}}"
+            f" {{{{ with {promql.asked('max', quorum)} }}}}{{{{ . | first | value }}}}{{{{ end }}}}"
             " are needed to decide anything."
         ),
     )
@@ -98,7 +96,7 @@ def _frequent_leader_changes(promql: Promql, limits: Thresholds) -> Alert:
         name="FrequentLeaderChanges",
         # Every coordinator counts each election, and increase() extrapolates.
         expr=(
-            f"round(max(increase({series}[{promql.window(HOUR)}])))"
+            f"round({promql.fold('max')}(increase({series}[{promql.window(HOUR)}])))"
             f" > {number(limits.leader_changes)}"
         ),
         after=promql.after(5 * MINUTE),
@@ -115,7 +113,7 @@ def _byzantine_fault_detected(promql: Promql, _limits: Thresholds) -> Alert:
     grown = promql.grown("butterfly_byzantine_faults_detected_total", 10 * MINUTE)
     return Alert(
         name="ByzantineFaultDetected",
-        expr=f"sum by (node_id, fault_type) {grown} > 0",
+        expr=f"{promql.fold('sum', 'node_id', 'fault_type')}{grown} > 0",
         after=0,
         severity="critical",
         summary="Byzantine fault detected on {{ $labels.node_id }}",
@@ -135,13 +133,14 @@ def _high_memory_usage(promql: Promql, limits: Thresholds) -> Alert:
     # node_exporter knows no node_id: it is there where its job gives it one as a target label.
     machine = promql.series("node_memory_MemTotal_bytes", 'node_id!=""')
     left = promql.series("node_memory_MemAvailable_bytes", 'node_id!=""')
+    most, on = promql.fold("max", "node_id"), promql.on("node_id")
     return Alert(
         name="HighMemoryUsage",
         expr=(
-            f"(\n    max by (node_id) ({used})\n  or\n    max by (node_id) ({machine} - {left})\n"
-            f"  or on (node_id)\n    {pools}\n)\n"
-            "/ on (node_id)\n"
-            f"(\n    max by (node_id) ({own})\n  or\n    max by (node_id) ({machine})\n)\n"
+            f"(\n    {most}({used})\n  or\n    {most}({machine} - {left})\n"
+            f"  or {on}\n    {pools}\n)\n"
+            f"/ {on}\n"
+            f"(\n    {most}({own})\n  or\n    {most}({machine})\n)\n"
             f"> {number(limits.memory_ratio)}"
         ),
         after=promql.after(5 * MINUTE),
@@ -156,9 +155,10 @@ def _high_memory_usage(promql: Promql, limits: Thresholds) -> Alert:
 
 def _gpu_overheating(promql: Promql, limits: Thresholds) -> Alert:
     celsius = promql.series("butterfly_gpu_temperature_celsius")
+    hottest = promql.fold("max", "node_id", "gpu_id")
     return Alert(
         name="GPUOverheating",
-        expr=f"max by (node_id, gpu_id) ({celsius}) > {number(limits.gpu_celsius)}",
+        expr=f"{hottest}({celsius}) > {number(limits.gpu_celsius)}",
         after=promql.after(5 * MINUTE),
         severity="warning",
         summary="GPU {{ $labels.gpu_id }} of {{ $labels.node_id }} is too hot",
@@ -170,7 +170,8 @@ def _gpu_overheating(promql: Promql, limits: Thresholds) -> Alert:
 
 
 def _down(promql: Promql) -> str:
-    return f"min by (from_node, to_node) ({promql.series('butterfly_connection_active')})"
+    least = promql.fold("min", "from_node", "to_node")
+    return f"{least}({promql.series('butterfly_connection_active')})"
 
 
 def _network_partition(promql: Promql, _limits: Thresholds) -> Alert:
@@ -190,7 +191,7 @@ def _node_isolated(promql: Promql, limits: Thresholds) -> Alert:
     return Alert(
         name="NodeIsolated",
         expr=(
-            "avg by (node_id) (\n"
+            f"{promql.fold('avg', 'node_id')}(\n"
             f'    label_replace({up}, "node_id", "$1", "from_node", "(.+)")\n'
             "  or\n"
             f'    label_replace({up}, "node_id", "$1", "to_node", "(.+)")\n'
@@ -212,7 +213,7 @@ def _queue_buildup(promql: Promql, limits: Thresholds) -> Alert:
     queued = promql.series("butterfly_tasks_queued")
     return Alert(
         name="QueueBuildup",
-        expr=f"sum by (node_id) ({queued}) > {number(limits.queued_tasks)}",
+        expr=f"{promql.fold('sum', 'node_id')}({queued}) > {number(limits.queued_tasks)}",
         after=promql.after(5 * MINUTE),
         severity="warning",
         summary="Tasks pile up on {{ $labels.node_id }}",

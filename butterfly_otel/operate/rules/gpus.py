@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from butterfly_otel.operate.rules.options import Thresholds
 
 _MINUTES_5, _MINUTES_10, _MINUTES_15 = 5 * MINUTE, 10 * MINUTE, 15 * MINUTE
+_BY = ("node_id", "gpu_id")
 _GPU = "GPU {{ $labels.gpu_id }} of {{ $labels.node_id }}"
 
 
@@ -37,8 +38,8 @@ def _lost(promql: Promql, _limits: Thresholds) -> Alert:
     return Alert(
         name="GPULost",
         expr=(
-            "min by (job, instance, collector, device)"
-            f" ({promql.series('butterfly_otel_device_up')}) == 0"
+            promql.fold("min", "job", "instance", "collector", "device")
+            + f"({promql.series('butterfly_otel_device_up')}) == 0"
         ),
         after=promql.after(MINUTE),
         severity="critical",
@@ -55,7 +56,7 @@ def _memory_errors(promql: Promql, _limits: Thresholds) -> Alert:
     series = promql.series("butterfly_otel_gpu_memory_errors_total", 'kind="uncorrected"')
     return Alert(
         name="GPUMemoryErrors",
-        expr=(f"sum by (node_id, gpu_id) (increase({series}[{promql.window(_MINUTES_15)}])) > 0"),
+        expr=(f"{promql.fold('sum', *_BY)}(increase({series}[{promql.window(_MINUTES_15)}])) > 0"),
         after=0,
         severity="warning",
         summary=f"Memory of {_GPU} has lost data",
@@ -70,7 +71,7 @@ def _row_remapping(promql: Promql, _limits: Thresholds) -> Alert:
     series = promql.series("butterfly_otel_gpu_row_remapping")
     return Alert(
         name="GPURowRemapping",
-        expr=f"max by (node_id, gpu_id, state) ({series}) == 1",
+        expr=f"{promql.fold('max', *_BY, 'state')}({series}) == 1",
         after=promql.after(_MINUTES_5),
         severity="warning",
         summary=f"{_GPU} has broken rows of memory",
@@ -88,7 +89,7 @@ def _throttled(promql: Promql, limits: Thresholds) -> Alert:
     return Alert(
         name="GPUThrottled",
         expr=(
-            f"max by (node_id, gpu_id, reason) (avg_over_time({series}[{window}]))"
+            f"{promql.fold('max', *_BY, 'reason')}(avg_over_time({series}[{window}]))"
             f" > {number(limits.gpu_throttled_ratio)}"
         ),
         after=promql.after(_MINUTES_5),
@@ -105,7 +106,7 @@ def _xid_errors(promql: Promql, _limits: Thresholds) -> Alert:
     grown = promql.grown("butterfly_otel_gpu_xid_errors_total", _MINUTES_10)
     return Alert(
         name="GPUXidErrors",
-        expr=f"sum by (node_id, gpu_id, xid) {grown} > 0",
+        expr=f"{promql.fold('sum', *_BY, 'xid')}{grown} > 0",
         after=0,
         severity="warning",
         summary=f"{_GPU} has met XID {{{{ $labels.xid }}}}",
@@ -118,7 +119,7 @@ def _xid_errors(promql: Promql, _limits: Thresholds) -> Alert:
 
 def _a_minute(promql: Promql, link: str) -> str:
     series = promql.series("butterfly_otel_gpu_link_errors_total", f'link="{link}"')
-    return f"60 * sum by (node_id, gpu_id) (rate({series}[{promql.window(_MINUTES_10)}]))"
+    return f"60 * {promql.fold('sum', *_BY)}(rate({series}[{promql.window(_MINUTES_10)}]))"
 
 
 def _nvlink_errors(promql: Promql, limits: Thresholds) -> Alert:
@@ -152,13 +153,13 @@ def _pcie_replays(promql: Promql, limits: Thresholds) -> Alert:
 
 
 def _memory_nearly_full(promql: Promql, limits: Thresholds) -> Alert:
-    by = "sum by (node_id, gpu_id)"
+    by = promql.fold("sum", *_BY)
     used = promql.series("butterfly_gpu_memory_bytes", 'state="used"')
     limit = number(round(limits.gpu_memory_ratio * 100, 9))
     return Alert(
         name="GPUMemoryNearlyFull",
         expr=(
-            f"{by} ({used})\n/\n{by} ({promql.series('butterfly_gpu_memory_bytes')})\n"
+            f"{by}({used})\n/\n{by}({promql.series('butterfly_gpu_memory_bytes')})\n"
             f"> {number(limits.gpu_memory_ratio)}"
         ),
         after=promql.after(_MINUTES_10),

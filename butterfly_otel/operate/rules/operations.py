@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from butterfly_otel.operate.rules.model import Alert, Group
-from butterfly_otel.operate.rules.promql import HOUR, MINUTE, Promql, number
+from butterfly_otel.operate.rules.promql import DAY, HOUR, MINUTE, Promql, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,19 +42,15 @@ def _target_down(promql: Promql) -> Alert:
     )
 
 
-def _alive(promql: Promql) -> str:
-    """Return what there is of any target that reports: pushed ones have target_info alone."""
-    return f"{promql.of_jobs('up')} == 1 or {promql.of_jobs('target_info')}"
-
-
 def _push_stopped(promql: Promql) -> Alert:
-    pushed, by = promql.of_jobs("target_info"), "on (job, instance)"
+    pushed, on = promql.of_jobs("target_info"), promql.on("job", "instance")
+    each = promql.fold("group", "job", "instance")
     return Alert(
         name="ButterflyPushStopped",
         # What is scraped has `up`, which ButterflyTargetDown looks at.
         expr=(
-            f"group by (job, instance) (last_over_time({pushed}[{promql.window(HOUR / 2)}]))\n"
-            f"unless {by} {pushed}\nunless {by} {promql.of_jobs('up')}"
+            f"{each}(last_over_time({pushed}[{promql.window(HOUR / 2)}]))\n"
+            f"unless {on} {pushed}\nunless {on} {promql.of_jobs('up')}"
         ),
         after=promql.after(2 * MINUTE),
         severity="warning",
@@ -70,7 +66,7 @@ def _job_absent(promql: Promql) -> Alert:
     return Alert(
         name="ButterflyJobAbsent",
         # Targets that are all down tell as little as none.
-        expr=f"absent({_alive(promql)})",
+        expr=promql.gone(promql.alive(), DAY),
         after=promql.after(5 * MINUTE),
         severity="critical",
         summary="Nothing of Butterfly is monitored",
@@ -83,13 +79,13 @@ def _job_absent(promql: Promql) -> Alert:
 
 def _metric_absent(promql: Promql) -> Alert:
     missing = "\nor\n".join(
-        f'  label_replace(absent({promql.series(name)}), "metric", "{name}", "", "")'
+        f'  label_replace({promql.missing(name)}, "metric", "{name}", "", "")'
         for name in promql.options.required
     )
     return Alert(
         name="ButterflyMetricAbsent",
         # Without any target it is ButterflyJobAbsent, once, and not this for every metric.
-        expr=f"(\n{missing}\n)\nand on ()\ngroup({_alive(promql)})",
+        expr=f"(\n{missing}\n)\nand {promql.on()}\n{promql.fold('group')}({promql.alive()})",
         after=promql.after(_MINUTES_10),
         severity="warning",
         summary="{{ $labels.metric }} is missing",
@@ -109,7 +105,7 @@ def _cardinality_overflow(promql: Promql) -> Alert:
     return Alert(
         name="ButterflyCardinalityOverflow",
         expr=(
-            "count by (job, instance, metric) (\n  label_replace(\n"
+            f"{promql.fold('count', 'job', 'instance', 'metric')}(\n  label_replace(\n"
             f'    {over},\n    "metric", "$1", "__name__", "(.+)"\n  )\n) > 0'
         ),
         after=promql.after(5 * MINUTE),
@@ -124,9 +120,10 @@ def _cardinality_overflow(promql: Promql) -> Alert:
 
 def _label_violations(promql: Promql) -> Alert:
     grown = promql.grown("butterfly_otel_label_violations_total", _MINUTES_10)
+    labels = ("job", "instance", "metric", "label", "reason")
     return Alert(
         name="ButterflyLabelViolations",
-        expr=f"sum by (job, instance, metric, label, reason) {grown} > 0",
+        expr=f"{promql.fold('sum', *labels)}{grown} > 0",
         after=0,
         severity="warning",
         summary="{{ $labels.instance }} measures with labels that break the contract",
@@ -141,10 +138,11 @@ def _label_violations(promql: Promql) -> Alert:
 def _invalid_measurements(promql: Promql) -> Alert:
     counted = promql.series("butterfly_otel_invalid_measurements_total")
     window = promql.window(_MINUTES_10)
+    total = promql.fold("sum", "job", "instance", "metric", "reason")
     return Alert(
         name="ButterflyInvalidMeasurements",
         # Not grown(): that a first value was refused is no news, that it goes on is.
-        expr=f"sum by (job, instance, metric, reason) (increase({counted}[{window}])) > 0",
+        expr=f"{total}(increase({counted}[{window}])) > 0",
         after=promql.outlasting(_MINUTES_15, _MINUTES_10),
         severity="warning",
         summary="{{ $labels.instance }} keeps measuring what {{ $labels.metric }} can't hold",
@@ -159,9 +157,10 @@ def _invalid_measurements(promql: Promql) -> Alert:
 def _callback_errors(promql: Promql) -> Alert:
     counted = promql.series("butterfly_otel_callback_errors_total")
     window = promql.window(_MINUTES_5)
+    total = promql.fold("sum", "job", "instance", "metric")
     return Alert(
         name="ButterflyCallbackErrors",
-        expr=f"sum by (job, instance, metric) (increase({counted}[{window}])) > 0",
+        expr=f"{total}(increase({counted}[{window}])) > 0",
         # A callback may raise once, when what it reads is not there yet or not any more.
         after=promql.outlasting(_MINUTES_10, _MINUTES_5),
         severity="warning",
@@ -179,7 +178,7 @@ def _collector_stale(promql: Promql) -> Alert:
     limit = promql.options.thresholds.collector_seconds
     return Alert(
         name="ButterflyCollectorStale",
-        expr=f"max by (job, instance, collector) ({age}) > {number(limit)}",
+        expr=f"{promql.fold('max', 'job', 'instance', 'collector')}({age}) > {number(limit)}",
         after=promql.after(5 * MINUTE),
         severity="warning",
         summary="Collector {{ $labels.collector }} on {{ $labels.instance }} has stopped",
@@ -192,14 +191,14 @@ def _collector_stale(promql: Promql) -> Alert:
 
 def _exporter_failing(promql: Promql) -> Alert:
     window = promql.window(_MINUTES_10)
-    name, by = "butterfly_otel_exports_total", "sum by (job, instance, exporter)"
+    name, by = "butterfly_otel_exports_total", promql.fold("sum", "job", "instance", "exporter")
     failed = promql.series(name, 'status="error"')
     limit = promql.options.thresholds.export_error_ratio
     return Alert(
         name="ButterflyExporterFailing",
         expr=(
-            f"{by} (increase({failed}[{window}]))\n/\n"
-            f"{by} (increase({promql.series(name)}[{window}]))\n> {number(limit)}"
+            f"{by}(increase({failed}[{window}]))\n/\n"
+            f"{by}(increase({promql.series(name)}[{window}]))\n> {number(limit)}"
         ),
         after=promql.after(5 * MINUTE),
         severity="warning",

@@ -118,6 +118,8 @@ class Options:
         extra_labels: Labels that every recorded series and every alert gets.
         selector: Matchers that every selector gets, such as ``cluster="a"``: where one
             Prometheus watches several clusters, each has rules of its own.
+        by: Labels that tell clusters apart, such as ``cluster``: where series of several meet,
+            as in a storage, each rule keeps these labels, so one set of rules serves them all.
         jobs: Regular expression of the ``job`` label of everything that is Butterfly's.
         required: Metrics of which a healthy cluster always has a series.
         scrape_interval: Seconds between two scrapes; no rate looks at less than four.
@@ -137,6 +139,7 @@ class Options:
     thresholds: Thresholds = field(default_factory=Thresholds)
     extra_labels: tuple[tuple[str, str], ...] = ()
     selector: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
     jobs: str = "butterfly.*"
     required: tuple[str, ...] = (
         "butterfly_requests_total",
@@ -155,6 +158,7 @@ class Options:
     def __post_init__(self) -> None:
         _check_labels(self.extra_labels)
         _check_matchers(self.selector)
+        _check_by(self.by, self.extra_labels)
         unknown = [name for name in self.required if name not in catalog.BY_NAME]
         if unknown or not self.required:
             what = f"{unknown[0]!r} is no metric" if unknown else "no metric is required"
@@ -232,6 +236,18 @@ def _check_labels(labels: tuple[tuple[str, str], ...]) -> None:
         if not value:
             msg = f"the label {name!r} has no value, and an empty label is none; write {name}=VALUE"
             raise ConfigurationError(msg)
+
+
+def _check_by(names: tuple[str, ...], extra: tuple[tuple[str, str], ...]) -> None:
+    given = {name for name, _ in extra}
+    for name in names:
+        if names.count(name) > 1:
+            msg = f"rules are told {names.count(name)} times to keep the label {name!r}; do it once"
+            raise ConfigurationError(msg)
+        if name in given:
+            msg = f"the extra label {name!r} would replace the one that rules keep; give one"
+            raise ConfigurationError(msg)
+    _check_labels(tuple((name, "kept") for name in names))
 
 
 def _check_matchers(matchers: tuple[str, ...]) -> None:

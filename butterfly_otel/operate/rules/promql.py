@@ -57,6 +57,60 @@ class Promql:
         """Return a selector of a series that every target of Butterfly's has."""
         return self.series(name, f"job=~{json.dumps(self.options.jobs)}")
 
+    def fold(self, how: str, *labels: str) -> str:
+        """Return an aggregation up to its parenthesis, by labels and those that split clusters."""
+        kept = (*self.options.by, *labels)
+        return f"{how} by ({', '.join(kept)}) " if kept else how
+
+    def on(self, *labels: str) -> str:
+        """Return how two sides match: by labels, within one cluster."""
+        return f"on ({', '.join((*self.options.by, *labels))})"
+
+    def alive(self) -> str:
+        """Return what there is of any target that reports: pushed ones have target_info alone."""
+        return f"{self.of_jobs('up')} == 1 or {self.of_jobs('target_info')}"
+
+    def asked(self, how: str, series: str) -> str:
+        """Return what a template asks Prometheus: of the cluster that the alert is about."""
+        if not self.options.by:
+            return f"query `{how}({series})`"
+        name, _, matchers = series.partition("{")
+        own = ", ".join([*(f"{each}=%q" for each in self.options.by), *matchers[:-1].split(", ")])
+        own = own.removesuffix(", ")
+        values = " ".join(f"$labels.{each}" for each in self.options.by)
+        return f"printf `{how}({name}{{{own}}})` {values} | query"
+
+    def missing(self, name: str) -> str:
+        """Return one series for each cluster that has targets and no series of a metric."""
+        series = self.series(name)
+        if not self.options.by:
+            return f"absent({series})"
+        some, on = self.fold("group"), self.on()
+        return f"({some}({self.alive()}) unless {on} {series})"
+
+    def gone(self, alive: str, seconds: float) -> str:
+        """Return one series where nothing is alive: nothing at all, or nothing of a cluster.
+
+        Of a cluster it is known by what there was of it within ``seconds``.
+        """
+        if not self.options.by:
+            return f"absent({alive})"
+        window = self.window(seconds)
+        before = " or ".join(
+            f"last_over_time({self.of_jobs(name)}[{window}])" for name in ("up", "target_info")
+        )
+        return (
+            f"(\n  {self.fold('group')}({before})\n  unless {self.on()}\n  ({alive})\n)\n"
+            f"or on ()\nabsent({alive})"
+        )
+
+    def constant(self, value: float) -> str:
+        """Return a number, once for each cluster that has a target."""
+        if not self.options.by:
+            return f"vector({number(value)})"
+        targets = f"{self.of_jobs('up')} or {self.of_jobs('target_info')}"
+        return f"0 * {self.fold('group')}({targets}) + {number(value)}"
+
     def window(self, seconds: float) -> str:
         """Return a window, at least a few scrapes long."""
         return duration(self._window(seconds))
@@ -96,10 +150,10 @@ class Promql:
         target is known by ``up``, or by ``target_info`` where it pushes.
         """
         series, window = self.series(name), self.window(seconds)
-        before = self.window(MINUTE)
+        before, on = self.window(MINUTE), self.on("job", "instance")
         up, pushed = self.series("up"), self.series("target_info")
-        known = f"({up} offset {before} == 1 or on (job, instance) {pushed} offset {before})"
-        born = f"({series} unless {series} offset {before}) and on (job, instance) {known}"
+        known = f"({up} offset {before} == 1 or {on} {pushed} offset {before})"
+        born = f"({series} unless {series} offset {before}) and {on} {known}"
         step = duration(self.options.scrape_interval)
         return (
             f"(\n    (increase({series}[{window}]) > 0)\n  or\n"

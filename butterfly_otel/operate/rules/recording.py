@@ -26,15 +26,15 @@ def _requests(promql: Promql) -> tuple[RecordingRule, ...]:
     requests = promql.rate("butterfly_requests_total", MINUTE)
     errors = promql.rate("butterfly_request_errors_total", MINUTE)
     buckets = promql.rate("butterfly_request_duration_seconds_bucket", MINUTE)
-    by_bucket = f"sum by (node_role, method, le) ({buckets})"
+    by_bucket = f"{promql.fold('sum', 'node_role', 'method', 'le')}({buckets})"
     return (
         RecordingRule(
             record="butterfly:request_rate:1m",
-            expr=f"sum by (node_role, method, status) ({requests})",
+            expr=f"{promql.fold('sum', 'node_role', 'method', 'status')}({requests})",
         ),
         RecordingRule(
             record="butterfly:error_rate:1m",
-            expr=f"sum by (node_role, method, error_type) ({errors})",
+            expr=f"{promql.fold('sum', 'node_role', 'method', 'error_type')}({errors})",
         ),
         RecordingRule(
             record="butterfly:p99_latency:1m",
@@ -48,16 +48,17 @@ def _requests(promql: Promql) -> tuple[RecordingRule, ...]:
 
 
 def _throughput(promql: Promql) -> tuple[RecordingRule, ...]:
+    total = promql.fold("sum")
     sent = promql.byte_rate("butterfly_network_bytes_sent", MINUTE)
     received = promql.byte_rate("butterfly_network_bytes_received", MINUTE)
     return (
         RecordingRule(
             record="butterfly:cluster_throughput:1m",
-            expr=f"sum({promql.rate('butterfly_tokens_processed_total', MINUTE)})",
+            expr=f"{total}({promql.rate('butterfly_tokens_processed_total', MINUTE)})",
         ),
         RecordingRule(
             record="butterfly:network_bandwidth:1m",
-            expr=f"sum{sent}\n+\nsum{received}",
+            expr=f"{total}{sent}\n+\n{total}{received}",
         ),
     )
 
@@ -67,19 +68,20 @@ def _resources(promql: Promql) -> tuple[RecordingRule, ...]:
         return f"avg_over_time({promql.series(name)}[{promql.window(MINUTE)}])"
 
     cpu = average("butterfly_cpu_usage_ratio")
+    memory = average("butterfly_memory_allocated_bytes")
     return (
         RecordingRule(
             # A node that reports every core counts once, as one that reports the whole does.
             record="butterfly:cpu_usage_avg:1m",
-            expr=f"avg(avg by (node_id) ({cpu}))",
+            expr=f"{promql.fold('avg')}({promql.fold('avg', 'node_id')}({cpu}))",
         ),
         RecordingRule(
             record="butterfly:gpu_utilization_avg:1m",
-            expr=f"avg({average('butterfly_gpu_utilization_ratio')})",
+            expr=f"{promql.fold('avg')}({average('butterfly_gpu_utilization_ratio')})",
         ),
         RecordingRule(
             record="butterfly:memory_used_bytes:1m",
-            expr=f"sum by (node_id) ({average('butterfly_memory_allocated_bytes')})",
+            expr=f"{promql.fold('sum', 'node_id')}({memory})",
         ),
     )
 
@@ -88,9 +90,11 @@ def _work(promql: Promql) -> tuple[RecordingRule, ...]:
     done = promql.rate("butterfly_tasks_completed_total", MINUTE, 'status="success"')
     faults = promql.rate("butterfly_byzantine_faults_detected_total", MINUTE)
     return (
-        RecordingRule(record="butterfly:task_completion_rate:1m", expr=f"sum({done})"),
+        RecordingRule(
+            record="butterfly:task_completion_rate:1m", expr=f"{promql.fold('sum')}({done})"
+        ),
         RecordingRule(
             record="butterfly:byzantine_fault_rate:1m",
-            expr=f"sum by (node_id, fault_type) ({faults})",
+            expr=f"{promql.fold('sum', 'node_id', 'fault_type')}({faults})",
         ),
     )

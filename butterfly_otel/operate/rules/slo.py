@@ -84,7 +84,7 @@ class Objective:
 
 def objectives(promql: Promql) -> tuple[Objective, ...]:
     """Return the objectives that are shares of requests."""
-    thresholds = promql.options.thresholds
+    thresholds, total = promql.options.thresholds, promql.fold("sum")
     of_users = (_COORDINATOR, 'method!="health_check"')
     inference = (_COORDINATOR, 'method="inference"')
     counted = promql.rate("butterfly_requests_total", _BASE, *of_users)
@@ -98,16 +98,16 @@ def objectives(promql: Promql) -> tuple[Objective, ...]:
             title="Availability",
             objective=thresholds.availability,
             # No failed request, no series: that is no failure, and not no data.
-            errors=f"sum({failed})\nor\nsum({counted}) * 0",
-            requests=f"sum({counted})",
+            errors=f"{total}({failed})\nor\n{total}({counted}) * 0",
+            requests=f"{total}({counted})",
             bad="requests that fail",
         ),
         Objective(
             name="latency",
             title="Latency",
             objective=thresholds.fast_requests,
-            errors=f"clamp_min(\n  sum({timed})\n  -\n  sum({fast}),\n  0\n)",
-            requests=f"sum({timed})",
+            errors=f"clamp_min(\n  {total}({timed})\n  -\n  {total}({fast}),\n  0\n)",
+            requests=f"{total}({timed})",
             bad=f"inference requests that take longer than {number(thresholds.latency_seconds)} s",
         ),
     )
@@ -154,8 +154,8 @@ def _recorded(promql: Promql, slo: Objective) -> list[RecordingRule]:
         rule("slo_errors:rate5m", slo.errors),
         rule("slo_requests:rate5m", slo.requests),
         *(rule(f"slo_error_ratio:{duration(each)}", share(each)) for each in WINDOWS),
-        rule("slo_objective:ratio", f"vector({number(slo.objective)})"),
-        rule("slo_error_budget:ratio", f"vector({number(slo.budget)})"),
+        rule("slo_objective:ratio", promql.constant(slo.objective)),
+        rule("slo_error_budget:ratio", promql.constant(slo.budget)),
         rule("slo_burn_rate:1h", f"{now}\n/\n{budget}"),
         rule("slo_error_budget_remaining:7d", f"1 - {spent}\n/\n{budget}"),
     ]
@@ -201,13 +201,16 @@ def _low_throughput(promql: Promql) -> Alert:
     least = number(promql.options.thresholds.tokens_per_second)
     method = 'method="inference"'
     in_flight = promql.series("butterfly_requests_in_flight", _COORDINATOR, method)
+    queued, total = promql.series("butterfly_tasks_queued"), promql.fold("sum")
+    waiting = f"0 * ({total}({in_flight}) or {total}({queued}))"
+    nothing = waiting if promql.options.by else "vector(0)"
     return Alert(
         name="LowThroughput",
         # A node that is gone has no series: then nothing is made, and not nothing known.
         expr=(
-            f"(sum({_throughput(promql)}) or vector(0)) < {least}\n"
-            "and on ()\n"
-            f"(sum({in_flight}) > 0 or sum({promql.series('butterfly_tasks_queued')}) > 0)"
+            f"({total}({_throughput(promql)}) or {nothing}) < {least}\n"
+            f"and {promql.on()}\n"
+            f"({total}({in_flight}) > 0 or {total}({queued}) > 0)"
         ),
         after=promql.after(5 * MINUTE),
         severity="warning",

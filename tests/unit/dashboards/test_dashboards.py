@@ -280,7 +280,7 @@ def test_without_the_extra_it_is_said_what_to_install(
     assert "pip install 'butterfly-otel[dashboards]'" in capsys.readouterr().err
     assert main(["render", "--check"]) == 0
     said = capsys.readouterr()
-    assert "12 files are up to date" in said.out
+    assert "14 files are up to date" in said.out
     assert "not checked: 18 files such as docs/dashboards/overview.json" in said.err
     assert "pip install 'butterfly-otel[dashboards]' (Python 3.11 or newer)" in said.err
 

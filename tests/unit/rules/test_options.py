@@ -266,3 +266,39 @@ def test_the_command_explains_mistakes(tmp_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main(["rules", "--scrape-interval", "soon"])
     assert "write one such as 15s" in capsys.readouterr().err
+
+
+def test_what_tells_clusters_apart_is_kept_by_every_rule() -> None:
+    """Each aggregation and each match keeps the label, with other options, too."""
+    options = {"by": ("cluster",), "selector": ('zone="z"',)}
+    for rule in (*records(**options), *alerts(**options).values()):
+        plain = re.sub(r'"[^"]*"', '""', rule.expr)
+        for folded in re.findall(r"\b(?:sum|avg|min|max|count|group)\b ?([^(]*)\(", plain):
+            assert folded.startswith("by "), rule.expr
+        for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", rule.expr):
+            assert labels.startswith("cluster") or "absent(" in rule.expr, rule.expr
+    asked = alerts(**options)["ClusterBelowQuorum"].description
+    assert 'printf `max(butterfly_quorum_size{cluster=%q, zone="z"})` $labels.cluster' in asked
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"by": ("cluster", "cluster")}, "told 2 times to keep the label 'cluster'"),
+        ({"by": ("node_id",)}, "the label 'node_id' would replace"),
+        ({"by": ("a-b",)}, "no name of a label"),
+        ({"by": ("a",), "extra_labels": (("a", "b"),)}, "the extra label 'a' would replace"),
+    ],
+)
+def test_labels_that_can_not_be_kept_are_explained(options: dict[str, Any], problem: str) -> None:
+    """A label that is none, is given twice or is another's can't tell clusters apart."""
+    with pytest.raises(ConfigurationError, match=problem):
+        Options(**options)
+
+
+def test_the_command_writes_the_rules_of_a_storage(tmp_path: Path) -> None:
+    """`--by` makes the files that lie in deploy/thanos."""
+    main(["rules", "--by", "cluster", "--by", "environment", "--output", str(tmp_path)])
+    for name in ("prometheus_rules.yml", "prometheus_alerts.yml"):
+        shipped = DOCS.parent / "deploy" / "thanos" / name
+        assert (tmp_path / name).read_text("utf-8") == shipped.read_text("utf-8")
