@@ -87,7 +87,7 @@ def main() -> int:
         unknown = sorted(set(options.servers) - set(SERVERS))
         if unknown:
             parser.error(f"no such server: {', '.join(unknown)}; there are {', '.join(SERVERS)}")
-        usual = [recipe.name for recipe in RECIPES]
+        usual = [recipe.name for recipe in (*RECIPES, *KUBE_RECIPES)]
         wanted = [SERVERS[name] for name in dict.fromkeys(options.servers or usual)]
         done = [try_make(recipe) for recipe in wanted]
         return 0 if all(done) else 1
