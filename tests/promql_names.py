@@ -17,6 +17,7 @@ FOREIGN = {
     "target_info",
     "scrape_duration_seconds",
     "scrape_samples_scraped",
+    "node_memory_MemAvailable_bytes",
     "node_memory_MemTotal_bytes",
 }
 #: Labels that no metric of the contract declares.
