@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from butterfly_otel.handles.dependents import Dependent
+from butterfly_otel.handles.hints import give_hints
 from butterfly_otel.handles.targets import NOWHERE, Reporting
 from butterfly_otel.handles.timer import Timer
 from butterfly_otel.process import tracing
@@ -119,6 +120,9 @@ class Bound:
         if keep and self._cell is before:
             self._cell = target
         return target
+
+
+give_hints(Bound)
 
 
 class _Unsettled:

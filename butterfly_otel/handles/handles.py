@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from butterfly_otel import catalog
 from butterfly_otel.handles.dependents import Dependents
+from butterfly_otel.handles.hints import give_hints
 from butterfly_otel.handles.lookups import APART, Lookups
 from butterfly_otel.handles.paths import nesting
 from butterfly_otel.handles.registration import Registration
@@ -91,6 +92,9 @@ class Handle:
             f"{self!r} can't be pickled, because no global of {module} is this handle; pickle that"
             " of butterfly_otel.metrics, or look it up by its name where it is unpickled"
         )
+
+
+give_hints(Handle)
 
 
 class SynchronousHandle(Handle):

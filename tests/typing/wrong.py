@@ -22,6 +22,9 @@ metrics.layer_compute_duration_seconds.record(0.1, layer_id=1.5, model="m")  # w
 metrics.connection_active.set(1, to_node=7)  # wrong: node ids are text
 metrics.gpu_temperature_celsius.set(3)  # wrong: observed, not set
 metrics.gpu_temperature_celsius.observation(61)  # wrong: gpu_id missing
+metrics.requests_total.labels("inference", "error")  # wrong: prometheus_client's
+metrics.request_duration_seconds.observe(0.1)  # wrong: prometheus_client's
+metrics.request_duration_seconds.inc()  # wrong: a histogram has no inc
 metrics.tasks_queued.observe(lambda: "many")  # wrong: not a number
 metrics.requests_total.bind(method="inference", status="error").add("x")  # wrong: amount
 metrics.request_total.inc(method="inference", status="error")  # wrong: no such metric
