@@ -44,7 +44,9 @@ Variables without an argument:
 
 `OTEL_CONFIG_FILE` replaces all variables of OpenTelemetry, those that begin with `OTEL_`, as soon
 as it has a `meter_provider`: an argument beats a variable that begins with `BUTTERFLY_`, which
-beats the file, which beats the default. [What is read of it](../how-to/config-file.md).
+beats the file, which beats the default. Two kinds of variables still count beside the file:
+`OTEL_SDK_DISABLED=true`, which switches off, and those that the file itself refers to.
+[What is read of it](../how-to/config-file.md).
 
 Of two variables the first beats the second: those for OTLP have a spelling for metrics alone, such
 as `OTEL_EXPORTER_OTLP_METRICS_HEADERS`, which beats the shared one. Durations in variables are in

@@ -243,6 +243,11 @@ def metrics_app(*, page: bool = False) -> ASGIApp:
 
         app.mount("/metrics", metrics_app())
 
+    Starlette and FastAPI serve what is mounted so at ``/metrics/``, and answer ``/metrics``
+    with a redirect (307), which Prometheus follows. To save it, set Prometheus'
+    ``metrics_path: /metrics/``, or leave the mount out and pass
+    ``butterfly_lifespan(metrics_path="/metrics")``, which serves that path itself.
+
     It may be made before ``configure()``, whose ``prometheus_server=False`` saves the second
     port. Not measured itself, unless its route has a method.
 

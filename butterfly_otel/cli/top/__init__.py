@@ -46,7 +46,8 @@ examples:
   butterfly-otel top http://localhost:9464/metrics
   butterfly-otel top --once node-1:9464 node-2:9464 --ca ca.pem --bearer-file token
   butterfly-otel top --file-sd targets.yml
-  butterfly-otel top --json --interval 10 http://node-1:9464 | jq .rows[0].p99
+  butterfly-otel top --json --interval 10 http://node-1:9464 |
+    jq -c '.rows[] | select(.p99) | {{node, p99}}'  # null where no request ended
 """
 _MOST_AT_ONCE = 32
 
