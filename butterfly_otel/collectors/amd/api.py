@@ -6,15 +6,18 @@ is imported, and says on standard output where it does not find it.
 
 from __future__ import annotations
 
-import io
-from contextlib import redirect_stdout
+import ctypes
+import os
 from enum import IntEnum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, NewType, cast
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType, cast
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+_LIBRARY: Final = "libamd_smi.so"
 #: A processor, for as long as AMD SMI is initialised.
 Handle = NewType("Handle", object)
 
@@ -143,13 +146,29 @@ class AmdSmi:
 
 
 def _loaded() -> ModuleType:
-    said = io.StringIO()
+    """Import `amdsmi`, if its library is there: without it, it prints and raises a KeyError."""
+    spec = find_spec("amdsmi")
+    if spec is None or spec.origin is None:
+        raise ImportError("No module named 'amdsmi'")
+    for each in _libraries(Path(spec.origin).parent):
+        try:
+            ctypes.CDLL(each)
+            break
+        except OSError:
+            continue
+    else:
+        raise ImportError(f"{_LIBRARY} was not found: there is no ROCm here")
     try:
-        with redirect_stdout(said):
-            return import_module("amdsmi")
+        return import_module("amdsmi")
     except ImportError:
         raise
-    except Exception as error:
-        # Without its library it raises a KeyError; one that is too old lacks functions.
-        why = " ".join(said.getvalue().split()) or repr(error)
-        raise ImportError(why) from error
+    except Exception as error:  # a library that is older lacks functions
+        raise ImportError(f"{type(error).__name__}: {error}") from error
+
+
+def _libraries(package: Path) -> tuple[str, ...]:
+    """Return where `amdsmi` looks for its library, in its order."""
+    home = os.environ.get("ROCM_HOME", os.environ.get("ROCM_PATH"))
+    roots = (*((home,) if home else ()), "/opt/rocm")
+    inside = (str(Path(root, "lib", _LIBRARY)) for root in roots)
+    return (*inside, _LIBRARY, str(package / _LIBRARY))
