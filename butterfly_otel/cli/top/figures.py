@@ -6,7 +6,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from butterfly_otel.lint.expositions.growth import Scrape, bucket_increase, increase, quantile
+from butterfly_otel.lint.expositions.growth import (
+    Scrape,
+    bucket_increase,
+    increase,
+    is_beyond,
+    quantile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,6 +49,8 @@ class Row:
         error_ratio: Share of them that failed.
         p50: Median of their duration, in seconds.
         p99: 99th percentile, likewise.
+        p50_beyond: Whether the median is above ``p50``, then the highest bucket's bound.
+        p99_beyond: The same of ``p99``.
         tokens_per_second: Tokens processed.
         in_flight: Requests that are being handled.
         queued: Tasks that wait.
@@ -69,6 +77,8 @@ class Row:
     error_ratio: float | None = None
     p50: float | None = None
     p99: float | None = None
+    p50_beyond: bool = False
+    p99_beyond: bool = False
     tokens_per_second: float | None = None
     in_flight: float | None = None
     queued: float | None = None
@@ -125,11 +135,13 @@ def _whole(name: str, url: str, before: Scrape | None, now: Scrape) -> Row:
     scope = _scope(now)
     succeeded = failed = None
     p50 = p99 = None
+    beyond = (False, False)
     if before is not None:
         succeeded = increase(before, now, _REQUESTS, status="success", **scope)
         failed = increase(before, now, _REQUESTS, status="error", **scope)
         buckets = bucket_increase(before, now, _SECONDS, **scope)
         p50, p99 = quantile(0.5, buckets), quantile(0.99, buckets)
+        beyond = is_beyond(0.5, buckets), is_beyond(0.99, buckets)
     done = None if succeeded is None and failed is None else (succeeded or 0.0) + (failed or 0.0)
     node = _node(name, url, before, now, everything=True)
     return replace(
@@ -138,6 +150,8 @@ def _whole(name: str, url: str, before: Scrape | None, now: Scrape) -> Row:
         error_ratio=(failed or 0.0) / done if done else None,
         p50=p50,
         p99=p99,
+        p50_beyond=beyond[0],
+        p99_beyond=beyond[1],
         in_flight=_sum(now.values("butterfly_requests_in_flight", **scope)),
         active=_sum(now.values("butterfly_cluster_size", state="active")),
         quorum=max(now.values("butterfly_quorum_size"), default=None),

@@ -104,7 +104,8 @@ def _figure(
 
     def cell(row: Row) -> Cell:
         value: float | None = getattr(row, name)
-        return Cell(show(value), limit is not None and _above(value, limit))
+        more = ">" if getattr(row, f"{name}_beyond", False) else ""
+        return Cell(more + show(value), limit is not None and _above(value, limit))
 
     return cell
 

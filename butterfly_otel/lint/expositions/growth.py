@@ -106,6 +106,17 @@ def quantile(q: float, buckets: Sequence[tuple[float, float]]) -> float | None:
     return None
 
 
+def is_beyond(q: float, buckets: Sequence[tuple[float, float]]) -> bool:
+    """Tell whether a quantile is above the highest finite bound, which is all that is known of it.
+
+    >>> is_beyond(0.5, [(1.0, 1.0), (3.0, 2.0), (inf, 6.0)])
+    True
+    """
+    if len(buckets) < 2 or buckets[-1][0] != inf or buckets[-1][1] <= 0:  # noqa: PLR2004
+        return False
+    return buckets[-2][1] < q * buckets[-1][1]
+
+
 def _buckets(
     scrape: Scrape, name: str, labels: Mapping[str, str]
 ) -> dict[SeriesKey, dict[float, float]]:

@@ -7,6 +7,7 @@ from math import inf
 import pytest
 
 from butterfly_otel.cli.top.figures import Row, rows_of, sorted_rows
+from butterfly_otel.cli.top.table import plain_table
 from butterfly_otel.lint.expositions.fetch import Answer
 from butterfly_otel.lint.expositions.growth import (
     Scrape,
@@ -168,3 +169,20 @@ def test_malformed_lines_are_left_out() -> None:
     assert found.values("a") == [1]
     assert len(found.exposition.malformed) == 1
     assert bucket_increase(found, found, "h") == []
+
+
+def test_what_is_above_the_highest_bucket_is_shown_as_more() -> None:
+    """The histogram can't tell how much more than its highest bound; the cell says so."""
+    name = "butterfly_request_duration_seconds_bucket"
+    labels = 'node_role="coordinator",method="inference"'
+
+    def text(fast: int, slow: int) -> str:
+        bounds = {"5": fast, "10": fast, "+Inf": fast + slow}
+        lines = (f'{name}{{{labels},le="{le}"}} {count}' for le, count in bounds.items())
+        return "# TYPE butterfly_request_duration_seconds histogram\n" + "\n".join(lines)
+
+    [row] = rows_of(URL, scrape(0, text(0, 0)), scrape(1, text(6, 4)))
+    assert (row.p50_beyond, row.p99_beyond, row.p99) == (False, True, 10)
+    lines = plain_table([row])
+    assert ">10.00 s!" in lines[1].replace("  ", " ")
+    assert lines[1].count(">") == 1
