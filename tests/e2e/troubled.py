@@ -49,6 +49,52 @@ class Broken:
         """Give nothing back."""
 
 
+class Failing:
+    """A GPU that is about to be lost, beside one that is."""
+
+    name = "failing"
+    metrics = (
+        "butterfly_otel_device_up",
+        "butterfly_otel_gpu_memory_errors_total",
+        "butterfly_otel_gpu_row_remapping",
+        "butterfly_otel_gpu_throttled",
+        "butterfly_otel_gpu_xid_errors_total",
+        "butterfly_otel_gpu_link_errors_total",
+    )
+    interval = 0.5
+    deadline = 1.0
+
+    def __init__(self) -> None:
+        self._rounds = 0
+
+    def open(self) -> None:
+        """Find it."""
+
+    def read(self) -> Sequence[Reading]:
+        """Tell of more errors each time."""
+        self._rounds += 1
+        gpu, lost = {"gpu_id": "GPU-0"}, {"collector": self.name, "device": "GPU-1"}
+        up, *rest = self.metrics
+        labels = (
+            {"kind": "uncorrected"},
+            {"state": "pending"},
+            {"reason": "thermal"},
+            {"xid": "63"},
+            {"link": "pcie", "error": "replay"},
+        )
+        states = {"butterfly_otel_gpu_row_remapping", "butterfly_otel_gpu_throttled"}
+        return [
+            Reading(up, 0, lost),
+            *(
+                Reading(name, 1 if name in states else self._rounds, {**gpu, **more})
+                for name, more in zip(rest, labels, strict=True)
+            ),
+        ]
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 class Raising:
     """Metrics of prometheus_client's that can't be collected."""
 
@@ -109,7 +155,7 @@ def main(endpoint: str) -> None:
         registry=registry,
         otlp_endpoint=rejecting(endpoint),
         export_interval=1,
-        collectors=["cpu", Broken()],
+        collectors=["cpu", Broken(), Failing()],
     )
     metrics.tasks_queued.observe(broken)  # type: ignore[arg-type] # wrong on purpose
     pause = threading.Event()
