@@ -7,10 +7,10 @@ USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench format render servers storage-servers browser interpreters matrix matrix-ci prereleases peers mutation clean
+.PHONY: help demo test test-long lint docs bench format render servers storage-servers browser interpreters matrix matrix-ci prereleases peers mutation clean
 
 help: ## Say what the targets do.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(USER_READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,8 +25,11 @@ $(DEV_READY): $(USER_READY)
 demo: $(USER_READY) ## Run a simulated cluster that serves all 64 metrics on localhost:9464.
 	$(BIN)/butterfly-otel demo $(ARGS)
 
-test: $(DEV_READY) ## Run every test this machine can run.
+test: $(DEV_READY) ## Run every test this machine can run, but for the long ones.
 	$(BIN)/python scripts/suite.py $(ARGS)
+
+test-long: $(DEV_READY) ## Run the long ones: whole clusters, alerts over time, many processes.
+	$(BIN)/python scripts/suite.py --long $(ARGS)
 
 lint: $(DEV_READY) ## Check style, types, layers and rendered files.
 	$(BIN)/ruff check .

@@ -4,6 +4,9 @@ Hundreds of tests start processes, servers and signals of their own, beside othe
 same. Where the machine is busy one may fail for want of time. A test that fails alone as well has
 found something; one that then passes is named, so that it is mended, and costs no landing. Where
 more than a few fail, nothing is run again. On a user's machine nothing is, either.
+
+What takes more than some seconds is marked `long` and left out of the everyday run; `--long` runs
+that alone. CI runs both.
 """
 
 from __future__ import annotations
@@ -53,5 +56,16 @@ def _failed(cache: Path) -> list[str]:
     return list(json.loads(text))
 
 
+def _chosen(arguments: list[str]) -> list[str]:
+    """Return the arguments, and which tests are meant where they say nothing of it."""
+    if "-m" in arguments:
+        return arguments
+    if "--long" in arguments:
+        return ["-m", "long", *(each for each in arguments if each != "--long")]
+    # Whoever names tests wants them, however long they take.
+    named = any((ROOT / each.partition("::")[0]).exists() for each in arguments)
+    return arguments if named else ["-m", "not long", *arguments]
+
+
 if __name__ == "__main__":
-    sys.exit(run(sys.executable, [], sys.argv[1:]))
+    sys.exit(run(sys.executable, [], _chosen(sys.argv[1:])))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from butterfly_otel.catalog.contracts import Contracts
     from butterfly_otel.lint.findings import Finding
     from butterfly_otel.runtime.lifecycle import Runtime
     from butterfly_otel.testing.clock import Clock
@@ -73,7 +74,7 @@ class Captured:
         everything = self._collect()
         if metric is None:
             return everything
-        asked = wanted(metric, labels)
+        asked = wanted(metric, labels, self.contracts)
         return [each for each in of_metric(asked.name, everything) if asked.matches(each)]
 
     def value(self, metric: Target, /, **labels: object) -> float | None:
@@ -103,8 +104,8 @@ class Captured:
 
     def find(self, metric: Target, /, **labels: object) -> Series | None:
         """Return one series, None where there is none; raises as :meth:`value` does."""
-        asked = wanted(metric, labels)
-        return one(asked, of_metric(asked.name, self._collect()), self.own)
+        asked = wanted(metric, labels, self.contracts)
+        return one(asked, of_metric(asked.name, self._collect()), self.own, self.contracts)
 
     def mark(self) -> None:
         """Let :meth:`delta` and :meth:`histogram_delta` count from now on."""
@@ -146,8 +147,13 @@ class Captured:
 
     def asked(self, metric: Target, /, **labels: object) -> tuple[Wanted, list[Series]]:
         """Return what is asked for and all series of the metric, for an assertion to explain."""
-        asked = wanted(metric, labels)
+        asked = wanted(metric, labels, self.contracts)
         return asked, of_metric(asked.name, self._collect())
+
+    @property
+    def contracts(self) -> Contracts:
+        """The contracts in force, which know the metrics that are asked for by name."""
+        return self.runtime.config.contracts
 
     @property
     def own(self) -> dict[str, str]:
@@ -157,7 +163,7 @@ class Captured:
 
     def _distribution(self, series: Series) -> HistogramValue:
         if not isinstance(series.value, HistogramValue):
-            metric = self.runtime.config.contracts.get(series.metric)
+            metric = self.contracts.get(series.metric)
             kind = "number" if metric is None else metric.type
             msg = f"{series.metric} is no histogram but a {kind}: ask for its value()"
             raise TypeError(msg)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import isinf
 from typing import TYPE_CHECKING
 
-from butterfly_otel import catalog
 from butterfly_otel.lint.expositions.compare import near, spelled
 from butterfly_otel.testing import capture
 from butterfly_otel.testing.selection import one
@@ -127,7 +126,8 @@ def assert_no_violations() -> None:
 
 def _one(asked: Wanted, series: Sequence[Series]) -> Series | None:
     __tracebackhide__ = True
-    return one(asked, series, capture.current().own)
+    captured = capture.current()
+    return one(asked, series, captured.own, captured.contracts)
 
 
 def _differences(
@@ -158,7 +158,7 @@ def _missing(asked: Wanted, series: Sequence[Series], expected: str) -> str:
 
 
 def _unit(asked: Wanted, series: Sequence[Series]) -> str:
-    metric = catalog.BY_NAME.get(asked.name)
+    metric = capture.current().contracts.get(asked.name)
     unit = metric.unit if metric is not None else next((each.unit for each in series), "")
     return f" (unit: {unit.strip('{}')})" if unit and unit != "1" else ""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
-from butterfly_otel import catalog
+from butterfly_otel.catalog.contracts import OURS
 from butterfly_otel.catalog.model import OTHER
 from butterfly_otel.errors import CatalogError
 from butterfly_otel.handles.bound import Bound
@@ -16,6 +16,7 @@ from butterfly_otel.testing.series import label_value, labels_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from butterfly_otel.catalog.contracts import Contracts
     from butterfly_otel.catalog.model import Metric
     from butterfly_otel.testing.series import Series
 
@@ -47,8 +48,13 @@ class Wanted:
         return self.labels.items() <= series.labels.items()
 
 
-def wanted(target: Target, labels: Mapping[str, object]) -> Wanted:
+def wanted(target: Target, labels: Mapping[str, object], contracts: Contracts = OURS) -> Wanted:
     """Return what a test asks for.
+
+    Args:
+        target: The metric.
+        labels: The labels, by their names or as a handle's methods take them.
+        contracts: Those in force, which know metrics that are asked for by name.
 
     Raises:
         CatalogError: When the contract has no such metric, or the metric no such label: a
@@ -62,22 +68,29 @@ def wanted(target: Target, labels: Mapping[str, object]) -> Wanted:
             raise CatalogError(msg)
         names = handle.metric.label_keys
         bound = {k: label_value(v) for k, v in zip(names, values, strict=True) if v is not None}
-        return wanted(handle, {**bound, **given})
+        return wanted(handle, {**bound, **given}, contracts)
     handle_metric = target.metric if isinstance(target, Handle) else None
     name = target if isinstance(target, str) else target.metric.name
-    metric = handle_metric or catalog.BY_NAME.get(name)
+    metric = handle_metric or _named(name, contracts)
     if metric is not None:
+        name = metric.name
         # As a handle's methods take them.
         keys = {label.parameter: label.key for label in metric.labels}
         given = {keys.get(key, key): value for key, value in given.items()}
     if metric is None and name.startswith("butterfly_"):
-        close = get_close_matches(name, catalog.BY_NAME, n=1)
+        close = get_close_matches(name, [each.name for each in contracts], n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         msg = f"the contract has no metric {name}{hint}"
         raise CatalogError(msg)
     if metric is not None:
         _check_labels(metric, given)
     return Wanted(name, given)
+
+
+def _named(name: str, contracts: Contracts) -> Metric | None:
+    """Return the metric of a name, be it as Prometheus has it."""
+    found = contracts.get(name)
+    return found or next((each for each in contracts if each.prometheus_name == name), None)
 
 
 def _check_labels(metric: Metric, given: Mapping[str, str]) -> None:
@@ -99,7 +112,12 @@ def of_metric(name: str, series: Iterable[Series]) -> list[Series]:
     return [each for each in series if each.metric == name]
 
 
-def one(asked: Wanted, found: Sequence[Series], own: Mapping[str, str]) -> Series | None:
+def one(
+    asked: Wanted,
+    found: Sequence[Series],
+    own: Mapping[str, str],
+    contracts: Contracts = OURS,
+) -> Series | None:
     """Return the one series that is meant, None where there is none.
 
     Labels with a default, such as ``node_id``, mean this node where they are not given.
@@ -108,12 +126,13 @@ def one(asked: Wanted, found: Sequence[Series], own: Mapping[str, str]) -> Serie
         asked: What is asked for.
         found: The series of the metric.
         own: What the defaults of labels are on this node, by label.
+        contracts: Those in force, which know the defaults.
 
     Raises:
         AssertionError: When several series are left.
     """
     matching = [each for each in found if asked.matches(each)]
-    metric = catalog.BY_NAME.get(asked.name)
+    metric = contracts.get(asked.name)
     if metric is not None and len(matching) > 1:
         defaults = {
             label.key: own[label.default]

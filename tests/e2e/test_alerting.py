@@ -156,6 +156,7 @@ def _assert_complete(alert: dict[str, Any]) -> None:
     assert alert["generatorURL"].startswith("http")
 
 
+@pytest.mark.long
 def test_faults_fire_their_alerts_and_no_others(site: Site, amtool: Path) -> None:
     """Each fault is notified as it should be, and resolved; the healthy cluster keeps quiet."""
     assert set(EXPECTED) == set(KINDS)

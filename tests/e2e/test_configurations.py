@@ -144,6 +144,7 @@ def contract_labels(prometheus: Prometheus) -> set[str]:
     return {key for one in prometheus.series('{__name__=~"butterfly_.+"}') for key in one}
 
 
+@pytest.mark.long
 def test_prometheus_scrapes_evaluates_and_writes_on(
     prometheus3: Path, alertmanager: Path, tmp_path: Path
 ) -> None:

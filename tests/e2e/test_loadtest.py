@@ -20,6 +20,7 @@ CLUSTER = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_prometheus_has_every_series_that_is_predicted(
     prometheus3: Path, processes: str, capsys: pytest.CaptureFixture[str]
@@ -38,6 +39,7 @@ def test_prometheus_has_every_series_that_is_predicted(
     assert scraped["rounds"] == 2
 
 
+@pytest.mark.long
 def test_prometheus_2_is_as_good(prometheus2: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The figures come from what both versions have."""
     command = ["loadtest", *CLUSTER, "--prometheus", str(prometheus2)]

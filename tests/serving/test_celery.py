@@ -46,6 +46,7 @@ def _documented() -> str:
     return block.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after"),
     [("", _documented()), (_FIRST, "")],

@@ -161,6 +161,7 @@ def test_a_killed_worker_loses_its_last_second_at_most(
         assert node.counted() <= answered + 3 * 6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "option", "jitter"),
     [

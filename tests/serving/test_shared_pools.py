@@ -137,6 +137,7 @@ def work():
 """
 
 
+@pytest.mark.long
 def test_what_celerys_tasks_counted_is_all_there(
     tmp_path: Path, needed: Callable[..., None]
 ) -> None:

@@ -118,6 +118,7 @@ def test_a_budget_that_lets_too_much_through_is_found(monkeypatch: pytest.Monkey
     assert found.offered == found.kept + found.overflowed + found.refused
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [
