@@ -149,7 +149,7 @@ class Node:
         return partial(self._count, name, labels)
 
     def _remove_series(
-        self, name: str, instrument: object, attributes: Mapping[str, str], *, exactly: bool
+        self, name: str, instrument: object, attributes: Mapping[str, object], *, exactly: bool
     ) -> None:
         """End series as production does, and note first what they had."""
         if isinstance(instrument, CellInstrument):
