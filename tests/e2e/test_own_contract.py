@@ -115,7 +115,7 @@ def test_promtool_reads_every_query(promtool3: Path, tmp_path: Path, contract: C
     rules = [{"record": f"own:query_{at}", "expr": expr} for at, expr in enumerate(queries)]
     path = tmp_path / "rules.yml"
     path.write_text(json.dumps({"groups": [{"name": "own", "rules": rules}]}))
-    command = [promtool3, "check", "rules", path]
+    command: list[str | Path] = [promtool3, "check", "rules", path]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert f"{len(queries)} rules found" in result.stdout, result.stderr
 

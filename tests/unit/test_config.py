@@ -208,7 +208,11 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({**NODE, "across": {"x": "most"}}, {}, "across has 'most' for x.*one of sum, max"),
     (NODE, {"BUTTERFLY_OTEL_ACROSS": "x=all"}, "BUTTERFLY_OTEL_ACROSS has 'all' for x"),
     ({**NODE, "catalogs": [3]}, {}, "catalogs has 3, which is neither a Catalog"),
-    (NODE, {"BUTTERFLY_OTEL_CATALOGS": "no.such:THING"}, "BUTTERFLY_OTEL_CATALOGS: the contract no.such:THING"),
+    (
+        NODE,
+        {"BUTTERFLY_OTEL_CATALOGS": "no.such:THING"},
+        "BUTTERFLY_OTEL_CATALOGS: the contract no.such:THING",
+    ),
     ({**NODE, "exporter": []}, {}, r"exporter is \[\]"),
     ({**NODE, "prometheus_server": 0}, {}, "prometheus_server is 0; pass True or False"),
     (NODE, {"BUTTERFLY_OTEL_PROMETHEUS_SERVER": "x"}, "BUTTERFLY_OTEL_PROMETHEUS_SERVER is 'x'"),
