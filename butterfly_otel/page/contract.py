@@ -53,20 +53,22 @@ _SUFFIX: Final = re.compile(r"_(bucket|count|sum)$")
 def contract_of(streams: Iterable[Stream]) -> dict[str, Any]:
     """Return the categories, and what this process exports of each metric, as JSON has it.
 
+    Names are Prometheus', by which the page finds what it reads.
+
     Args:
         streams: What is exported of each metric.
     """
     alerts = _alerts()
+    exported = [stream for stream in streams if not stream.dropped]
+    own = dict.fromkeys(stream.metric.category for stream in exported)
+    # The page has a place for "other" itself.
+    titles = {key: (key, "") for key in own if key != "other"} | _CATEGORIES
+    order = (*_CATEGORIES, *(key for key in titles if key not in _CATEGORIES))
     return {
         "categories": [
-            {"key": key, "title": title, "tells": tells}
-            for key, (title, tells) in _CATEGORIES.items()
+            {"key": key, "title": titles[key][0], "tells": titles[key][1]} for key in order
         ],
-        "metrics": [
-            _metric(stream, alerts.get(stream.metric.name, ()))
-            for stream in streams
-            if not stream.dropped
-        ],
+        "metrics": [_metric(stream, alerts.get(stream.metric.name, ())) for stream in exported],
     }
 
 
@@ -80,7 +82,7 @@ def alert_names() -> tuple[str, ...]:
 def _metric(stream: Stream, alerts: Iterable[Alert]) -> dict[str, Any]:
     metric = stream.metric
     return {
-        "name": metric.name,
+        "name": metric.prometheus_name,
         "type": metric.type,
         "instrument": metric.instrument.replace("_", " "),
         "unit": metric.unit,
@@ -105,7 +107,7 @@ def combined(metric: Metric) -> Combined:
 
 def _label(label: Label) -> dict[str, Any]:
     return {
-        "key": label.key,
+        "key": label.prometheus_key,
         "kind": label.kind,
         "help": label.help,
         "values": list(label.values) if label.kind == "closed" else [],

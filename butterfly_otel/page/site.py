@@ -53,7 +53,7 @@ def page_site(
         site[f"/-/runbooks/{name}"] = Route(partial(_runbook, name))
     for stream in streams:
         metric = stream.metric
-        site[f"/-/reference/{metric.name}"] = Route(partial(_reference, metric))
+        site[f"/-/reference/{metric.prometheus_name}"] = Route(partial(_reference, metric))
     return site
 
 

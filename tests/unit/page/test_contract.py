@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from butterfly_otel import catalog
+from butterfly_otel.catalog.model import Label, Metric
 from butterfly_otel.exporters.prometheus import PrometheusMetricReader
 from butterfly_otel.exporters.prometheus.serving.app import Request, respond
 from butterfly_otel.exporters.prometheus.serving.site import Response
@@ -34,6 +35,30 @@ def test_the_contract_is_what_is_exported() -> None:
     assert len(told["metrics"]) == len(catalog.ALL) - 1
     assert [label["key"] for label in told["metrics"][0]["labels"]] == ["node_role"]
     assert told["metrics"][0]["limit"] == 7
+
+
+def test_metrics_of_other_contracts_have_a_place_and_their_scraped_names() -> None:
+    """The page finds a metric's card by its category, and its series by Prometheus' names."""
+    metric = Metric(
+        name="gw.prompts",
+        type="counter",
+        instrument="counter",
+        why="It is counted.",
+        unit="{prompt}",
+        help="Prompts.",
+        category="gateway",
+        query="gw_prompts_total",
+        labels=(Label(key="gw.tier", kind="closed", help="Tier.", values=("free",)),),
+    )
+    streams = (*default_streams(), Stream(metric, metric.labels, (), 2, meter="gw"))
+    told = contract_of(streams)
+    assert [each["key"] for each in told["categories"]][-2:] == ["telemetry", "gateway"]
+    assert told["metrics"][-1]["name"] == "gw_prompts_total"
+    assert [each["key"] for each in told["metrics"][-1]["labels"]] == ["gw_tier"]
+    reader = PrometheusMetricReader(registry=CollectorRegistry())
+    site = page_site(reader, lambda: Facts("n", "compute", {}, 0.0), streams)
+    path = "/-/reference/gw_prompts_total"
+    assert b"gw.prompts" in respond(reader, Request("GET", path), site).body
 
 
 def test_metrics_lead_to_their_alerts() -> None:
