@@ -11,6 +11,7 @@
 ``text figure``            a drawing: nothing to check
 ``console``                commands behind ``$``, and what they print; see ``run_page.py``
 ``console exit=1``         the last command ends so
+``console session=FILE``   ``python -i FILE``: the blocks that follow are typed at its prompt
 ``console shown``          for other machines: only the syntax is checked, and our extras
 ``yaml file=NAME``         parsed and written to NAME
 ``promql``                 parsed by promtool, its names looked up

@@ -32,7 +32,7 @@ from tests.docs.receivers import GrpcReceiver, HttpReceiver
 
 #: Commands that are run; everything else has to be in SHOWN.
 RUN = {"butterfly-otel", "curl", "python", "cat", "opentelemetry-instrument"}
-SHOWN = {"pip", "make", "git", "kill", "prometheus"}
+SHOWN = {"pip", "make", "git", "kill", "prometheus", "python3", "."}
 _RECEIVERS = {"localhost:4318": HttpReceiver, "localhost:4317": GrpcReceiver}
 
 
@@ -43,6 +43,7 @@ class Page:
         self.blocks = blocks_of(path)
         self.module = types.ModuleType("__main__")
         sys.modules["__main__"] = self.module
+        sys.path.insert(0, str(Path.cwd()))  # files of the page, as for a reader in that folder
         self.printed = ""
         self.warnings: list[str] = []
         text = path.read_text(encoding="utf-8")
@@ -116,6 +117,11 @@ class Page:
             Path(block.marks["file"]).write_text(block.text, encoding="utf-8")
 
     def _console(self, block: Block) -> None:
+        if "session" in block.marks:
+            # `python -i FILE`: what follows is typed at the prompt that it leaves.
+            text = Path(block.marks["session"]).read_text(encoding="utf-8")
+            exec(compile(text, block.marks["session"], "exec"), vars(self.module))  # noqa: S102
+            return
         first, *commands = re.split(r"^\$ ", block.text, flags=re.MULTILINE)
         assert not first.strip(), f"{block} begins without a command behind $"
         for number, text in enumerate(commands):

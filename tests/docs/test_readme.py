@@ -73,3 +73,32 @@ def test_both_commands_are_targets_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"^demo:", makefile, re.MULTILINE)
     assert re.search(r"^test:", makefile, re.MULTILINE)
+
+
+def test_the_quick_start_stays_up_at_a_prompt(tmp_path: Path) -> None:
+    """By `python -i`, as the README says, the process answers scrapes until its prompt ends."""
+    assert "$ .venv/bin/python -i quickstart.py\n" in README
+    (tmp_path / "quickstart.py").write_text(BLOCKS[0], encoding="utf-8")
+    typed = """
+import urllib.request
+from butterfly_otel.runtime.lifecycle import current
+print("requests_total" in urllib.request.urlopen(current().prometheus_url).read().decode())
+"""
+    output = subprocess.run(
+        [sys.executable, "-i", "quickstart.py"],
+        input=typed,
+        cwd=tmp_path,
+        env={**os.environ, "OTEL_EXPORTER_PROMETHEUS_PORT": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert output.strip() == "True"
+
+
+def test_nobody_is_told_to_install_from_an_index() -> None:
+    """The package is on no index yet: its bare name is not a thing to install anywhere."""
+    pages = [ROOT / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").rglob("*.md")]
+    bare = re.compile(r"pip install (?:butterfly-otel|'butterfly-otel')(?![\[\w])")
+    assert [page.name for page in pages if bare.search(page.read_text(encoding="utf-8"))] == []
