@@ -111,6 +111,7 @@ def _prompt(program: str, file: str, folder: Path) -> Iterator[Terminal]:
         os.close(master)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_tutorial_can_be_pasted(version: str, tmp_path: Path) -> None:
     """Each block that is for the prompt runs as pasted, whole and without an error."""
