@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from butterfly_otel.process.contain import log_once
@@ -10,9 +11,10 @@ from butterfly_otel.sharing.parted import DEFAULT_LIMIT
 from butterfly_otel.sharing.payload import Record, dumps, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from prometheus_client import Metric
+    from prometheus_client.registry import Collector
     from prometheus_client.samples import Sample
 
 #: Types whose samples are added.
@@ -20,6 +22,7 @@ ADDED = frozenset({"counter", "histogram", "summary"})
 _CREATED = "_created"
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
+Counted = Mapping[tuple[str, str], Mapping[_Key, float]]
 
 
 def own_files() -> bool:
@@ -38,8 +41,14 @@ def reads_files(collector: object) -> bool:
 
 def is_told(collector: object) -> bool:
     """Tell whether what a collector has is to be told to others: not what is in files anyway."""
-    in_files = own_files() and _is_wrapper(collector)
+    in_files = own_files() and is_own(collector)
     return not in_files and not reads_files(collector)
+
+
+def is_own(collector: object) -> bool:
+    """Tell whether a collector is one of prometheus_client's own metrics."""
+    wrapper: Any = getattr(sys.modules.get("prometheus_client.metrics"), "MetricWrapperBase", None)
+    return wrapper is not None and isinstance(collector, wrapper)
 
 
 def mode_of(collector: object) -> str | None:
@@ -48,18 +57,33 @@ def mode_of(collector: object) -> str | None:
     return mode if isinstance(mode, str) else None
 
 
+def counted(collectors: Iterable[Collector]) -> Counted:
+    """Return what prometheus_client's own metrics have counted, by name and type of the family.
+
+    To be called right before a fork: in the child they go on from where they were in its parent,
+    which tells of that itself. The child could not ask: their locks may be held for ever there.
+    """
+    found: dict[tuple[str, str], dict[_Key, float]] = {}
+    module: Any = sys.modules.get("prometheus_client.metrics")
+    # Not gauges: they may call functions of the application's, which may take their time.
+    growing = (module.Counter, module.Histogram, module.Summary) if module else ()
+    for collector in () if own_files() else collectors:
+        if isinstance(collector, growing):
+            for metric in collector.collect():
+                family = found.setdefault((metric.name, metric.type), {})
+                family.update((_key(each), each.value) for each in metric.samples)
+    return found
+
+
 class ForeignCapture:
     """Makes records of families, and remembers what only grows. Not thread-safe.
 
     Args:
-        parent: What a forked child has of its parent. prometheus_client's own metrics go on in a
-            child from where they were in its parent, which has told of that already.
+        inherited: What a forked child has of its parent, as :func:`counted` found it.
     """
 
-    def __init__(self, parent: ForeignCapture | None = None) -> None:
-        self._inherited: dict[tuple[str, str], Mapping[_Key, float]] = {}
-        if parent is not None:
-            self._inherited = {key: each.inherited for key, each in parent._growing.items()}  # noqa: SLF001 - its own kind
+    def __init__(self, inherited: Counted | None = None) -> None:
+        self._inherited = inherited or {}
         self._growing: dict[tuple[str, str], _Growing] = {}
         # When each sample of what may differ by process was seen to change.
         self._changes: dict[tuple[str, str], dict[_Key, tuple[float, int]]] = {}
@@ -78,7 +102,7 @@ class ForeignCapture:
                 try:
                     key = (metric.name, metric.type)
                     inherited: Mapping[_Key, float] = {}
-                    if _is_wrapper(collector):
+                    if is_own(collector):
                         inherited = self._inherited.get(key, inherited)
                     again = key in met
                     records += self._family(metric, mode_of(collector), now, inherited, again=again)
@@ -122,7 +146,7 @@ class ForeignCapture:
         )
         if metric.type not in ADDED or again:
             return [record]
-        growing = self._growing.setdefault(key, _Growing(head, inherited))
+        growing = self._growing.setdefault(key, _Growing(head))
         return [record, *growing.follow(dict(zip(keys, values, strict=True)))]
 
     def _times(self, name: tuple[str, str], values: Mapping[_Key, float], now: int) -> list[int]:
@@ -139,17 +163,11 @@ class ForeignCapture:
 class _Growing:
     """One family of what only grows: the totals of series that are not there any more."""
 
-    def __init__(self, head: list[str], inherited: Mapping[_Key, float]) -> None:
+    def __init__(self, head: list[str]) -> None:
         self._head = head
-        self._before = inherited
         self._last: Mapping[_Key, float] = {}
         self._parted: dict[_Key, float] = {}
         self._records: list[Record] = []
-
-    @property
-    def inherited(self) -> Mapping[_Key, float]:
-        """What a child that is forked now begins with."""
-        return {key: value + self._before.get(key, 0) for key, value in self._last.items()}
 
     def follow(self, present: Mapping[_Key, float]) -> list[Record]:
         """Take notice of what there is; return the record of what is not there any more."""
@@ -183,12 +201,6 @@ def _own_part(key: _Key, value: float, inherited: Mapping[_Key, float]) -> float
     """Return what a forked child has added itself, unless it has begun anew."""
     before = 0 if key[0].endswith(_CREATED) else inherited.get(key, 0)
     return value - before if value >= before else value
-
-
-def _is_wrapper(collector: object) -> bool:
-    """Tell whether a collector is one of prometheus_client's own metrics."""
-    wrapper: Any = getattr(sys.modules.get("prometheus_client.metrics"), "MetricWrapperBase", None)
-    return wrapper is not None and isinstance(collector, wrapper)
 
 
 def _key(sample: Sample) -> _Key:

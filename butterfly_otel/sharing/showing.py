@@ -10,7 +10,14 @@ from butterfly_otel.process import forks, timing
 from butterfly_otel.process.contain import log_once
 from butterfly_otel.sharing.capturing import Capture
 from butterfly_otel.sharing.ended import fold
-from butterfly_otel.sharing.foreign import ForeignCapture, is_told, own_files, reads_files
+from butterfly_otel.sharing.foreign import (
+    Counted,
+    ForeignCapture,
+    counted,
+    is_told,
+    own_files,
+    reads_files,
+)
 from butterfly_otel.sharing.merging import Merging, settled
 from butterfly_otel.sharing.payload import Payload, Record, write
 
@@ -40,6 +47,10 @@ class Own(Protocol):
         self, timeout: float, asked: Callable[[Collector], bool]
     ) -> list[tuple[Collector, list[Metric]]]:
         """Return what the other collectors of the registry have."""
+        ...
+
+    def collectors(self) -> Sequence[Collector]:
+        """Return the other collectors of the registry."""
         ...
 
     def omit(self, reason: Omission, subject: str, sentence: str, *details: str) -> None:
@@ -83,12 +94,21 @@ class MetricsContent:
         self._capture = Capture()
         self._foreign = ForeignCapture()
         self._records: list[Record] = []
+        # What a child that is forked just now begins with.
+        self._counted: Counted = {}
+        forks.call_around_fork(self._note, self._forget)
         forks.call_in_child(self._restart)
+
+    def _note(self) -> None:
+        self._counted = counted(self._own.collectors())
+
+    def _forget(self) -> None:
+        self._counted = {}
 
     def _restart(self) -> None:
         """Begin with nothing told, as a forked child has nothing measured."""
         self._capture = Capture()
-        self._foreign = ForeignCapture(self._foreign)
+        self._foreign = ForeignCapture(self._counted)
         self._records = []
 
     def snapshot(self, timeout: float = TIMEOUT) -> bytes:

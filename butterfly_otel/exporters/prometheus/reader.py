@@ -28,6 +28,7 @@ from butterfly_otel.exporters.prometheus.writing.asking import Asker
 from butterfly_otel.exporters.prometheus.writing.callbacks import observe
 from butterfly_otel.exporters.prometheus.writing.collector import DEFAULT_TIMEOUT, FamilyCollector
 from butterfly_otel.exporters.prometheus.writing.others import ask_others
+from butterfly_otel.exporters.prometheus.writing.registered import collectors_of
 from butterfly_otel.exporters.prometheus.writing.shared import Shown
 
 if TYPE_CHECKING:
@@ -220,6 +221,10 @@ class PrometheusMetricReader(OfficialReader):
             self._problems,
             timeout,
         )
+
+    def collectors(self) -> list[Collector]:
+        """Return the other collectors of the registry, in the order they were registered in."""
+        return [each for each in collectors_of(self._registry) if each is not self._families]
 
     def omit(self, reason: Omission, subject: str, sentence: str, *details: str) -> None:
         """Count something that a scrape lacks each time, and warn of it once."""
