@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, get_args
 
 from butterfly_otel import catalog
+from butterfly_otel.cli.contracts import add_catalog_option, contract_of
 from butterfly_otel.cli.rule_options import parse_duration
 from butterfly_otel.cli.sizes import add_shape, shape_parts
 from butterfly_otel.errors import ConfigurationError
@@ -17,9 +18,6 @@ from butterfly_otel.views.overlays import apply_overlays
 from butterfly_otel.views.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from butterfly_otel.catalog.model import Metric
     from butterfly_otel.loadtest.run import Options
 
 _DESCRIPTION = """\
@@ -44,8 +42,10 @@ examples:
   butterfly-otel loadtest --nodes 1000 --drive 50       50 nodes of a cluster of 1000
   butterfly-otel loadtest --nodes 1000 --layers 200 --models 20 --drive 8 --scenario cluster
   butterfly-otel loadtest --scenario ids limits --sets 10000000 --processes 2
-  butterfly-otel loadtest --metric butterfly_tokens_processed_total --json"""
-_SCENARIOS = ("cluster", "ids", "limits", "churn")
+  butterfly-otel loadtest --metric butterfly_tokens_processed_total --json
+  butterfly-otel loadtest --catalog my_contract.yaml --sets 100000"""
+_CLUSTER = "cluster"
+_SCENARIOS = (_CLUSTER, "ids", "limits", "churn")
 _LAST_PORT = 65_535
 
 
@@ -66,6 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--drive", type=int, metavar="N", help="nodes of it that are driven (default: all)"
     )
     add_shape(cluster)
+    add_catalog_option(parser, "only the metrics of this contract, beyond their budgets")
     _add_load(parser)
     _add_prometheus(parser)
     _add_report(parser)
@@ -78,8 +79,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         "--scenario",
         nargs="+",
         choices=_SCENARIOS,
-        default=list(_SCENARIOS),
-        help="default: all of them",
+        help="default: all of them; a contract of your own has no cluster",
     )
     group.add_argument(
         "--sets",
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     from butterfly_otel.loadtest.run import run_loadtest  # noqa: PLC0415
 
     _require_sense(args)
-    options = _options(args, [each for each in catalog.ALL if each.name not in sizes.faults()])
+    options = _options(args)
 
     def tell(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
@@ -170,6 +170,9 @@ def _require_sense(args: argparse.Namespace) -> None:
     if args.prometheus_port > _LAST_PORT:
         msg = f"--prometheus-port is {args.prometheus_port}; give {_LAST_PORT} or less"
         raise ConfigurationError(msg)
+    if args.catalog is not None and _CLUSTER in (args.scenario or ()):
+        msg = "--scenario cluster is of Butterfly's metrics alone; leave it out with --catalog"
+        raise ConfigurationError(msg)
     if not args.factor >= 1:
         msg = f"--factor is {args.factor:g}; give 1 or more"
         raise ConfigurationError(msg)
@@ -178,23 +181,25 @@ def _require_sense(args: argparse.Namespace) -> None:
         raise ConfigurationError(msg)
 
 
-def _options(args: argparse.Namespace, metrics: Sequence[Metric]) -> Options:
+def _options(args: argparse.Namespace) -> Options:
     from butterfly_otel.demo.prometheus import find_binary  # noqa: PLC0415 - as above
     from butterfly_otel.loadtest.run import Options  # noqa: PLC0415
     from butterfly_otel.loadtest.scenarios import Flood  # noqa: PLC0415
 
+    possible = _SCENARIOS if args.catalog is None else _SCENARIOS[1:]
+    scenarios = args.scenario or possible
     binary = None
     if args.prometheus is not None:
         binary = find_binary(args.prometheus)
     elif not args.no_prometheus:
         binary = shutil.which("prometheus")
     return Options(
-        streams=_streams(args, metrics),
+        streams=_streams(args),
         shape=sizes.Shape.of(args.nodes, **shape_parts(args)),
         command=shlex.join(["butterfly-otel", *sys.argv[1:]]),
-        cluster="cluster" in args.scenario,
+        cluster="cluster" in scenarios,
         driven=args.drive,
-        floods=[each for each in get_args(Flood) if each in args.scenario],
+        floods=[each for each in get_args(Flood) if each in scenarios],
         sets=args.sets,
         processes=args.processes,
         prometheus=binary,
@@ -205,13 +210,18 @@ def _options(args: argparse.Namespace, metrics: Sequence[Metric]) -> Options:
     )
 
 
-def _streams(args: argparse.Namespace, metrics: Sequence[Metric]) -> tuple[Stream, ...]:
-    names = {each.name for each in metrics}
+def _streams(args: argparse.Namespace) -> tuple[Stream, ...]:
+    if args.catalog is None:
+        source = [Stream.of(each) for each in catalog.ALL if each.name not in sizes.faults()]
+    else:
+        contract = contract_of(args.catalog)
+        source = [Stream.of(each, contract.meter) for each in contract]
+    names = {each.metric.name for each in source}
     for name in args.metric or ():
         if name not in names:
-            msg = f"--metric {name} is none that is measured; see `butterfly-otel catalog`"
+            msg = f"--metric {name} is not a metric that is measured; see `butterfly-otel catalog`"
             raise ConfigurationError(msg)
-    streams = apply_overlays(tuple(map(Stream.of, metrics)), args.views)
+    streams = apply_overlays(source, args.views)
     return tuple(
         each
         for each in streams

@@ -55,7 +55,7 @@ class Node:
     """A node of a cluster. Measured from one thread, scraped from any.
 
     Args:
-        streams: The metrics it has, and what is exported of them.
+        streams: The metrics it has, all of one meter, and what is exported of them.
         node_id: Its name.
         node_role: Its role.
 
@@ -66,26 +66,28 @@ class Node:
     def __init__(self, streams: Sequence[Stream], node_id: str, node_role: str) -> None:
         own = [each for each in OWN if all(each.name != one.metric.name for one in streams)]
         self.streams = tuple(streams)
+        meter = streams[0].meter if streams else catalog.METER_NAME
         self.node_id, self.node_role = node_id, node_role
         self.ended: dict[str, float] = {}
-        names = {stream.metric.name for stream in streams} | {metric.name for metric in OWN}
+        exact = {stream.metric.name for stream in streams if stream.metric.exact}
+        exact |= {metric.name for metric in OWN}
         self.reader = PrometheusMetricReader(
             registry=CollectorRegistry(),
-            verbatim=lambda scope, name: scope == catalog.METER_NAME and name in names,
+            verbatim=lambda scope, name: scope == meter and name in exact,
         )
         self._counters: dict[str, Counter] = {}
         self._provider = MeterProvider(
             metric_readers=[self.reader],
             resource=Resource({"service.name": "butterfly", "service.instance.id": node_id}),
-            views=compile_views([*streams, *map(Stream.of, own)]),
+            views=compile_views([*streams, *(Stream.of(each, meter) for each in own)]),
             shutdown_on_exit=False,
         )
-        self._provider.gate(catalog.METER_NAME, self._guarded, __version__)
-        meter = self._provider.get_meter(catalog.METER_NAME)
-        if not isinstance(meter, GuardedMeter):
+        self._provider.gate(meter, self._guarded, __version__)
+        guarded = self._provider.get_meter(meter)
+        if not isinstance(guarded, GuardedMeter):
             msg = "the load test measures nothing while OTEL_SDK_DISABLED is set; unset it"
             raise TypeError(msg)
-        self._meter = meter
+        self._meter = guarded
 
     def measure(self, name: str) -> Callable[[Any, dict[str, str]], None]:
         """Return what measures a metric: an amount and labels, as OpenTelemetry's API takes them.

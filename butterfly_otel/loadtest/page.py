@@ -64,7 +64,8 @@ class Page:
 
     def exported(self, stream: Stream) -> Exported:
         """Return what it has of a metric."""
-        name, order = stream.metric.name, tuple(label.key for label in stream.labels)
+        name = stream.metric.prometheus_name
+        order = tuple(label.prometheus_key for label in stream.labels)
         parts = ("_count", "_bucket", "_sum") if stream.metric.type == "histogram" else ("",)
         series: dict[tuple[str, ...], float] = {}
         overflow = None

@@ -28,6 +28,8 @@ FLOODS: tuple[Flood, ...] = get_args(Flood)
 
 #: Sets of a round, a collection where callbacks observe: more than any limit of a stream.
 _ROUND = 8192
+#: Where the numbers begin that no known value has, of labels whose values are numbers.
+_BEYOND, _PASSING = 1_000_000_000, 2_000_000_000
 #: Series that live at the same time while they come and go: fewer than any budget of ours.
 _LIVING = 16
 
@@ -74,13 +76,21 @@ def cluster_sets(metric: Metric, role: Role, shape: Shape) -> Iterator[Labels]:
         elif label.kind == "closed" or count == len(label.values):
             columns.append(label.values)
         else:
-            columns.append(tuple(f"{label.key}-{number}" for number in range(count)))
+            columns.append(tuple(_value(label, number) for number in range(count)))
     return product(*columns)
 
 
 def _value(label: Label, number: int) -> str:
     """Return a value within a label's budget, for numbers below it."""
-    return label.values[number] if label.kind == "closed" else f"{label.key}-{number}"
+    return label.values[number] if label.kind == "closed" else _text(label, "", number)
+
+
+def _text(label: Label, word: str, number: int) -> str:
+    """Return the text of a value, which is of the label's type."""
+    if label.type == "string":
+        return "-".join(filter(None, (label.key, word, str(number))))
+    number += {"beyond": _BEYOND, "passing": _PASSING}.get(word, 0)
+    return f"{number}.5" if label.type == "double" else str(number)
 
 
 def _varying(stream: Stream) -> list[tuple[int, Label]]:
@@ -92,7 +102,7 @@ def _ids(stream: Stream) -> Iterator[Labels]:
     always, varying, number = known(stream.metric), _varying(stream), 0
     while varying:
         for at, label in varying:
-            yield (*always[:at], f"{label.key}-beyond-{number}", *always[at + 1 :])
+            yield (*always[:at], _text(label, "beyond", number), *always[at + 1 :])
         number += 1
 
 
@@ -111,7 +121,7 @@ def _passing(stream: Stream) -> Iterator[Labels]:
     always, number = known(stream.metric), 0
     while found:
         for at, label in found:
-            yield (*always[:at], f"{label.key}-passing-{number}", *always[at + 1 :])
+            yield (*always[:at], _text(label, "passing", number), *always[at + 1 :])
         number += 1
 
 

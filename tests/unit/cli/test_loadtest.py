@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from butterfly_otel.operate import sizes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_OWN = str(Path(__file__).parents[3] / "examples" / "own_contract" / "gen_ai.yaml")
 SMALL = (
     *("--nodes", "2", "--layers", "2", "--gpus", "1", "--tasks", "3"),
     *("--sets", "60", "--no-prometheus"),
@@ -85,6 +87,18 @@ def test_processes_flood_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(each["sets"] == 60 for each in document["floods"])
 
 
+def test_a_contract_of_ones_own_is_driven_beyond_its_budgets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All its metrics, in every scenario but the cluster, which is Butterfly's."""
+    assert main(["loadtest", "--catalog", _OWN, "--sets", "40", "--json", "--quiet"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["cluster"] is None
+    found = {(each["metric"], each["flood"]) for each in document["floods"]}
+    assert len(found) == 15
+    assert ("gen_ai.server.requests_in_flight", "churn") in found
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -96,7 +110,9 @@ def test_processes_flood_the_same(capsys: pytest.CaptureFixture[str]) -> None:
         (["--factor", "0.5"], "--factor is 0.5; give 1 or more"),
         (["--scrape-interval", "0s"], "--scrape-interval is 0"),
         (["--nodes", "1"], "leave none that computes"),
-        (["--metric", "butterfly_nothing"], "--metric butterfly_nothing is none that is measured"),
+        (["--metric", "butterfly_nothing"], "--metric butterfly_nothing is not a metric"),
+        (["--catalog", "nowhere.yaml"], "nowhere.yaml"),
+        (["--catalog", _OWN, "--scenario", "cluster"], "leave it out with --catalog"),
         (["--views", "nowhere.yaml"], "nowhere.yaml"),
         (["--prometheus", "/nowhere/prometheus"], "/nowhere/prometheus is no executable file"),
     ],

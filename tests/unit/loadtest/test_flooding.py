@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from butterfly_otel import catalog
+from butterfly_otel.catalogs import load
 from butterfly_otel.enforcement.rule import LabelRule
 from butterfly_otel.engine.cells import CounterCell
 from butterfly_otel.loadtest import memory, scenarios
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 #: Beyond every budget, though labels take turns, and beyond the smaller limits.
 SETS = 2_200
+_OWN = Path(__file__).parents[3] / "examples" / "own_contract" / "gen_ai.yaml"
 TOKENS = Stream.of(catalog.BY_NAME["butterfly_tokens_processed_total"])
 
 
@@ -71,6 +74,18 @@ def test_nothing_is_lost_whatever_is_offered(flood: Flood) -> None:
             assert found.overflowed > 0 or metric.labels[-1].keep == "latest", found
         if flood == "churn":
             assert found.overflowed == 0, found
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_nothing_is_lost_of_a_contract_of_ones_own(flood: Flood) -> None:
+    """Names with dots and labels that are numbers are found again on the page."""
+    contract = load(str(_OWN))
+    for metric in contract:
+        found = flood_metric(Stream.of(metric, contract.meter), flood, SETS // 5)
+        assert found.offered == found.kept + found.overflowed + found.refused, found
+        assert found.kept > 0, found
+        assert found.series <= found.budget, found
+        assert not found.wrong, found
 
 
 def test_label_sets_of_a_stream_limit_go_to_the_overflow_point() -> None:
