@@ -108,6 +108,7 @@ def test_every_rule_has_a_story() -> None:
             assert (rule.name if isinstance(rule, Alert) else rule.record) in told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "group",
     [

@@ -9,6 +9,7 @@ import pytest
 
 import butterfly_otel
 from tests.certificates import HASHED, PASSWORD, Certificates
+from tests.everyday import everyday
 
 from .node_exporter import NodeExporter
 from .servers import HOST, Prometheus, Scrape, wait_until
@@ -63,7 +64,7 @@ def scrape(
 
 
 @pytest.mark.parametrize("mutual", [False, True])
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", everyday([3], [2, 3]))
 def test_one_file_secures_node_exporter_and_this(
     request: pytest.FixtureRequest,
     node_exporter: Path,
@@ -143,6 +144,7 @@ def test_a_token_from_a_file(
         assert [one.value for one in prometheus.query('up{job="right"}')] == [1.0]
 
 
+@pytest.mark.long
 def test_reload_under_load_fails_no_scrape(
     prometheus3: Path, tmp_path: Path, certificates: Certificates, endpoint: Callable[..., str]
 ) -> None:
@@ -166,6 +168,7 @@ def test_reload_under_load_fails_no_scrape(
         assert [one.value for one in prometheus.query("min_over_time(up[10m])")] == [1.0]
 
 
+@pytest.mark.long
 def test_slow_clients_keep_prometheus_in(
     prometheus3: Path, tmp_path: Path, certificates: Certificates, endpoint: Callable[..., str]
 ) -> None:

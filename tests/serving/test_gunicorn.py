@@ -10,6 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.docs.blocks import DOCS, blocks_of
+from tests.everyday import everyday
 from tests.serving.load import SECONDS, Service, free_port
 from tests.serving.receiver import Receiver
 
@@ -101,7 +102,7 @@ def serve(
     return run
 
 
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("kind", everyday(["sync"], _KINDS))
 def test_every_request_is_counted_with_the_documentation_followed(
     kind: str, serve: Callable[..., tuple[int, int]], receiver: Receiver
 ) -> None:
@@ -111,7 +112,7 @@ def test_every_request_is_counted_with_the_documentation_followed(
     assert receiver.processes("butterfly_requests_total") > 0
 
 
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("kind", everyday(["sync"], _KINDS))
 def test_every_request_is_counted_where_the_parent_is_configured(
     kind: str, serve: Callable[..., tuple[int, int]]
 ) -> None:
@@ -120,7 +121,7 @@ def test_every_request_is_counted_where_the_parent_is_configured(
     assert counted == answered
 
 
-@pytest.mark.parametrize("kind", ["sync", "gevent", "uvicorn"])
+@pytest.mark.parametrize("kind", everyday(["uvicorn"], ["sync", "gevent", "uvicorn"]))
 def test_every_request_is_counted_where_workers_are_configured_early(
     kind: str, serve: Callable[..., tuple[int, int]]
 ) -> None:
@@ -129,7 +130,7 @@ def test_every_request_is_counted_where_workers_are_configured_early(
     assert counted == answered
 
 
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("kind", everyday(["sync"], _KINDS))
 def test_a_worker_is_scraped_on_an_endpoint_of_its_own(
     kind: str, tmp_path: Path, needed: Callable[..., None]
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.everyday import everyday
 from tests.serving.load import Service, free_port
 from tests.serving.test_gunicorn import _ASGI, _WSGI
 from tests.serving.watching import Watcher, total, wait_for
@@ -121,7 +122,7 @@ def start(tmp_path: Path, needed: Callable[..., None]) -> Callable[..., Node]:
     return begin
 
 
-@pytest.mark.parametrize("kind", _SERVERS)
+@pytest.mark.parametrize("kind", everyday(["sync", "uvicorn"], _SERVERS))
 def test_a_scrape_has_what_all_workers_have_counted(kind: str, start: Callable[..., Node]) -> None:
     """Also those that were ended; no counter ever falls, no scrape fails, nothing is lost."""
     with start(kind) as node:
@@ -139,7 +140,7 @@ def test_a_scrape_has_what_all_workers_have_counted(kind: str, start: Callable[.
         assert node.counted() == answered, node.log.read_text()
 
 
-@pytest.mark.parametrize("kind", ["gthread", "preload", "uvicorn"])
+@pytest.mark.parametrize("kind", everyday(["preload"], ["gthread", "preload", "uvicorn"]))
 def test_a_killed_worker_loses_its_last_second_at_most(
     kind: str, start: Callable[..., Node]
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.everyday import everyday
 from tests.foreground import FOREGROUND
 from tests.serving.load import SECONDS, free_port, our_code
 from tests.serving.watching import Watcher, scrape, total, wait_for
@@ -77,7 +78,7 @@ def _environ(port: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("parent", ["configured", "not configured"])
-@pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("way", everyday(["fork"], ["fork", "spawn", "forkserver"]))
 def test_what_children_of_multiprocessing_counted_is_all_there(
     way: str, parent: str, tmp_path: Path, needed: Callable[..., None]
 ) -> None:

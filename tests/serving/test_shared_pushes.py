@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.everyday import everyday
 from tests.foreground import FOREGROUND
 from tests.serving.load import SECONDS, our_code
 from tests.serving.receiver import Receiver
@@ -64,7 +65,7 @@ def run(folder: Path, receiver: Receiver, source: str = _PROGRAM, **environ: str
     )
 
 
-@pytest.mark.parametrize("exporters", ["otlp", "otlp,prometheus"])
+@pytest.mark.parametrize("exporters", everyday(["otlp,prometheus"], ["otlp", "otlp,prometheus"]))
 def test_a_node_pushes_once_with_the_totals_of_all(
     exporters: str, tmp_path: Path, receiver: Receiver, needed: Callable[..., None]
 ) -> None:
@@ -134,7 +135,7 @@ for _line, _more in _COUNTING.items():
     _WITH_OTHERS = _WITH_OTHERS.replace(_line, _more)
 
 
-@pytest.mark.parametrize("exporters", ["otlp", "otlp,prometheus"])
+@pytest.mark.parametrize("exporters", everyday(["otlp"], ["otlp", "otlp,prometheus"]))
 @pytest.mark.parametrize("kept", ["in memory", "in files"])
 def test_what_prometheus_client_counts_in_all_processes_is_pushed_once(
     exporters: str, kept: str, tmp_path: Path, receiver: Receiver, needed: Callable[..., None]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.certificates import HASHED, Certificates, basic
+from tests.everyday import everyday
 from tests.serving.load import SECONDS
 from tests.serving.test_shared import _MOUNTED, Node, start
 from tests.serving.watching import wait_for
@@ -66,7 +67,7 @@ def _refused(client: Client) -> int:
     return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(REFUSED))
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", "preload"])
+@pytest.mark.parametrize("kind", everyday(["preload"], ["uvicorn", "preload"]))
 def test_tls_and_passwords_outlive_who_serves(
     kind: str, start: Callable[..., Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

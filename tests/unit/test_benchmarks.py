@@ -34,6 +34,7 @@ def figures_of(ratio: float) -> dict[str, list[float]]:
     return figures
 
 
+@pytest.mark.long
 def test_every_row_of_the_table_is_measured(tmp_path: Path) -> None:
     """One command measures both sides of every comparison, after checking that they are equal."""
     written = tmp_path / "figures.json"

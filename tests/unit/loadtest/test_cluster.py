@@ -49,6 +49,7 @@ def test_what_is_exported_is_what_sizes_predicts(share: Share) -> None:
     assert not any(found.folded.values())
 
 
+@pytest.mark.long
 def test_nodes_beyond_the_budget_fold_and_are_counted() -> None:
     """A coordinator of 1,100 nodes keeps a thousand of them; the others are `other`."""
     shape = Shape.of(1_100)
@@ -91,6 +92,7 @@ def test_fewer_nodes_are_driven_of_each_role_its_share() -> None:
     assert len(plan(STREAMS, Shape.of(10), 50).nodes) == 10
 
 
+@pytest.mark.long
 def test_processes_find_together_what_one_finds() -> None:
     """Two processes with half of the nodes each have the same series, and serve all of them."""
     of = plan(FEW, SMALL)

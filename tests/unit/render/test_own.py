@@ -263,6 +263,7 @@ own.client_token_usage.bind(
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
 def test_handles_are_typed(checker: str, tmp_path: Path) -> None:
     """Two type checkers accept the module in strict mode, and find each wrong call of it."""
