@@ -20,6 +20,8 @@ from butterfly_otel.process.frozen import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from butterfly_otel.catalog.naming import MetricKind
+
 PrometheusType = Literal["counter", "gauge", "histogram"]
 InstrumentKind = Literal[
     "counter",
@@ -156,10 +158,14 @@ class Metric:
             return self.name
         from butterfly_otel.catalog.naming import translated  # noqa: PLC0415 - start-up time
 
-        kind = self.type
+        return translated(self.name, self.unit, self.kind)
+
+    @property
+    def kind(self) -> MetricKind:
+        """What decides on a suffix of the translated name."""
         if self.instrument in {"up_down_counter", "observable_up_down_counter"}:
-            return translated(self.name, self.unit, "up_down_counter")
-        return translated(self.name, self.unit, kind)
+            return "up_down_counter"
+        return self.type
 
     @property
     def stream_limit(self) -> int:

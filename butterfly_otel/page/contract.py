@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from butterfly_otel import catalog
+from butterfly_otel.exporters.prometheus.model.names import Naming
 from butterfly_otel.operate.rules import Alert, RecordingRule, alert_groups, recording_groups
 
 if TYPE_CHECKING:
@@ -47,16 +48,18 @@ _BY_NAME: Final[Mapping[str, Combined]] = {"butterfly_quorum_size": "max"}
 _METRIC: Final = re.compile(r"\b(butterfly[a-z0-9_:]*)")
 #: What Prometheus fills in when an alert fires.
 _FILLED_IN: Final = re.compile(r"\{\{.*?\}\}")
+_DEFAULT: Final = Naming()
 _SUFFIX: Final = re.compile(r"_(bucket|count|sum)$")
 
 
-def contract_of(streams: Iterable[Stream]) -> dict[str, Any]:
+def contract_of(streams: Iterable[Stream], naming: Naming = _DEFAULT) -> dict[str, Any]:
     """Return the categories, and what this process exports of each metric, as JSON has it.
 
     Names are Prometheus', by which the page finds what it reads.
 
     Args:
         streams: What is exported of each metric.
+        naming: How the endpoint translates names that are not exact.
     """
     alerts = _alerts()
     exported = [stream for stream in streams if not stream.dropped]
@@ -68,7 +71,9 @@ def contract_of(streams: Iterable[Stream]) -> dict[str, Any]:
         "categories": [
             {"key": key, "title": titles[key][0], "tells": titles[key][1]} for key in order
         ],
-        "metrics": [_metric(stream, alerts.get(stream.metric.name, ())) for stream in exported],
+        "metrics": [
+            _metric(stream, naming, alerts.get(stream.metric.name, ())) for stream in exported
+        ],
     }
 
 
@@ -79,17 +84,24 @@ def alert_names() -> tuple[str, ...]:
     )
 
 
-def _metric(stream: Stream, alerts: Iterable[Alert]) -> dict[str, Any]:
+def shown_name(metric: Metric, naming: Naming = _DEFAULT) -> str:
+    """Return what a metric is called on the endpoint, as text 0.0.4 has it."""
+    if metric.exact:
+        return naming.exact(metric.name)
+    return naming.metric(metric.name, metric.unit, metric.kind)
+
+
+def _metric(stream: Stream, naming: Naming, alerts: Iterable[Alert]) -> dict[str, Any]:
     metric = stream.metric
     return {
-        "name": metric.prometheus_name,
+        "name": shown_name(metric, naming),
         "type": metric.type,
         "instrument": metric.instrument.replace("_", " "),
         "unit": metric.unit,
         "help": metric.help,
         "category": metric.category,
         "combine": combined(metric),
-        "labels": [_label(label) for label in stream.labels],
+        "labels": [_label(label, naming) for label in stream.labels],
         "limit": stream.limit,
         "query": metric.query,
         "alerts": [
@@ -105,9 +117,9 @@ def combined(metric: Metric) -> Combined:
     return _BY_NAME.get(metric.name) or _BY_UNIT.get(metric.unit, "sum")
 
 
-def _label(label: Label) -> dict[str, Any]:
+def _label(label: Label, naming: Naming) -> dict[str, Any]:
     return {
-        "key": label.prometheus_key,
+        "key": naming.label(label.key),
         "kind": label.kind,
         "help": label.help,
         "values": list(label.values) if label.kind == "closed" else [],

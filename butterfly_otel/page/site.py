@@ -6,8 +6,9 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
+from butterfly_otel.exporters.prometheus.model.names import Naming
 from butterfly_otel.exporters.prometheus.serving.site import Response, Route, plain
-from butterfly_otel.page.contract import alert_names, contract_of
+from butterfly_otel.page.contract import alert_names, contract_of, shown_name
 from butterfly_otel.page.document import GUARDS, document
 from butterfly_otel.page.runbooks import NoRunbookError, runbook
 from butterfly_otel.page.state import State
@@ -30,6 +31,7 @@ def page_site(
     facts: Callable[[], Facts],
     streams: Sequence[Stream],
     *,
+    naming: Naming | None = None,
     reuse: float = 1.0,
 ) -> Site:
     """Return the page at ``/`` and what it needs; nothing is made before somebody asks.
@@ -41,19 +43,22 @@ def page_site(
         renderer: Gives the metrics: a reader.
         facts: Tells who the node is and how it is.
         streams: What is exported of each metric.
+        naming: How the renderer translates names that are not exact; by default as Prometheus has
+            it by default.
         reuse: Seconds for which the state is good for who else asks.
     """
+    naming = naming or Naming()
     state = State(renderer, facts, reuse=reuse)
     site = {
         "/": Route(_page, html_only=True),
         "/-/state": Route(lambda _request: _ok("application/json", state.answer())),
-        "/-/contract": Route(lambda _request: _ok("application/json", _contract(streams))),
+        "/-/contract": Route(lambda _request: _ok("application/json", _contract(streams, naming))),
     }
     for name in alert_names():
         site[f"/-/runbooks/{name}"] = Route(partial(_runbook, name))
     for stream in streams:
         metric = stream.metric
-        site[f"/-/reference/{metric.prometheus_name}"] = Route(partial(_reference, metric))
+        site[f"/-/reference/{shown_name(metric, naming)}"] = Route(partial(_reference, metric))
     return site
 
 
@@ -67,8 +72,8 @@ def _page(_request: Request) -> Response:
     return Response("200 OK", headers, body)
 
 
-def _contract(streams: Sequence[Stream]) -> bytes:
-    return json.dumps(contract_of(streams), ensure_ascii=False).encode()
+def _contract(streams: Sequence[Stream], naming: Naming) -> bytes:
+    return json.dumps(contract_of(streams, naming), ensure_ascii=False).encode()
 
 
 def _runbook(name: str, _request: Request) -> Response:

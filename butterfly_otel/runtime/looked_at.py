@@ -90,7 +90,7 @@ def page_routes(pipeline: Pipeline, looked_at: LookedAt) -> Site:
     pull = pipeline.prometheus
     if pull is None:
         return {}
-    return page_site(pull, looked_at.facts, pipeline.streams)
+    return page_site(pull, looked_at.facts, pipeline.streams, naming=pull.naming)
 
 
 def _process(member: Member) -> Part:

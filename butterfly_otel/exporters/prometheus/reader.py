@@ -112,7 +112,8 @@ class PrometheusMetricReader(OfficialReader):
         # Not the official reader's own: before 0.64b0 it registers its collector, which nobody
         # must ask, where everybody does.
         begin_reader(self, "prometheus_http_text_metric_exporter", cardinality_limits)
-        naming = Naming(translation_strategy, prefix)
+        #: How metrics and labels are named that the contract does not name exactly.
+        self.naming = naming = Naming(translation_strategy, prefix)
         make = partial(
             Translator,
             verbatim=verbatim,

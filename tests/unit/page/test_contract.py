@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from butterfly_otel import catalog
 from butterfly_otel.catalog.model import Label, Metric
+from butterfly_otel.engine import MeterProvider
 from butterfly_otel.exporters.prometheus import PrometheusMetricReader
 from butterfly_otel.exporters.prometheus.serving.app import Request, respond
 from butterfly_otel.exporters.prometheus.serving.site import Response
@@ -59,6 +61,39 @@ def test_metrics_of_other_contracts_have_a_place_and_their_scraped_names() -> No
     site = page_site(reader, lambda: Facts("n", "compute", {}, 0.0), streams)
     path = "/-/reference/gw_prompts_total"
     assert b"gw.prompts" in respond(reader, Request("GET", path), site).body
+
+
+@pytest.mark.parametrize(
+    ("strategy", "name"),
+    [
+        ("UnderscoreEscapingWithSuffixes", "gw_wait_seconds"),
+        ("UnderscoreEscapingWithoutSuffixes", "gw_wait"),
+        ("NoUTF8EscapingWithSuffixes", "gw_wait_seconds"),
+        ("NoTranslation", "gw_wait"),
+    ],
+)
+def test_names_are_those_of_the_endpoint(strategy: Any, name: str) -> None:
+    """Whichever strategy translates them, the page finds what it reads; exact names are exact."""
+    metric = Metric(
+        name="gw.wait",
+        type="histogram",
+        instrument="histogram",
+        why="It is distributed.",
+        unit="s",
+        help="Waiting.",
+        category="gateway",
+        query="gw_wait_seconds",
+        buckets=(1.0,),
+    )
+    stream = Stream(metric, (), metric.buckets, 2, meter="gw")
+    reader = PrometheusMetricReader(registry=CollectorRegistry(), translation_strategy=strategy)
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    provider.get_meter("gw").create_histogram("gw.wait", "s").record(1)
+    told = contract_of((*default_streams(), stream), reader.naming)
+    assert told["metrics"][-1]["name"] == name
+    assert f"# TYPE {name} histogram" in reader.render("text/plain;version=0.0.4")[1].decode()
+    assert told["metrics"][0]["name"] == default_streams()[0].metric.name
+    provider.shutdown()
 
 
 def test_metrics_lead_to_their_alerts() -> None:
