@@ -317,11 +317,7 @@ class Config(Declared):
     @property
     def contracts(self) -> Contracts:
         """Butterfly's contract and those of :attr:`catalogs`."""
-        if not self.catalogs:
-            return OURS
-        from butterfly_otel.catalog.joining import in_force  # noqa: PLC0415 - only for those
-
-        return in_force(self.catalogs)
+        return _in_force(self.catalogs)
 
 
 #: All that is declared, in the order of the page and of the signature.
@@ -358,3 +354,22 @@ def load_prometheus(environ: Mapping[str, str] | None = None) -> PrometheusSetti
     variables = os.environ if environ is None else environ
     reading = Reading(settings_of(PrometheusSettings), {}, variables)
     return build(PrometheusSettings, reading.complete(relations.PROMETHEUS_RULES))
+
+
+def load_contracts(environ: Mapping[str, str] | None = None) -> Contracts:
+    """Return Butterfly's contract and those that the environment names.
+
+    Raises:
+        ConfigurationError: When one of them can't be read.
+    """
+    variables = os.environ if environ is None else environ
+    reading = Reading([each for each in SETTINGS if each.key == "catalogs"], {}, variables)
+    return _in_force(reading.complete(())("catalogs"))
+
+
+def _in_force(catalogs: tuple[Catalog, ...]) -> Contracts:
+    if not catalogs:
+        return OURS
+    from butterfly_otel.catalog.joining import in_force  # noqa: PLC0415 - only for those
+
+    return in_force(catalogs)

@@ -320,8 +320,8 @@ class AutoPrometheusMetricReader(PrometheusMetricReader):
     """What ``opentelemetry-instrument`` makes for OTEL_METRICS_EXPORTER=butterfly_prometheus.
 
     It serves on OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT (by default
-    ``localhost:9464``), as secured as our other variables say, and the catalogue's metrics keep
-    their exact names.
+    ``localhost:9464``), as secured as our other variables say. Metrics of our contract, and of
+    those that BUTTERFLY_OTEL_CATALOGS names, keep their exact names.
 
     Raises:
         ConfigurationError: When the address can't be had, or a variable is wrong.
@@ -334,10 +334,12 @@ class AutoPrometheusMetricReader(PrometheusMetricReader):
             raise ConfigurationError(
                 f"OTEL_EXPORTER_PROMETHEUS_PORT is {port!r}; set it to a number from 0 to 65535"
             )
-        from butterfly_otel.exporters.prometheus.securing import ambient  # noqa: PLC0415 - as below
+        # Only this reader knows of settings and contracts.
+        from butterfly_otel.exporters.prometheus.securing import ambient  # noqa: PLC0415
+        from butterfly_otel.settings.config import load_contracts  # noqa: PLC0415
 
         gate, transport = ambient.security()
-        super().__init__(verbatim=_is_of_the_catalogue)
+        super().__init__(verbatim=load_contracts().is_exact)
         try:
             self.start_server(host, int(port), gate=gate, transport=transport)
         except OSError as error:
@@ -354,9 +356,3 @@ def _check_strategy(strategy: str) -> None:
         raise ConfigurationError(
             f"translation_strategy is {strategy!r}; use one of {', '.join(STRATEGIES)}"
         )
-
-
-def _is_of_the_catalogue(scope: str, name: str) -> bool:
-    from butterfly_otel import catalog  # noqa: PLC0415 - only this reader knows the contract
-
-    return scope == catalog.METER_NAME and name in catalog.BY_NAME

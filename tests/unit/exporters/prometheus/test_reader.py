@@ -6,6 +6,7 @@ import inspect
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
@@ -317,6 +318,23 @@ def test_problems_are_counted_and_told(setup: Callable[..., Setup]) -> None:
     assert done.reader.problems == {"type_conflict": 1}
 
 
+OWN = """
+groups:
+  - id: registry.own
+    type: attribute_group
+    brief: Own.
+    annotations: {butterfly_otel: {catalog: {name: own, meter: own, prefix: gateway_}}}
+    attributes: []
+  - id: metric.gateway_prompts
+    type: metric
+    metric_name: gateway_prompts
+    brief: Prompts.
+    instrument: counter
+    unit: By
+    stability: development
+"""
+
+
 @pytest.fixture
 def auto(monkeypatch: pytest.MonkeyPatch) -> Iterable[Callable[..., AutoPrometheusMetricReader]]:
     """Return a function that makes the entry point's reader with an environment."""
@@ -352,6 +370,21 @@ def test_the_entry_points_reader_serves_the_contract(
     provider.shutdown()
     with pytest.raises(OSError, match="refused"):
         urlopen(reader._server.url, timeout=5)
+
+
+def test_the_entry_points_reader_knows_contracts_of_ones_own(
+    auto: Callable[..., AutoPrometheusMetricReader],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Names in Prometheus' alphabet are exact for those that the environment brings along."""
+    (tmp_path / "own.yaml").write_text(OWN)
+    monkeypatch.setenv("BUTTERFLY_OTEL_CATALOGS", str(tmp_path / "own.yaml"))
+    reader = auto("127.0.0.1", "0")
+    provider = MeterProvider(metric_readers=[reader], shutdown_on_exit=False)
+    provider.get_meter("own").create_counter("gateway_prompts", "By").add(1)
+    assert "\ngateway_prompts 1.0\n" in reader.render()[1].decode()
+    provider.shutdown()
 
 
 @pytest.mark.parametrize(
